@@ -1,0 +1,176 @@
+"""Series to a fixed context and back to answers: the one encoder that training and serving share.
+
+Dates become timestamps of the next steps (`timestamps`) and day types (`day_types`); values become the left-filled
+context a graph reads (`fixed_context`); quantiles become the intervals a caller asks for (`intervals`).
+"""
+
+import calendar
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+FREQUENCIES: Mapping[str, str] = MappingProxyType(
+    {
+        "15min": "quarter of an hour",
+        "30min": "half an hour",
+        "h": "hour",
+        "D": "day",
+        "B": "working day, Monday to Friday",
+        "W": "week, counted from the start's own weekday",
+        "MS": "month, on its first day",
+        "QS": "three months, on the first day",
+        "YS": "year, on the first day of a month",
+    }
+)
+"""Spacing of a series by its pandas name."""
+
+_FIXED_STEPS = {
+    "15min": dt.timedelta(minutes=15),
+    "30min": dt.timedelta(minutes=30),
+    "h": dt.timedelta(hours=1),
+    "D": dt.timedelta(days=1),
+    "W": dt.timedelta(weeks=1),
+}
+_MONTHS = {"MS": 1, "QS": 3, "YS": 12}
+
+WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY = "W", "A", "U"
+
+
+# --- dates -----------------------------------------------------------------------------------------------------------
+
+
+def parse_start(text: str, freq: str) -> dt.datetime:
+    """Read the date or time of a series' first value.
+
+    Args:
+        text: ISO 8601 date or date and time, with or without a UTC offset.
+        freq: one of `FREQUENCIES`; a start that can't be a point of it is refused.
+
+    Raises `ValueError` with what to change.
+    """
+    try:
+        start = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an ISO 8601 date or time such as 2019-01-31 or 2019-01-31T06:00") from None
+    if freq == "B" and start.weekday() >= 5:
+        raise ValueError(f"{text} is a {calendar.day_name[start.weekday()]}; freq B has Monday to Friday only")
+    if freq in _MONTHS and start.day != 1:
+        raise ValueError(f"{text} is not the first day of a month, as freq {freq} needs")
+    return start
+
+
+def timestamps(start: dt.datetime, freq: str, first: int, count: int) -> list[dt.datetime]:
+    """Points `first` … `first + count - 1` of a series, counted from `start` (point 0).
+
+    Local time of the start's own UTC offset; no daylight saving. Raises `ValueError` past the year 9999.
+    """
+    try:
+        return [_point(start, freq, index) for index in range(first, first + count)]
+    except (OverflowError, ValueError):
+        raise ValueError("the timestamps asked for go beyond the year 9999") from None
+
+
+def _point(start: dt.datetime, freq: str, index: int) -> dt.datetime:
+    if freq in _FIXED_STEPS:
+        return start + index * _FIXED_STEPS[freq]
+    if freq == "B":
+        weeks, day = divmod(start.weekday() + index, 5)
+        return start + dt.timedelta(days=7 * weeks + day - start.weekday())
+    years, month = divmod(start.month - 1 + index * _MONTHS[freq], 12)
+    return start.replace(year=start.year + years, month=month + 1)
+
+
+def day_type(date: dt.date) -> str:
+    """The schedule Chicago's transit runs on a date: W weekday, A Saturday, U Sunday or holiday.
+
+    The rule: six holidays count as Sundays — New Year's Day, Memorial Day (last Monday of May), Independence Day
+    (July 4), Labor Day (first Monday of September), Thanksgiving (fourth Thursday of November), Christmas Day. One
+    that falls on a Sunday is kept on the Monday after; Independence Day on a Saturday is kept on the Friday before
+    (that Saturday stays A), while the other two stay on their Saturday.
+
+    Source: agrees with all 6,725 dates from 2001-01-01 to 2019-05-31 of "CTA - Ridership - Daily Boarding Totals", City
+    of Chicago Data Portal.
+    """
+    if _is_holiday(date) or date.weekday() == calendar.SUNDAY:
+        return SUNDAY_OR_HOLIDAY
+    return SATURDAY if date.weekday() == calendar.SATURDAY else WEEKDAY
+
+
+def _is_holiday(date: dt.date) -> bool:
+    weekday, month_day = date.weekday(), (date.month, date.day)
+    if weekday == calendar.MONDAY:
+        if (date.month == 5 and date.day > 24) or (date.month == 9 and date.day <= 7):  # Memorial Day, Labor Day
+            return True
+        if month_day in {(1, 2), (7, 5), (12, 26)}:  # the day before was a holiday on a Sunday
+            return True
+    if weekday == calendar.THURSDAY and date.month == 11 and 22 <= date.day <= 28:  # Thanksgiving
+        return True
+    if weekday == calendar.FRIDAY and month_day == (7, 3):
+        return True
+    return month_day in {(1, 1), (12, 25)} or (month_day == (7, 4) and weekday != calendar.SATURDAY)
+
+
+DERIVATIONS = MappingProxyType({"day_type": day_type})
+"""Covariates that follow from a date alone: rule name -> date -> category."""
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def fixed_context(values: Sequence[float | None] | NDArray[np.floating], context_length: int) -> NDArray[np.float32]:
+    """The last `context_length` values as `float32[context_length]`, NaN where missing and left of a short series."""
+    context = np.full(context_length, np.nan, dtype=np.float32)
+    kept = np.array(values[max(0, len(values) - context_length) :], dtype=np.float64)  # None becomes NaN
+    if len(kept):
+        with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the caller refuses it
+            context[-len(kept) :] = kept
+    return context
+
+
+def category_codes(values: Sequence[str | None], categories: Sequence[str]) -> NDArray[np.int64]:
+    """Codes of a categorical covariate: 0 unknown (None), i + 1 for `categories[i]`; `KeyError` for any other."""
+    codes: dict[str | None, int] = {None: 0} | {category: code for code, category in enumerate(categories, start=1)}
+    return np.array([codes[value] for value in values], dtype=np.int64)
+
+
+def fixed_codes(codes: NDArray[np.int64], num_past: int, context_length: int, horizon: int) -> NDArray[np.int64]:
+    """Fit codes of `num_past` past steps and the future ones to `int64[context_length + horizon]`, 0 where unknown."""
+    fitted = np.zeros(context_length + horizon, dtype=np.int64)
+    past = codes[max(0, num_past - context_length) : num_past]
+    future = codes[num_past : num_past + horizon]
+    fitted[context_length - len(past) : context_length] = past
+    fitted[context_length : context_length + len(future)] = future
+    return fitted
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+def quantiles_at(
+    quantiles: NDArray[np.floating], levels: Sequence[float], wanted: Sequence[float]
+) -> NDArray[np.floating]:
+    """Quantiles at other levels, linear between the model's own, so their order is kept.
+
+    Args:
+        quantiles: `[..., levels]`, ascending over the last axis.
+        levels: the model's levels, ascending.
+        wanted: levels within `[levels[0], levels[-1]]`.
+
+    Returns `[..., wanted]`. Raises `ValueError` for a level outside the model's.
+    """
+    grid, points = np.asarray(levels), np.asarray(wanted)
+    if len(points) and (points.min() < grid[0] - 1e-9 or points.max() > grid[-1] + 1e-9):
+        raise ValueError(f"levels must lie between {grid[0]} and {grid[-1]}")
+    above = np.clip(np.searchsorted(grid, points - 1e-9), 1, len(grid) - 1)
+    weight = np.clip((points - grid[above - 1]) / (grid[above] - grid[above - 1]), 0.0, 1.0)
+    low, high = quantiles[..., above - 1], quantiles[..., above]
+    # Written from the nearer end, so that a level the model has is returned bit for bit and rounding can't pass an end.
+    return np.where(weight == 1.0, high, np.minimum(low + (high - low) * weight, high)).astype(quantiles.dtype)
+
+
+def interval_levels(level: float) -> tuple[float, float]:
+    """Quantile levels of the two ends of a central interval of `level` percent."""
+    return (1 - level / 100) / 2, (1 + level / 100) / 2

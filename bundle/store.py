@@ -1,0 +1,231 @@
+"""Bundles on disk: `<store>/<name>/<version>/…` and `<store>/aliases.json`.
+
+Publishing is all or nothing. A version is written into a hidden folder beside the others, flushed to disk, and renamed
+into place; a reader therefore sees a whole version or none, whenever the writer is killed. Published versions never
+change. Reading trusts nothing: every file is named in the manifest with its checksum, and nothing leads out of the
+folder.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bundle.manifest import MANIFEST_FILE, Manifest, Name
+
+ALIASES_FILE = "aliases.json"
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+MAX_FILE_BYTES = 512 * 1024 * 1024
+_LOCK_FILE = ".lock"
+_UNFINISHED = ".unfinished-"
+
+
+class BundleError(ValueError):
+    """A bundle or store that must not be used; the message says why."""
+
+
+class Alias(BaseModel):
+    """What a short name means: the newest version that proved itself (`version: null`), or one pinned version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Name
+    version: int | None = Field(default=None, ge=1)
+
+
+_ALIASES = TypeAdapter(dict[Name, Alias])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One version, read and verified: its manifest and the content of every file the manifest names."""
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read one version, `<store>/<name>/<version>`, and verify it whole.
+
+    Raises `BundleError` if it is incomplete or changed, of an unknown format, holds anything the manifest doesn't name,
+    a link or a sub-folder, or its manifest speaks of another name or version than its place.
+    """
+    try:
+        present = _plain_files(folder)
+        if MANIFEST_FILE not in present:
+            raise BundleError("manifest.json is absent")
+        try:
+            manifest = Manifest.model_validate_json(_read_file(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise BundleError(f"manifest.json: {place + ': ' if place else ''}{first['msg']}") from error
+        if str(manifest.version) != folder.name or manifest.name != folder.parent.name:
+            raise BundleError(f"manifest.json speaks of {manifest.name} version {manifest.version}")
+        if unnamed := present - manifest.files.keys() - {MANIFEST_FILE}:
+            raise BundleError(f"{sorted(unnamed)[0]} is not named in the manifest")
+        files = {}
+        for name, checksum in manifest.files.items():
+            if name not in present:
+                raise BundleError(f"{name} is absent")
+            files[name] = _read_file(folder / name, MAX_FILE_BYTES)
+            if hashlib.sha256(files[name]).hexdigest() != checksum:
+                raise BundleError(f"{name} is not the file that was published: its checksum differs")
+        return Bundle(manifest, files)
+    except OSError as error:
+        raise BundleError(f"can't be read: {error.strerror or error}") from error
+
+
+def _plain_files(folder: Path) -> set[str]:
+    if folder.is_symlink() or folder.parent.is_symlink():
+        raise BundleError("the folder is a symbolic link")
+    names = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise BundleError(f"{entry.name} is a symbolic link")
+            if not entry.is_file(follow_symlinks=False):
+                raise BundleError(f"{entry.name} is not a plain file")
+            names.add(entry.name)
+    return names
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    # O_NOFOLLOW and the check on the open file: what was a plain file a moment ago may have been swapped since.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{path.name} is not a plain file")
+        if status.st_size > limit:
+            raise BundleError(f"{path.name} is larger than {limit} bytes")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise BundleError(f"{path.name} is larger than {limit} bytes")
+    return content
+
+
+def list_versions(store: Path) -> dict[str, list[int]]:
+    """Versions present by bundle name, ascending; not yet verified. Raises `OSError` if the store can't be listed."""
+    found: dict[str, list[int]] = {}
+    for name_folder in sorted(store.iterdir()):
+        if name_folder.name.startswith(".") or not name_folder.is_dir():
+            continue
+        names = [entry.name for entry in name_folder.iterdir()]
+        versions = sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0")
+        if versions:
+            found[name_folder.name] = versions
+    return found
+
+
+def version_folder(store: Path, name: str, version: int) -> Path:
+    """Where a version lies in its store."""
+    return store / name / str(version)
+
+
+def read_aliases(store: Path) -> dict[str, Alias]:
+    """`aliases.json`; empty where there is none. Raises `BundleError` if it is malformed."""
+    try:
+        return _ALIASES.validate_json(_read_file(store / ALIASES_FILE, MAX_MANIFEST_BYTES))
+    except FileNotFoundError:
+        return {}
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BundleError(f"aliases.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except OSError as error:
+        raise BundleError(f"aliases.json can't be read: {error.strerror or error}") from error
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Callable[[int], Manifest]) -> Manifest:
+    """Write the next version of `name`; visible whole, or not at all.
+
+    Args:
+        store: root of the store, made if absent.
+        name: bundle name.
+        files: content by file name, the manifest excepted.
+        describe: version number -> its manifest; the checksums in `Manifest.files` are filled in here.
+
+    Returns the manifest as written. Raises `BundleError` if the manifest speaks of another name or version.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    with _locked(store):
+        version = max(list_versions(store).get(name, []), default=0) + 1
+        manifest = describe(version)
+        if (manifest.name, manifest.version) != (name, version):
+            raise BundleError(f"the manifest speaks of {manifest.name} version {manifest.version}")
+        checksums = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+        manifest = Manifest.model_validate({**manifest.model_dump(), "files": checksums})
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=store))
+        try:
+            document = json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n"
+            for file, content in {**files, MANIFEST_FILE: document.encode()}.items():
+                _write_file(unfinished / file, content)
+            unfinished.chmod(0o755)  # mkdtemp's 0700 would hide the version from the service's own user
+            _flush_folder(unfinished)
+            folder = version_folder(store, name, version)
+            folder.parent.mkdir(exist_ok=True)
+            unfinished.rename(folder)
+            _flush_folder(folder.parent)
+            _flush_folder(store)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        return manifest
+
+
+def set_alias(store: Path, alias: str, name: str, version: int | None = None) -> None:
+    """Point `alias` at a bundle; `version` pins it. Raises `BundleError` if there is no such bundle or version."""
+    with _locked(store):
+        versions = list_versions(store)
+        if alias in versions:
+            raise BundleError(f"{alias} is the name of a bundle and can't be an alias")
+        if name not in versions or (version is not None and version not in versions[name]):
+            raise BundleError(f"{name}{'' if version is None else f' version {version}'} is not in the store")
+        aliases = {**read_aliases(store), alias: Alias(name=name, version=version)}
+        document = _ALIASES.dump_json(_ALIASES.validate_python(aliases), indent=2) + b"\n"
+        unfinished = store / (_UNFINISHED + ALIASES_FILE)
+        _write_file(unfinished, document)
+        unfinished.rename(store / ALIASES_FILE)
+        _flush_folder(store)
+
+
+@contextlib.contextmanager
+def _locked(store: Path) -> Iterator[None]:
+    """One writer at a time; what an earlier, killed one left unfinished is cleared away."""
+    with open(store / _LOCK_FILE, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in store.glob(_UNFINISHED + "*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+        yield
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,80 @@
+"""The application: settings in, ASGI app out. Wiring only; each part has a file of its own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from service import classify, forecast, health, models, problem
+from service.catalog import Catalog
+from service.cpus import available_cpus
+from service.settings import Settings
+from service.state import State
+
+DESCRIPTION = """Small sequence models behind a URL: label texts, continue series.
+
+Every error is `application/problem+json` (RFC 9457) and says what to change. `GET /models` lists what is served."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the service. Models are loaded when it starts, not here."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[State]:
+        threads = settings.inference_threads or available_cpus()
+        with ThreadPoolExecutor(threads, thread_name_prefix="inference") as executor:
+            catalog = Catalog(settings, executor)
+            await asyncio.to_thread(catalog.refresh)
+            watch = asyncio.create_task(catalog.watch())
+            try:
+                yield {"settings": settings, "catalog": catalog, "executor": executor}
+            finally:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
+
+    app: FastAPI = FastAPIOffline(
+        title="seqserve",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problem.install(app)
+    for part in (classify, forecast, models, health):
+        app.include_router(part.router)
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    _add_problem_schema(app)
+    return app
+
+
+def _add_problem_schema(app: FastAPI) -> None:
+    """Put `Problem`, which every route refers to, among the components of the OpenAPI document."""
+    document = app.openapi
+
+    def with_problem() -> dict[str, object]:
+        described = document()
+        schemas = described["components"]["schemas"]
+        if "Problem" not in schemas:
+            schema = problem.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {})
+            schemas["Problem"] = schema
+            for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which we never send
+                schemas.pop(unused, None)
+        return described
+
+    app.openapi = with_problem  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def from_environment() -> FastAPI:
+    """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
+    return create_app(Settings())

@@ -1,0 +1,179 @@
+"""Rows in, rows out, computed in batches. Knows arrays and a callable, nothing of requests or models.
+
+A row that finds the engine free is computed at once; what arrives meanwhile forms the next batch, within a budget of
+rows and padded elements. Rows of different length are padded to the same bucket and never mixed with other buckets, so a
+short row doesn't pay for a long one. The bucket whose first row has waited longest goes first.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import DeadlineExceeded, QueueFull
+
+Row = Mapping[str, NDArray[np.generic]]
+"""Arrays of one row by tensor name, without the batch axis."""
+
+Compute = Callable[[Row], Row]
+"""Arrays with the batch as first axis -> the same of the outputs."""
+
+BUCKETS = (16, 32, 64, 128, 256, 512)
+
+
+def bucket(length: int) -> int:
+    """The length a row is padded to: one of `BUCKETS`, beyond them the next multiple of the last."""
+    for size in BUCKETS:
+        if length <= size:
+            return size
+    return -(-length // BUCKETS[-1]) * BUCKETS[-1]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Budget of one batch and bound of the queue."""
+
+    max_batch_rows: int
+    max_batch_elements: int
+    max_waiting_requests: int
+
+
+@dataclass(eq=False)
+class _Submission:
+    """The rows of one caller, on their way."""
+
+    answer: asyncio.Future[list[Row]]
+    results: list[Row | None]
+    missing: int
+
+
+@dataclass(eq=False)
+class _Waiting:
+    submission: _Submission
+    index: int
+    row: Row
+    elements: int
+    ticket: int
+
+
+@dataclass
+class Batcher:
+    """Batches for one model.
+
+    Args:
+        compute: runs one batch; called in `executor`, one batch at a time.
+        executor: where `compute` runs.
+        limits: budget of a batch, bound of the queue.
+        padded: inputs whose first axis varies from row to row; filled up with zeros to the bucket's length.
+    """
+
+    compute: Compute
+    executor: Executor
+    limits: Limits
+    padded: frozenset[str] = frozenset()
+    _queues: dict[int, deque[_Waiting]] = field(default_factory=dict)
+    _tickets: itertools.count[int] = field(default_factory=itertools.count)
+    _num_submissions: int = 0
+    _pump: asyncio.Task[None] | None = None
+
+    async def submit(self, rows: Sequence[Row], deadline_seconds: float) -> list[Row]:
+        """Compute rows; the results come in the same order.
+
+        Raises `QueueFull` at once when too many callers wait, `DeadlineExceeded` when the answer isn't there in time,
+        and whatever `compute` raises. A caller that gives up takes its waiting rows along.
+        """
+        if not rows:
+            return []
+        if self._num_submissions >= self.limits.max_waiting_requests:
+            raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
+        submission = _Submission(asyncio.get_running_loop().create_future(), [None] * len(rows), len(rows))
+        for index, row in enumerate(rows):
+            length = max((len(row[name]) for name in self.padded), default=0)
+            key = bucket(length) if self.padded else 0
+            elements = key if self.padded else max(sum(array.size for array in row.values()), 1)
+            waiting = _Waiting(submission, index, row, elements, next(self._tickets))
+            self._queues.setdefault(key, deque()).append(waiting)
+        self._num_submissions += 1
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._run_until_empty())
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await submission.answer
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"The answer was not ready within {deadline_seconds:g} seconds; send fewer rows, or try again later."
+            ) from None
+        finally:
+            self._num_submissions -= 1
+            submission.answer.cancel()  # marks rows that still wait as abandoned
+
+    async def _run_until_empty(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while batch := self._next_batch():
+                try:
+                    results = await loop.run_in_executor(self.executor, self._compute_batch, batch)
+                except Exception as error:
+                    for waiting in batch:
+                        if not waiting.submission.answer.done():
+                            waiting.submission.answer.set_exception(error)
+                else:
+                    self._deliver(batch, results)
+        finally:
+            self._pump = None
+
+    def _next_batch(self) -> list[_Waiting]:
+        for key in list(self._queues):
+            queue = self._queues[key]
+            while queue and queue[0].submission.answer.done():  # abandoned or failed
+                queue.popleft()
+            if not queue:
+                del self._queues[key]
+        if not self._queues:
+            return []
+        queue = min(self._queues.values(), key=lambda waiting: waiting[0].ticket)
+        batch = [queue.popleft()]
+        elements = batch[0].elements
+        while queue and len(batch) < self.limits.max_batch_rows:
+            if queue[0].submission.answer.done():
+                queue.popleft()
+                continue
+            elements += queue[0].elements
+            if elements > self.limits.max_batch_elements:
+                break
+            batch.append(queue.popleft())
+        return batch
+
+    def _compute_batch(self, batch: list[_Waiting]) -> list[Row]:
+        outputs = self.compute(self._stack([waiting.row for waiting in batch]))
+        for name, output in outputs.items():
+            if len(output) != len(batch):
+                raise RuntimeError(f"{len(batch)} rows went in, {len(output)} came out as {name!r}")
+        return [{name: output[index] for name, output in outputs.items()} for index in range(len(batch))]
+
+    def _stack(self, rows: list[Row]) -> Row:
+        stacked: dict[str, NDArray[np.generic]] = {}
+        for name, first in rows[0].items():
+            if name not in self.padded:
+                stacked[name] = np.stack([row[name] for row in rows])
+                continue
+            length = bucket(max(len(row[name]) for row in rows))
+            filled = np.zeros((len(rows), length, *first.shape[1:]), dtype=first.dtype)
+            for index, row in enumerate(rows):
+                filled[index, : len(row[name])] = row[name]
+            stacked[name] = filled
+        return stacked
+
+    @staticmethod
+    def _deliver(batch: list[_Waiting], results: list[Row]) -> None:
+        for waiting, result in zip(batch, results, strict=True):
+            submission = waiting.submission
+            submission.results[waiting.index] = result
+            submission.missing -= 1
+            if submission.missing == 0 and not submission.answer.done():
+                submission.answer.set_result([row for row in submission.results if row is not None])

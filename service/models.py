@@ -1,0 +1,161 @@
+"""What is served: `GET /models` and the card of each model and version."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from bundle.manifest import REPORT_FILE, Manifest
+from service.catalog import Served, Snapshot
+from service.errors import UnknownFile, UnknownModel
+from service.problem import declared
+from service.state import Context, context
+
+MEDIA_TYPES = {
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+}
+
+
+class RefusedVersion(BaseModel):
+    """A version in the store that must not answer, and why."""
+
+    name: str
+    version: int
+    reason: str
+
+
+class AliasTarget(BaseModel):
+    """What a short name means now."""
+
+    name: str
+    pinned: int | None = Field(description="the version it is pinned to; null: the newest that proved itself")
+    version: int | None = Field(description="the version that answers; null: none can")
+
+
+class ModelSummary(BaseModel):
+    """One bundle name."""
+
+    name: str
+    task: str
+    architecture: str
+    version: int = Field(description="the version that answers when none is asked for by name")
+    versions: list[int] = Field(description="versions that proved themselves and can be asked for")
+    aliases: list[str]
+
+
+class ModelList(BaseModel):
+    """Everything in the store, and what became of it."""
+
+    models: list[ModelSummary]
+    aliases: dict[str, AliasTarget]
+    refused: list[RefusedVersion]
+
+
+class ModelCard(BaseModel):
+    """One version: what it is, how good it is, and where its plots are."""
+
+    name: str
+    version: int
+    versions: list[int]
+    aliases: list[str]
+    manifest: Manifest
+    metrics: dict[str, Any] = Field(description="of the model on held-out data")
+    baselines: dict[str, dict[str, Any]] = Field(description="the same figures of each baseline")
+    report: dict[str, Any] | None = Field(description="the full report of the training run")
+    files: list[str] = Field(description="paths of report and plots")
+
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get("", summary="What is served", responses=declared(503))
+async def list_models(context: Annotated[Context, Depends(context)]) -> ModelList:
+    """Models, aliases, versions, and the versions refused with the reason."""
+    snapshot = context.catalog.snapshot
+    models = []
+    for name in snapshot.names():
+        served = snapshot.versions[name, snapshot.proven(name)[-1]]
+        models.append(
+            ModelSummary(
+                name=name,
+                task=served.manifest.spec.task,
+                architecture=served.manifest.architecture,
+                version=served.manifest.version,
+                versions=snapshot.proven(name),
+                aliases=_aliases_of(snapshot, name),
+            )
+        )
+    aliases = {}
+    for alias, target in snapshot.aliases.items():
+        try:
+            version = snapshot.find(alias).manifest.version
+        except UnknownModel:
+            version = None
+        aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
+    refused = [
+        RefusedVersion(name=name, version=version, reason=reason)
+        for (name, version), reason in sorted(snapshot.refused.items())
+    ]
+    return ModelList(models=models, aliases=aliases, refused=refused)
+
+
+@router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
+async def show_model(name: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
+    """Manifest, metrics beside baselines, report and plots of the version that answers to a name or alias."""
+    return _card(context.catalog.snapshot, context.catalog.find(name))
+
+
+@router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 503))
+async def show_version(name: str, version: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
+    """The same for one version, in service or not."""
+    return _card(context.catalog.snapshot, _find(context, name, version))
+
+
+@router.get(
+    "/{name}/versions/{version}/files/{file}",
+    summary="A report or plot of one version",
+    response_class=Response,
+    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}, **declared(404, 503)},
+)
+async def show_file(name: str, version: str, file: str, context: Annotated[Context, Depends(context)]) -> Response:
+    """A file that the card lists."""
+    content = _find(context, name, version).files.get(file)
+    media_type = MEDIA_TYPES.get(file[file.rfind(".") :])
+    if content is None or media_type is None:
+        raise UnknownFile("The version has no such file to show; its card lists what there is.")
+    # Plots come from a bundle, not from us: whatever a forged one holds, it may draw and do nothing else.
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _find(context: Context, name: str, version: str) -> Served:
+    if not (version.isascii() and version.isdigit() and len(version) <= 9):
+        raise UnknownModel("A version is a positive whole number; GET /models lists them.")
+    return context.catalog.find(name, int(version))
+
+
+def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
+    return sorted(alias for alias, target in snapshot.aliases.items() if target.name == name)
+
+
+def _card(snapshot: Snapshot, served: Served) -> ModelCard:
+    manifest = served.manifest
+    report = served.files.get(REPORT_FILE)
+    shown = sorted(file for file in served.files if file[file.rfind(".") :] in MEDIA_TYPES)
+    return ModelCard(
+        name=manifest.name,
+        version=manifest.version,
+        versions=snapshot.proven(manifest.name),
+        aliases=_aliases_of(snapshot, manifest.name),
+        manifest=manifest,
+        metrics=manifest.metrics.get("model", {}),
+        baselines={name: figures for name, figures in manifest.metrics.items() if name != "model"},
+        report=None if report is None else json.loads(report),
+        files=[f"/models/{manifest.name}/versions/{manifest.version}/files/{file}" for file in shown],
+    )

@@ -1,0 +1,183 @@
+"""Refusals as `application/problem+json` (RFC 9457): the one place where HTTP statuses are mapped.
+
+    {"type": "urn:seqserve:problem:invalid", "title": "…", "status": 422, "detail": "…", "errors": [{"loc": […], "msg": "…"}]}
+
+`errors` is there for malformed payloads only. No input is echoed.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from service.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    Invalid,
+    NotFound,
+    NotJSON,
+    NotReady,
+    Place,
+    QueueFull,
+    Refusal,
+    UnsupportedMedia,
+)
+
+MEDIA_TYPE = "application/problem+json"
+MAX_PLACES = 20
+"""Faults listed of one payload; the rest are counted."""
+
+logger = logging.getLogger(__name__)
+
+
+class Meaning(NamedTuple):
+    """What a status means here, everywhere the same."""
+
+    kind: str
+    title: str
+
+
+MEANINGS: Mapping[int, Meaning] = {
+    400: Meaning("not-json", "The body is not JSON"),
+    404: Meaning("not-found", "No such route, model or version"),
+    405: Meaning("method-not-allowed", "The route doesn't take this method"),
+    413: Meaning("body-too-large", "The body is over its limit"),
+    415: Meaning("unsupported-media", "The body is of a type or encoding not spoken here"),
+    422: Meaning("invalid", "The request has the wrong shape or value"),
+    429: Meaning("queue-full", "Too many requests are waiting"),
+    500: Meaning("defect", "A defect of the service"),
+    503: Meaning("not-ready", "Not ready, or going down"),
+    504: Meaning("deadline-exceeded", "The deadline passed"),
+}
+
+STATUSES: Mapping[type[Refusal], int] = {
+    NotJSON: 400,
+    NotFound: 404,
+    BodyTooLarge: 413,
+    UnsupportedMedia: 415,
+    Invalid: 422,
+    QueueFull: 429,
+    NotReady: 503,
+    DeadlineExceeded: 504,
+}
+
+
+class ErrorPlace(BaseModel):
+    """One fault in a payload."""
+
+    loc: list[str | int] = Field(description="keys and indices from the root of the body to the fault")
+    msg: str = Field(description="what to change")
+
+
+class Problem(BaseModel):
+    """The body of every error (RFC 9457)."""
+
+    type: str = Field(description="URN of the kind of problem")
+    title: str
+    status: int
+    detail: str = Field(description="what happened and what to change")
+    errors: list[ErrorPlace] | None = Field(None, description="faults of a malformed payload, at most 20")
+
+
+def problem_response(
+    status: int, detail: str, places: Sequence[Place] = (), headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """One error body with its status."""
+    meaning = MEANINGS.get(status, Meaning("http", HTTPStatus(status).phrase))
+    body: dict[str, Any] = {
+        "type": f"urn:seqserve:problem:{meaning.kind}",
+        "title": meaning.title,
+        "status": status,
+        "detail": detail,
+    }
+    if places:
+        body["errors"] = [{"loc": list(place.loc), "msg": place.msg} for place in places[:MAX_PLACES]]
+        if len(places) > MAX_PLACES:
+            body["detail"] += f" The first {MAX_PLACES} of {len(places)} are listed."
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of a route for the refusals it may give, 500 excepted."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        meaning = MEANINGS[status]
+        example: dict[str, Any] = {
+            "type": f"urn:seqserve:problem:{meaning.kind}",
+            "title": meaning.title,
+            "status": status,
+            "detail": "What happened and what to change.",
+        }
+        if status == 422:
+            example["errors"] = [{"loc": ["model"], "msg": "Field required"}]
+        described[status] = {
+            "description": meaning.title,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+        }
+    return described
+
+
+def _status(refusal: Refusal) -> int:
+    return next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
+
+
+async def _refusal(_request: Request, refusal: Exception) -> JSONResponse:
+    assert isinstance(refusal, Refusal)
+    headers: dict[str, str] = {}
+    if refusal.retry_after_seconds is not None:
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
+    if isinstance(refusal, UnsupportedMedia):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16: what would have been taken
+    if isinstance(refusal, BodyTooLarge):
+        headers["Connection"] = "close"  # the rest of the body won't be read
+    places = refusal.places if isinstance(refusal, Invalid) else ()
+    return problem_response(_status(refusal), refusal.detail, places, headers)
+
+
+async def _malformed(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    places = [Place(tuple(fault["loc"][1:]), _plain(fault)) for fault in error.errors()]  # loc[0] says "body"
+    return problem_response(422, Invalid(places).detail, places)
+
+
+def _plain(fault: Mapping[str, Any]) -> str:
+    """Pydantic's sentence, except where it would not tell a stranger what to change."""
+    match fault["type"]:
+        case "extra_forbidden":
+            return "This key is not known here; check its spelling or leave it out"
+        case "string_unicode":
+            return "The text holds a lone surrogate, which is no Unicode character; send whole code points"
+        case "finite_number":
+            return "The number is infinite; send a finite one, or null where a value is missing"
+        case "value_error":
+            return str(fault["msg"]).removeprefix("Value error, ")
+        case _:
+            return str(fault["msg"])
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    details = {
+        404: "There is no such route; GET /openapi.json lists them.",
+        405: "The route is there, but not for this method; see Allow.",
+    }
+    return problem_response(error.status_code, details.get(error.status_code, str(error.detail)), (), error.headers)
+
+
+async def _defect(_request: Request, _error: Exception) -> JSONResponse:
+    # Starlette raises the error again after this answer, so uvicorn logs the traceback.
+    return problem_response(500, "The service failed on this request; the operators' log says where.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every refusal and every defect of `app` as problem+json."""
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _defect)

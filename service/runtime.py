@@ -1,0 +1,62 @@
+"""One ONNX session: arrays in, arrays out. The only file of the service that imports onnxruntime."""
+
+import numpy as np
+import onnxruntime as ort
+
+from bundle.golden import Arrays
+from bundle.manifest import TensorSpec
+
+
+class ModelUnusable(ValueError):
+    """The graph can't be loaded, or doesn't have the inputs and outputs its manifest names."""
+
+
+class InferenceFailed(RuntimeError):
+    """onnxruntime failed on arrays that fit the manifest: a defect of ours or of the bundle."""
+
+
+class Runtime:
+    """One graph in memory, safe to call from several threads.
+
+    Args:
+        model: content of `model.onnx`.
+        inputs, outputs: what the manifest says of them; the graph must agree.
+
+    Raises `ModelUnusable`.
+    """
+
+    def __init__(self, model: bytes, inputs: list[TensorSpec], outputs: list[TensorSpec]) -> None:
+        options = ort.SessionOptions()
+        # One thread a session, no spinning: a small model gains nothing from more, and idle threads burn half a CPU. No
+        # arena, no memory pattern: with ever new shapes both grow without end.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            raise ModelUnusable(f"model.onnx can't be loaded: {error}") from error
+        self._outputs = [output.name for output in outputs]
+        for kind, specs, nodes in (
+            ("inputs", inputs, self._session.get_inputs()),
+            ("outputs", outputs, self._session.get_outputs()),
+        ):
+            if {(spec.name, f"tensor({_ONNX_TYPES[spec.dtype]})") for spec in specs} != {
+                (node.name, node.type) for node in nodes
+            }:
+                raise ModelUnusable(f"the {kind} of model.onnx are not those of the manifest")
+
+    def run(self, arrays: Arrays) -> Arrays:
+        """Compute one batch; every array has the batch as its first axis. Raises `InferenceFailed`."""
+        try:
+            computed: list[np.ndarray] = self._session.run(self._outputs, dict(arrays))
+        except Exception as error:
+            raise InferenceFailed(str(error)) from error
+        return dict(zip(self._outputs, computed, strict=True))
+
+
+_ONNX_TYPES = {"int64": "int64", "float32": "float"}

@@ -1,0 +1,56 @@
+"""Golden samples survive the file and catch a graph that answers otherwise."""
+
+import io
+
+import numpy as np
+import pytest
+
+from bundle.golden import Arrays, Golden, GoldenMismatch, replay
+
+SAMPLES = Golden(
+    {"x": np.arange(6, dtype=np.float32).reshape(3, 2)}, {"y": np.arange(6, dtype=np.float32).reshape(3, 2) * 2}, ["é", ""]
+)
+
+
+def double(inputs: Arrays) -> Arrays:
+    return {"y": inputs["x"] * 2}
+
+
+def test_samples_are_read_back_as_written() -> None:
+    read = Golden.from_bytes(SAMPLES.to_bytes())
+    np.testing.assert_array_equal(read.inputs["x"], SAMPLES.inputs["x"])
+    np.testing.assert_array_equal(read.outputs["y"], SAMPLES.outputs["y"])
+    assert read.texts == ["é", ""]
+
+
+def test_right_answers_pass() -> None:
+    assert replay(SAMPLES, double) == 0.0
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda inputs: {"y": inputs["x"] * 2.001},
+        lambda inputs: {"y": inputs["x"] * 2 + (0.01 if len(inputs["x"]) == 1 else 0)},
+        lambda inputs: {"y": inputs["x"] * np.nan},
+        lambda inputs: {"y": inputs["x"][:, :1]},
+        lambda inputs: {"z": inputs["x"] * 2},
+    ],
+    ids=["a bit off", "off when alone", "not a number", "another shape", "another name"],
+)
+def test_wrong_answers_are_caught(run: object) -> None:
+    with pytest.raises(GoldenMismatch):
+        replay(SAMPLES, run)  # type: ignore[arg-type]
+
+
+def test_pickled_objects_are_refused() -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{"input.x": np.array([{"a": 1}], dtype=object), "output.y": np.zeros(1)})
+    with pytest.raises(GoldenMismatch, match="can't be read"):
+        Golden.from_bytes(buffer.getvalue())
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"something else"])
+def test_what_is_no_archive_is_refused(content: bytes) -> None:
+    with pytest.raises(GoldenMismatch):
+        Golden.from_bytes(content)

@@ -1,0 +1,154 @@
+"""Dates, contexts, categories and intervals."""
+
+import datetime as dt
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.series import (
+    FREQUENCIES,
+    category_codes,
+    day_type,
+    fixed_codes,
+    fixed_context,
+    interval_levels,
+    parse_start,
+    quantiles_at,
+    timestamps,
+)
+
+
+@pytest.mark.parametrize(
+    ("freq", "start", "following"),
+    [
+        ("15min", "2019-12-31T23:45", "2020-01-01T00:00"),
+        ("30min", "2019-12-31T23:30", "2020-01-01T00:00"),
+        ("h", "2019-12-31T23:00", "2020-01-01T00:00"),
+        ("D", "2020-02-28", "2020-02-29"),
+        ("B", "2019-05-31", "2019-06-03"),
+        ("W", "2019-12-30", "2020-01-06"),
+        ("MS", "2019-12-01", "2020-01-01"),
+        ("QS", "2019-11-01", "2020-02-01"),
+        ("YS", "2019-07-01", "2020-07-01"),
+    ],
+)
+def test_next_timestamp_of_every_frequency(freq: str, start: str, following: str) -> None:
+    assert timestamps(parse_start(start, freq), freq, 1, 1) == [dt.datetime.fromisoformat(following)]
+
+
+def test_every_frequency_has_a_timestamp_test() -> None:
+    assert set(FREQUENCIES) == {"15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"}
+
+
+@given(st.sampled_from(sorted(FREQUENCIES)), st.integers(0, 500), st.integers(1, 50))
+def test_timestamps_ascend_and_do_not_depend_on_where_they_are_cut(freq: str, first: int, count: int) -> None:
+    start = dt.datetime(2018, 1, 1)
+    points = timestamps(start, freq, first, count)
+    assert points == timestamps(start, freq, 0, first + count)[first:]
+    assert all(before < after for before, after in zip(points, points[1:], strict=False))
+
+
+def test_start_keeps_its_utc_offset() -> None:
+    start = parse_start("2019-03-30T12:00+01:00", "D")
+    assert timestamps(start, "D", 2, 1)[0].isoformat() == "2019-04-01T12:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "message"),
+    [
+        ("31/01/2019", "D", "not an ISO 8601 date"),
+        ("2019-02-30", "D", "not an ISO 8601 date"),
+        ("2019-06-01", "B", "is a Saturday"),
+        ("2019-06-02", "MS", "not the first day of a month"),
+    ],
+)
+def test_start_that_cannot_be_is_refused(start: str, freq: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_start(start, freq)
+
+
+@pytest.mark.parametrize("freq", sorted(FREQUENCIES))
+def test_timestamps_beyond_the_calendar_are_refused(freq: str) -> None:
+    with pytest.raises(ValueError, match="year 9999"):
+        timestamps(dt.datetime(9999, 12, 1), freq, 0, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("2019-01-01", "U"),
+        ("2012-01-02", "U"),  # New Year's Day was a Sunday
+        ("2011-01-01", "U"),  # a Saturday, kept
+        ("2010-12-31", "W"),
+        ("2019-05-27", "U"),  # Memorial Day
+        ("2019-05-20", "W"),
+        ("2004-05-31", "U"),
+        ("2009-07-03", "U"),  # Independence Day was a Saturday
+        ("2009-07-04", "A"),
+        ("2010-07-05", "U"),  # and here a Sunday
+        ("2018-07-04", "U"),
+        ("2018-07-03", "W"),
+        ("2019-09-02", "U"),  # Labor Day
+        ("2018-11-22", "U"),  # Thanksgiving
+        ("2018-11-29", "W"),
+        ("2018-11-23", "W"),
+        ("2016-12-26", "U"),  # Christmas Day was a Sunday
+        ("2010-12-25", "U"),  # a Saturday, kept
+        ("2019-06-01", "A"),
+        ("2019-06-02", "U"),
+        ("2019-06-03", "W"),
+    ],
+)
+def test_day_type(date: str, expected: str) -> None:
+    assert day_type(dt.date.fromisoformat(date)) == expected
+
+
+def test_context_is_filled_from_the_left() -> None:
+    np.testing.assert_array_equal(fixed_context([1.0, None, 3.0], 5), np.float32([math.nan, math.nan, 1, math.nan, 3]))
+
+
+def test_context_keeps_the_newest_values() -> None:
+    np.testing.assert_array_equal(fixed_context([1.0, 2.0, 3.0], 2), np.float32([2, 3]))
+
+
+def test_value_beyond_float32_shows_as_infinite() -> None:
+    assert np.isinf(fixed_context([1e300], 1)).all()
+
+
+def test_codes_are_aligned_with_the_context() -> None:
+    codes = category_codes(["W", None, "A", "U", "W"], ["W", "A", "U"])
+    assert fixed_codes(codes, num_past=3, context_length=4, horizon=3).tolist() == [0, 1, 0, 2, 3, 1, 0]
+    assert fixed_codes(codes, num_past=3, context_length=2, horizon=1).tolist() == [0, 2, 3]
+
+
+def test_unknown_category_is_refused() -> None:
+    with pytest.raises(KeyError):
+        category_codes(["X"], ["W", "A", "U"])
+
+
+LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
+
+
+def test_quantiles_of_the_models_own_levels_come_back_exactly() -> None:
+    quantiles = np.float32([[1, 2, 3, 4, 5], [10, 20, 30, 40, 50]])
+    np.testing.assert_array_equal(quantiles_at(quantiles, LEVELS, LEVELS), quantiles)
+
+
+def test_level_outside_the_models_is_refused() -> None:
+    with pytest.raises(ValueError, match="between"):
+        quantiles_at(np.zeros((1, 5)), LEVELS, [0.99])
+
+
+@given(
+    st.lists(st.floats(-1e30, 1e30), min_size=5, max_size=5),
+    st.lists(st.floats(0.01, 95, exclude_min=True), min_size=1, max_size=6, unique=True),
+)
+def test_wider_intervals_contain_narrower_ones(values: list[float], levels: list[float]) -> None:
+    quantiles = np.sort(np.float32(values))
+    bounds = [quantiles_at(quantiles, LEVELS, interval_levels(level)) for level in sorted(levels)]
+    median = quantiles_at(quantiles, LEVELS, [0.5])[0]
+    for (lower, upper), (wider_lower, wider_upper) in zip(bounds, bounds[1:], strict=False):
+        assert wider_lower <= lower <= median <= upper <= wider_upper

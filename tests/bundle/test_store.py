@@ -1,0 +1,183 @@
+"""Writing is all or nothing; reading trusts nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bundle.store import (
+    BundleError,
+    list_versions,
+    publish,
+    read_aliases,
+    read_bundle,
+    set_alias,
+    version_folder,
+)
+from tests.blank import FILES, blank_manifest, publish_blank
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_what_was_published_is_read_back(tmp_path: Path) -> None:
+    manifest = publish_blank(tmp_path)
+    bundle = read_bundle(version_folder(tmp_path, "blank", 1))
+    assert bundle.manifest == manifest
+    assert bundle.files == FILES
+
+
+def test_versions_count_up_as_integers(tmp_path: Path) -> None:
+    versions = [publish_blank(tmp_path).version for _ in range(11)]
+    assert versions == list(range(1, 12))
+    assert list_versions(tmp_path) == {"blank": versions}
+
+
+def test_nothing_unfinished_is_left_behind(tmp_path: Path) -> None:
+    def broken(version: int) -> None:
+        raise RuntimeError("no manifest")
+
+    with pytest.raises(RuntimeError):
+        publish(tmp_path, "blank", FILES, broken)  # type: ignore[arg-type]
+    with pytest.raises(BundleError, match="speaks of"):
+        publish(tmp_path, "blank", FILES, lambda _: blank_manifest(7))
+    assert list_versions(tmp_path) == {}
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_two_writers_never_share_a_version(tmp_path: Path) -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(publish_blank(tmp_path).version)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(1, 9))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from bundle.store import set_alias
+from tests.blank import FILES, publish_blank
+store = Path(sys.argv[1])
+files = FILES | {"report.md": b"x" * 3_000_000}
+print("ready", flush=True)
+while True:
+    manifest = publish_blank(store, files=files)
+    set_alias(store, "latest", "blank", manifest.version)
+"""
+
+
+def test_writer_killed_at_any_moment_leaves_the_store_whole(tmp_path: Path) -> None:
+    for attempt in range(12):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(0.003 + 0.017 * attempt)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        for name, versions in list_versions(tmp_path).items():
+            assert versions == list(range(1, len(versions) + 1))
+            for version in versions:
+                read_bundle(version_folder(tmp_path, name, version))
+        for alias in read_aliases(tmp_path).values():
+            read_bundle(version_folder(tmp_path, alias.name, alias.version or 1))
+    count = len(list_versions(tmp_path).get("blank", []))
+    assert count > 0, "the writer never finished one version: the test proves nothing"
+    assert publish_blank(tmp_path).version == count + 1
+    assert not list(tmp_path.glob(".unfinished-*"))
+
+
+def _edit_manifest(folder: Path, **changes: object) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _replace_by_link(path: Path) -> None:
+    target = path.parent.parent / "elsewhere"
+    path.rename(target)
+    path.symlink_to(target)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a byte changed": (lambda f: (f / "model.onnx").write_bytes(b"not a GRAPH"), "checksum differs"),
+    "a file cut short": (lambda f: (f / "model.onnx").write_bytes(b"not"), "checksum differs"),
+    "a file absent": (lambda f: (f / "golden.npz").unlink(), "golden.npz is absent"),
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "manifest.json is absent"),
+    "manifest not JSON": (lambda f: (f / "manifest.json").write_text("{"), "manifest.json: Invalid JSON"),
+    "unknown format": (lambda f: _edit_manifest(f, format=2), "bundle format 2 is not the one"),
+    "format as text": (lambda f: _edit_manifest(f, format="1"), "bundle format '1' is not the one"),
+    "unknown key": (lambda f: _edit_manifest(f, hook="os.system"), "Extra inputs"),
+    "another version": (lambda f: _edit_manifest(f, version=2), "speaks of blank version 2"),
+    "another name": (lambda f: _edit_manifest(f, name="other"), "speaks of other version 1"),
+    "a file not named": (lambda f: (f / "extra.py").write_text(""), "extra.py is not named"),
+    "a sub-folder": (lambda f: (f / "more").mkdir(), "more is not a plain file"),
+    "a symbolic link": (lambda f: _replace_by_link(f / "model.onnx"), "model.onnx is a symbolic link"),
+    "the folder a link": (_replace_by_link, "the folder is a symbolic link"),
+    "a pipe": (lambda f: os.mkfifo(f / "pipe"), "pipe is not a plain file"),
+    "a path upwards": (
+        lambda f: _edit_manifest(f, files={"../../secret": "0" * 64, **dict.fromkeys(FILES, "0" * 64)}),
+        "not a plain file name",
+    ),
+    "an absolute path": (
+        lambda f: _edit_manifest(f, files={"/etc/passwd": "0" * 64, **dict.fromkeys(FILES, "0" * 64)}),
+        "not a plain file name",
+    ),
+    "no model named": (lambda f: _edit_manifest(f, files={"golden.npz": "0" * 64}), "files lacks model.onnx"),
+    "a bad checksum": (lambda f: _edit_manifest(f, files=dict.fromkeys(FILES, "xyz")), "pattern"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_bundle_is_refused_with_its_reason(tmp_path: Path, kind: str) -> None:
+    publish_blank(tmp_path)
+    folder = version_folder(tmp_path, "blank", 1)
+    spoil, reason = BROKEN[kind]
+    spoil(folder)
+    with pytest.raises(BundleError) as refused:
+        read_bundle(folder)
+    assert reason in str(refused.value)
+
+
+def test_alias_means_the_newest_or_a_pinned_version(tmp_path: Path) -> None:
+    publish_blank(tmp_path)
+    set_alias(tmp_path, "short", "blank")
+    set_alias(tmp_path, "old", "blank", 1)
+    aliases = read_aliases(tmp_path)
+    assert (aliases["short"].name, aliases["short"].version) == ("blank", None)
+    assert (aliases["old"].name, aliases["old"].version) == ("blank", 1)
+
+
+@pytest.mark.parametrize(("name", "version"), [("other", None), ("blank", 2)])
+def test_alias_to_nothing_is_refused(tmp_path: Path, name: str, version: int | None) -> None:
+    publish_blank(tmp_path)
+    with pytest.raises(BundleError, match="is not in the store"):
+        set_alias(tmp_path, "short", name, version)
+    assert read_aliases(tmp_path) == {}
+
+
+def test_bundle_name_cannot_become_an_alias(tmp_path: Path) -> None:
+    publish_blank(tmp_path)
+    with pytest.raises(BundleError, match="can't be an alias"):
+        set_alias(tmp_path, "blank", "blank")
+
+
+@pytest.mark.parametrize("content", ["[]", '{"a": 1}', '{"a": {"name": "../x"}}', '{"a": {"name": "x", "version": 0}}'])
+def test_malformed_aliases_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "aliases.json").write_text(content)
+    with pytest.raises(BundleError, match=r"aliases\.json"):
+        read_aliases(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "Spam", "a_b", "../up", "a--b", "-a", "a" * 64, "a/b"])
+def test_bundle_names_are_plain(name: str) -> None:
+    with pytest.raises(ValueError, match="a name is 1 to 63"):
+        blank_manifest(1, name)

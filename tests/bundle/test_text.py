@@ -1,0 +1,54 @@
+"""Texts to ids."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.text import PAD_ID, TextEncoder, pad
+from training.tokenizer import TokenizerConfig, train_tokenizer
+
+TEXTS = ["free prize call now", "see you at eight", "call me later", "win a prize today"] * 5
+TOKENIZER = train_tokenizer(TEXTS, TokenizerConfig(vocabulary_size=300))
+
+
+def test_same_texts_give_the_same_tokenizer() -> None:
+    assert train_tokenizer(TEXTS, TokenizerConfig(vocabulary_size=300)) == TOKENIZER
+
+
+@given(st.text(max_size=200))
+def test_any_text_has_ids_and_none_is_padding(text: str) -> None:
+    encoded = TextEncoder(TOKENIZER, 64).encode(text)
+    assert 1 <= len(encoded.ids) <= 64
+    assert encoded.ids.min() > PAD_ID
+
+
+def test_long_text_is_cut_and_said_to_be() -> None:
+    encoder = TextEncoder(TOKENIZER, 8)
+    whole, cut = encoder.encode("call"), encoder.encode("call " * 100)
+    assert not whole.truncated
+    assert cut.truncated
+    assert len(cut.ids) == 8
+
+
+def test_digits_are_read_alike() -> None:
+    encoder = TextEncoder(TOKENIZER, 64)
+    np.testing.assert_array_equal(encoder.encode("call 09061701461").ids, encoder.encode("call 08712345678").ids)
+
+
+def test_what_is_no_tokenizer_is_refused() -> None:
+    with pytest.raises(ValueError, match="can't be read"):
+        TextEncoder("{}", 8)
+
+
+def test_tokenizer_without_start_token_is_refused() -> None:
+    from tokenizers import Tokenizer, models
+
+    with pytest.raises(ValueError, match="start token"):
+        TextEncoder(Tokenizer(models.BPE()).to_str(), 8)
+
+
+def test_rows_are_padded_behind() -> None:
+    rows = [np.array([5, 6]), np.array([7])]
+    assert pad(rows).tolist() == [[5, 6], [7, 0]]
+    assert pad(rows, 4).tolist() == [[5, 6, 0, 0], [7, 0, 0, 0]]

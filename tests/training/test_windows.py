@@ -1,0 +1,242 @@
+"""Both ways of making windows, against the examples of the lecture and of TensorFlow's and Keras's documentation."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from training.data.windows import (
+    TargetedWindows,
+    Values,
+    WindowStream,
+    steps_after_convolution,
+    window,
+    window_matrix,
+)
+
+
+def lists(windows: Iterator[Values]) -> list[list[int]]:
+    return [found.tolist() for found in windows]
+
+
+# --- the window method -----------------------------------------------------------------------------------------------
+
+
+def test_window_with_shift() -> None:
+    assert lists(window(np.arange(7), 3, 2, 1, drop_remainder=True)) == [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
+
+
+def test_window_with_stride() -> None:
+    assert lists(window(np.arange(7), 3, 1, 2, drop_remainder=True)) == [[0, 2, 4], [1, 3, 5], [2, 4, 6]]
+
+
+def test_shift_is_the_length_by_default() -> None:
+    assert lists(window(np.arange(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_tail_comes_out_short_unless_dropped() -> None:
+    assert lists(window(np.arange(6), 4, 1)) == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5], [4, 5], [5]]
+    assert lists(window(np.arange(6), 4, 1, drop_remainder=True)) == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
+
+
+def test_short_tail_with_stride() -> None:
+    assert lists(window(np.arange(5), 3, 1, 2)) == [[0, 2, 4], [1, 3], [2, 4], [3], [4]]
+
+
+def test_series_shorter_than_a_window() -> None:
+    assert lists(window(np.arange(2), 3, drop_remainder=True)) == []
+    assert lists(window(np.arange(2), 3)) == [[0, 1]]
+    assert window_matrix(np.arange(2), 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize("arguments", [(0, 1, 1), (3, 0, 1), (3, 1, 0), (-1, 1, 1)])
+def test_impossible_windows_are_refused(arguments: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        list(window(np.arange(5), *arguments))
+    with pytest.raises(ValueError, match="at least 1"):
+        window_matrix(np.arange(5), *arguments)
+
+
+def test_windows_share_memory_with_the_series() -> None:
+    series = np.arange(1_000_000.0)
+    assert all(np.shares_memory(series, found) for found in window(series, 56, 100_000, 2))
+    matrix = window_matrix(series, 56, 1)
+    assert matrix.shape == (999_945, 56)
+    assert np.shares_memory(series, matrix)
+    assert not matrix.flags.writeable
+
+
+@given(
+    st.integers(0, 40), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3)
+)
+def test_matrix_is_the_stack_of_complete_windows(n: int, length: int, shift: int, stride: int, columns: int) -> None:
+    series = np.arange(n * columns).reshape(n, columns)
+    stacked = list(window(series, length, shift, stride, drop_remainder=True))
+    matrix = window_matrix(series, length, shift, stride)
+    assert matrix.shape == (len(stacked), length, columns)
+    for row, found in zip(matrix, stacked, strict=True):
+        np.testing.assert_array_equal(row, found)
+
+
+def test_nested_windows_make_sequence_to_sequence_targets() -> None:
+    ahead, length = 3, 4
+    nested = window_matrix(window_matrix(np.arange(10), ahead + 1, 1), length, 1)
+    inputs, targets = nested[:, :, 0], nested[:, :, 1:]
+    assert inputs.tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 6]]
+    assert targets[0].tolist() == [[1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]
+
+
+def test_target_is_the_value_after_the_window() -> None:
+    series = np.arange(6)
+    found = TargetedWindows(series, series[3:], 3)
+    pairs = [(inputs.tolist(), int(target)) for inputs, target in found]
+    assert pairs == [([0, 1, 2], 3), ([1, 2, 3], 4), ([2, 3, 4], 5)]
+
+
+def test_documented_example_of_stride_and_rate() -> None:
+    found = TargetedWindows(np.arange(99), None, 10, sequence_stride=3, sampling_rate=2)
+    first, second, last = found[0], found[1], found[len(found) - 1]
+    assert isinstance(first, np.ndarray)
+    assert first.tolist() == list(range(0, 20, 2))
+    assert isinstance(second, np.ndarray)
+    assert second.tolist() == list(range(3, 23, 2))
+    assert isinstance(last, np.ndarray)
+    assert last.tolist() == list(range(78, 98, 2))
+
+
+def test_incomplete_windows_are_left_out() -> None:
+    assert len(TargetedWindows(np.arange(7), None, 3)) == 5
+    assert len(TargetedWindows(np.arange(7), None, 3, sampling_rate=3)) == 1
+    assert len(TargetedWindows(np.arange(2), None, 3)) == 0
+
+
+def test_start_and_end_index_limit_the_part_read() -> None:
+    series = np.arange(20)
+    found = TargetedWindows(series, series[3:], 3, start_index=5, end_index=12)
+    pairs = [(inputs.tolist(), int(target)) for inputs, target in found]
+    assert pairs[0] == ([5, 6, 7], 8)
+    assert pairs[-1] == ([9, 10, 11], 12)
+
+
+def test_windows_of_the_lectures_split() -> None:
+    train, valid = np.zeros(1096), np.zeros(151)
+    assert len(TargetedWindows(train, train[56:], 56)) == 1040
+    assert len(TargetedWindows(valid, valid[56:], 56)) == 95
+    assert len(window_matrix(train, 56 + 14, 1)) == 1027
+    assert len(window_matrix(valid, 56 + 14, 1)) == 82
+    assert len(window_matrix(train, 112 + 14, 1)) == 971
+    assert len(window_matrix(valid, 112 + 14, 1)) == 26
+
+
+def test_outputs_of_a_strided_convolution_line_up_with_their_targets() -> None:
+    steps = steps_after_convolution(kernel_size=4, stride=2)
+    assert steps == slice(3, None, 2)
+    outputs = torch.nn.Conv1d(1, 1, 4, stride=2)(torch.zeros(1, 1, 112))
+    assert outputs.shape[-1] == len(range(112)[steps]) == 55
+
+
+def test_batches_in_a_data_loader() -> None:
+    series = np.arange(100.0)
+    loader = DataLoader(TargetedWindows(series, series[5:], 5), batch_size=32)
+    shapes = [tuple(inputs.shape) for inputs, _ in loader]
+    assert shapes == [(32, 5), (32, 5), (31, 5)]
+
+
+# --- the flat_map method ---------------------------------------------------------------------------------------------
+
+
+def chunks(series: NDArray[np.int64], sizes: list[int]) -> Iterator[Values]:
+    """The series in pieces of these sizes, over and over."""
+    place, turn = 0, 0
+    while place < len(series):
+        size = sizes[turn % len(sizes)]
+        yield series[place : place + size]
+        place, turn = place + size, turn + 1
+
+
+@given(
+    st.lists(st.integers(0, 30), max_size=4),
+    st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    st.integers(1, 7),
+    st.integers(1, 9),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_stream_gives_the_windows_of_each_source(
+    lengths: list[int], sizes: list[int], length: int, shift: int, stride: int, drop: bool
+) -> None:
+    series = [np.arange(n) + 1000 * index for index, n in enumerate(lengths)]
+    sources = [lambda one=one: chunks(one, sizes) for one in series]
+    stream = WindowStream(sources, length, shift, stride, drop)
+    expected = [found.tolist() for one in series for found in window(one, length, shift, stride, drop)]
+    assert [found.tolist() for found in stream] == expected
+
+
+def stream_of(num_sources: int, shuffle_buffer: int = 1, seed: int = 0) -> WindowStream:
+    series = [np.arange(50) + 1000 * index for index in range(num_sources)]
+    return WindowStream([_Chunks(one) for one in series], 5, 1, shuffle_buffer=shuffle_buffer, seed=seed)
+
+
+class _Chunks:
+    """A source that can travel to a worker process."""
+
+    def __init__(self, series: NDArray[np.int64]) -> None:
+        self.series = series
+
+    def __call__(self) -> Iterator[Values]:
+        return chunks(self.series, [7])
+
+
+def test_shuffling_loses_and_doubles_nothing() -> None:
+    plain = [found.tolist() for found in stream_of(3)]
+    mixed = [found.tolist() for found in stream_of(3, shuffle_buffer=20)]
+    assert mixed != plain
+    assert sorted(mixed) == plain
+
+
+def test_same_seed_same_order_and_another_epoch_another() -> None:
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        stream = stream_of(2, 20, seed)
+        stream.set_epoch(epoch)
+        return [found.tolist() for found in stream]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(2, 0)
+    assert order(1, 0) != order(1, 1)
+
+
+def test_shuffle_looks_no_further_than_its_buffer() -> None:
+    starts = [int(found[0]) for found in stream_of(1, shuffle_buffer=4)]
+    assert all(start <= place + 3 for place, start in enumerate(starts))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("num_workers", [0, 1, 2, 3, 5])
+def test_workers_share_the_sources(num_workers: int) -> None:
+    loader = DataLoader(stream_of(4), batch_size=None, num_workers=num_workers, multiprocessing_context="fork" if num_workers else None)
+    assert sorted(found.tolist() for found in loader) == [found.tolist() for found in stream_of(4)]
+
+
+def test_stream_never_holds_more_than_a_window_and_a_chunk() -> None:
+    given_out = 0
+
+    def endless() -> Iterator[Values]:
+        nonlocal given_out
+        while True:
+            given_out += 100
+            yield np.arange(given_out - 100, given_out)
+
+    windows = iter(WindowStream([endless], 56, 1))
+    for start in range(1000):
+        assert int(next(windows)[0]) == start
+        assert given_out <= start + 56 + 100
+
+
+def test_gap_between_windows_is_skipped() -> None:
+    stream = WindowStream([lambda: chunks(np.arange(30), [1])], 2, 10)
+    assert [found.tolist() for found in stream] == [[0, 1], [10, 11], [20, 21]]

@@ -1,0 +1,78 @@
+"""`python -m training fit NAME` makes and publishes a model; `evaluate NAME --file F` measures one; `list` names recipes."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from bundle.manifest import MODEL_FILE
+from bundle.store import BundleError, list_versions, read_aliases, read_bundle, version_folder
+from training.data.source import DataUnavailable
+from training.export import ExportDiffers, session
+from training.publish import publish
+from training.recipes import RECIPES
+from training.tasks.table import TASKS
+
+DEFAULT_SEED = 42
+
+
+def fit(name: str, store: Path, seed: int, folder: Path, *, progress: bool) -> int:
+    """Run a recipe and publish what it made; prints where."""
+    recipe = RECIPES[name]()
+    trained = TASKS[recipe.task].fit(recipe, seed, folder / f"{name}-{seed}", progress=progress)
+    manifest = publish(recipe, seed, trained, store)
+    print(version_folder(store, manifest.name, manifest.version))
+    return 0
+
+
+def evaluate(model: str, store: Path, version: int | None, file: Path) -> int:
+    """Measure a published bundle on a file of its data set's form; prints JSON."""
+    alias = read_aliases(store).get(model)
+    name = alias.name if alias else model
+    version = version or (alias.version if alias else None) or max(list_versions(store).get(name, [0]))
+    if version == 0 or name not in RECIPES:
+        print(f"there is no bundle {model!r} in {store}, or no recipe for it", file=sys.stderr)
+        return 2
+    bundle = read_bundle(version_folder(store, name, version))
+    recipe = RECIPES[name]()
+    run = session(bundle.files[MODEL_FILE])
+    figures = TASKS[recipe.task].evaluate(recipe, bundle.manifest, dict(bundle.files), run, file)
+    print(json.dumps({"model": name, "version": version, "file": file.name, **figures}, indent=2, ensure_ascii=False))
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    fitting = commands.add_parser("fit", help="run a recipe: data, training, report, export, published bundle")
+    fitting.add_argument("name", choices=sorted(RECIPES))
+    fitting.add_argument("--store", type=Path, default=Path("models_store"), help="default: %(default)s")
+    fitting.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
+    fitting.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints; default: %(default)s")
+    fitting.add_argument("--no-progress", action="store_true", help="no progress bar")
+    measuring = commands.add_parser("evaluate", help="measure a published bundle on any file of its data set's form")
+    measuring.add_argument("model", help="bundle name or alias")
+    measuring.add_argument("--file", type=Path, required=True)
+    measuring.add_argument("--store", type=Path, default=Path("models_store"), help="default: %(default)s")
+    measuring.add_argument("--version", type=int, help="default: the one its alias means, or the newest")
+    commands.add_parser("list", help="name the recipes")
+    chosen = parser.parse_args(arguments)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        if chosen.command == "fit":
+            return fit(chosen.name, chosen.store, chosen.seed, chosen.runs, progress=not chosen.no_progress)
+        if chosen.command == "evaluate":
+            return evaluate(chosen.model, chosen.store, chosen.version, chosen.file)
+    except (BundleError, DataUnavailable, ExportDiffers, OSError, UnicodeDecodeError, ValueError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    for name, recipe in RECIPES.items():
+        print(f"{name}: {(recipe.__doc__ or '').splitlines()[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Where source files come from: a local folder if there is one, else a checked download.
+
+`SEQSERVE_DATA` names the folder, laid out as `<folder>/<data set>/<files>`. Without it the public original is fetched
+once into the user's cache folder by pooch, and verified.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pooch
+import requests
+
+
+class DataUnavailable(RuntimeError):
+    """Neither a local copy nor the public origin could be read; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a data set's file, and the sha256 of each file it was read from."""
+
+    text: str
+    checksums: dict[str, str] = field(default_factory=dict)
+
+
+def local_folder(data_set: str) -> Path | None:
+    """`$SEQSERVE_DATA/<data_set>`, or None where the variable isn't set.
+
+    Raises `DataUnavailable` where the variable is set and the folder isn't there.
+    """
+    root = os.environ.get("SEQSERVE_DATA")
+    if not root:
+        return None
+    folder = Path(root) / data_set
+    if not folder.is_dir():
+        raise DataUnavailable(f"SEQSERVE_DATA is set, but {folder} is not a folder; put the files there or unset it")
+    return folder
+
+
+def read_local(folder: Path, names: list[str]) -> dict[str, bytes]:
+    """Content of the named files. Raises `DataUnavailable` naming one that is absent."""
+    contents = {}
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise DataUnavailable(f"{path} is absent")
+        contents[name] = path.read_bytes()
+    return contents
+
+
+def download(url: str, known_hash: str | None, file_name: str) -> bytes:
+    """Fetch a public original into the cache, once, and return its content.
+
+    Args:
+        url: origin.
+        known_hash: "sha256:…" of the file, or None where only a part of it is verified, by the caller.
+        file_name: name in the cache.
+
+    Raises `DataUnavailable` when offline or when the file isn't the expected one.
+    """
+    advice = "or set SEQSERVE_DATA to a folder that holds the data"
+    try:
+        cached = pooch.retrieve(url, known_hash=known_hash, fname=file_name, path=pooch.os_cache("seqserve"))
+    except requests.RequestException as error:
+        raise DataUnavailable(
+            f"{url} can't be reached ({type(error).__name__}): check the network, {advice}"
+        ) from error
+    except ValueError as error:  # pooch: the checksum differs
+        raise DataUnavailable(f"{url} is not the expected file: {error}; try again later, {advice}") from error
+    return Path(cached).read_bytes()
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal checksum, as written into manifests."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,159 @@
+"""From torch to ONNX: an export that equals its original, or none.
+
+The graph is traced in a fresh process (torch 2.13's newer exporter freezes the time axis of every recurrent net after
+the first of a process, and can't export packed sequences at all; the older one, `dynamo=False`, keeps batch and time
+dynamic). It is then checked in onnxruntime against torch at lengths and batch sizes other than the example's, and
+against itself for padding and batch neighbours. Only then are the golden samples recorded.
+"""
+
+import io
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bundle.golden import Arrays, Golden, Run
+from training.tasks import TrainedModel
+
+OPSET = 17
+EXPORT_TOLERANCE = 1e-5
+"""Largest difference allowed from torch, from the unpadded row and from the row alone, relative to the largest output:
+of a probability 1e-5, of a forecast 1e-5 of the series' scale."""
+MAX_MODEL_BYTES = 8 * 1024 * 1024
+EXAMPLE = (2, 20)
+"""Batch and time that the graph is traced at."""
+CHECKED = tuple((batch, time) for batch in (1, 3, 64) for time in (7, 33, 150))
+"""Batch and time that the graph is checked at: none of them the example's."""
+
+
+class ExportDiffers(RuntimeError):
+    """The exported graph doesn't equal its original; nothing is written."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A graph with its proof."""
+
+    model: bytes
+    golden: bytes
+    opset: int
+    ir_version: int
+    largest_difference: float
+
+
+def export(trained: TrainedModel) -> Exported:
+    """Trace, check and record. Raises `ExportDiffers`, or `onnx.checker.ValidationError` for a malformed graph."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as fresh:
+        model = fresh.submit(trace, trained).result()
+    document = onnx.load_from_string(model)
+    onnx.checker.check_model(document, full_check=True)
+    if len(model) > MAX_MODEL_BYTES:
+        raise ExportDiffers(f"the graph has {len(model)} bytes, over the limit of {MAX_MODEL_BYTES}")
+    _check_dynamic(document, trained)
+    run = session(model)
+    largest = check(trained, run)
+    inputs = dict(trained.golden)
+    golden = Golden(inputs, _in_torch(trained, inputs), trained.golden_texts)
+    largest = max(largest, _difference(golden.outputs, run(inputs), "the golden samples"))
+    return Exported(model, golden.to_bytes(), OPSET, document.ir_version, largest)
+
+
+def trace(trained: TrainedModel) -> bytes:
+    """ONNX of the graph. For a process of its own; call `export` instead."""
+    example = trained.samples.draw(np.random.default_rng(0), *EXAMPLE)
+    names = [spec.name for spec in trained.inputs]
+    dynamic = {
+        spec.name: {axis: size for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in [*trained.inputs, *trained.outputs]
+    }
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it announces its own removal; why it is used stands above
+        torch.onnx.export(
+            trained.graph.eval(),
+            tuple(torch.from_numpy(example[name]) for name in names),
+            buffer,  # type: ignore[arg-type]  # takes a file too, as documented
+            input_names=names,
+            output_names=[spec.name for spec in trained.outputs],
+            dynamic_axes=dynamic,
+            opset_version=OPSET,
+            dynamo=False,
+            external_data=False,
+        )
+    return buffer.getvalue()
+
+
+def session(model: bytes) -> Run:
+    """The graph in onnxruntime, as the service runs it: one thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    loaded = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in loaded.get_outputs()]
+
+    def run(inputs: Arrays) -> Arrays:
+        return dict(zip(names, loaded.run(names, dict(inputs)), strict=True))
+
+    return run
+
+
+def check(trained: TrainedModel, run: Run) -> float:
+    """Compare with torch, with padded rows and with rows alone; the largest relative difference seen."""
+    rng = np.random.default_rng(1)
+    largest = 0.0
+    for batch, time in CHECKED:
+        inputs = trained.samples.draw(rng, batch, time)
+        expected = _in_torch(trained, inputs)
+        largest = max(largest, _difference(expected, run(inputs), f"torch, batch {batch}, time {time}"))
+        padded = trained.samples.pad(inputs, 512 - time)
+        largest = max(largest, _difference(expected, run(padded), f"the same rows padded, batch {batch}, time {time}"))
+        row = {name: value[-1:] for name, value in inputs.items()}
+        alone = {name: value[-1:] for name, value in expected.items()}
+        largest = max(largest, _difference(alone, run(row), f"a row alone, batch {batch}, time {time}"))
+    return largest
+
+
+def _check_dynamic(document: onnx.ModelProto, trained: TrainedModel) -> None:
+    graph = document.graph
+    for specs, values in ((trained.inputs, graph.input), (trained.outputs, graph.output)):
+        shapes = {
+            value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values
+        }
+        for spec in specs:
+            shape = shapes.get(spec.name)
+            if shape is None:
+                raise ExportDiffers(f"the exporter dropped {spec.name!r}: the graph doesn't use it")
+            frozen = [
+                wanted
+                for wanted, got in zip(spec.shape, shape, strict=True)
+                if isinstance(wanted, str) and got != wanted
+            ]
+            if frozen:
+                raise ExportDiffers(f"{', '.join(frozen)} of {spec.name!r} was frozen: {shape}")
+
+
+@torch.no_grad()
+def _in_torch(trained: TrainedModel, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+    graph: nn.Module = trained.graph.eval()
+    output = graph(*(torch.from_numpy(np.asarray(inputs[spec.name])) for spec in trained.inputs))
+    return {trained.outputs[0].name: output.numpy()}
+
+
+def _difference(expected: Arrays, actual: Arrays, against: str) -> float:
+    largest = 0.0
+    for name, wanted in expected.items():
+        scale = max(float(np.abs(wanted).max()), 1e-12)
+        difference = float(np.abs(actual[name] - wanted).max()) / scale
+        if not difference <= EXPORT_TOLERANCE:
+            raise ExportDiffers(
+                f"{name} differs by {difference:.1e} of its scale from {against}; {EXPORT_TOLERANCE:.0e} is allowed"
+            )
+        largest = max(largest, difference)
+    return largest

@@ -1,0 +1,51 @@
+"""Architectures: name -> settings and module. One architecture a page; the tests loop over this table.
+
+Every architecture reads `x_BTC` (features of each step) with `mask_BT` (1 step, 0 padding) and gives `h_BTD`; it knows
+its own D as `num_outputs` and says whether it is `causal`. What comes before and after is the task's network:
+`text_classifier`, `forecaster`.
+
+Shapes: B batch, T time, C input features, D outputs of an architecture, K classes, H horizon, Q quantile levels.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from training.models.cnn import CNN, CNNConfig
+from training.models.wavenet import WaveNet, WaveNetConfig
+
+Config = Any
+"""Frozen dataclass of an architecture's settings."""
+
+
+@runtime_checkable
+class Body(Protocol):
+    """What every architecture is, beside a torch module."""
+
+    causal: bool
+    num_outputs: int
+
+    def __call__(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """Features of each step to outputs of each step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row of the table."""
+
+    config: type[Any]
+    module: type[nn.Module]
+
+    def build(self, num_inputs: int, settings: Config) -> Any:
+        """A fresh module. Raises `TypeError` for another architecture's settings."""
+        if not isinstance(settings, self.config):
+            raise TypeError(f"{self.module.__name__} takes {self.config.__name__}, not {type(settings).__name__}")
+        return self.module(num_inputs, settings)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "cnn": Architecture(CNNConfig, CNN),
+    "wavenet": Architecture(WaveNetConfig, WaveNet),
+}

@@ -1,0 +1,64 @@
+"""Text classifier: token ids -> embedding -> any architecture -> maximum over the steps -> class.
+
+Inputs: `ids_BT` int64, 0 pads; every row begins with a start token, so none is empty.
+Output: `logits_BK`, one per class; `CalibratedClassifier` turns them into `probabilities_BK` for the bundle.
+
+The maximum is taken over a row's own tokens: padding can't win, and says nothing.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bundle.text import PAD_ID
+from training.models import ARCHITECTURES, Config
+
+
+@dataclass(frozen=True)
+class TextClassifierConfig:
+    """Settings of `TextClassifier`, the architecture's own apart."""
+
+    embedding_dim: int
+    embedding_dropout: float
+    dropout: float
+
+
+class TextClassifier(nn.Module):
+    """See the module's docstring."""
+
+    def __init__(
+        self, vocabulary_size: int, num_classes: int, config: TextClassifierConfig, architecture: str, settings: Config
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, config.embedding_dim, padding_idx=PAD_ID)
+        nn.init.normal_(self.embedding.weight, std=0.5)
+        with torch.no_grad():
+            self.embedding.weight[PAD_ID] = 0
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        self.body = ARCHITECTURES[architecture].build(config.embedding_dim, settings)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(self.body.num_outputs, num_classes)
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        mask_BT = (ids_BT != PAD_ID).to(self.embedding.weight.dtype)
+        x_BTC = self.embedding_dropout(self.embedding(ids_BT))
+        h_BTD = self.body(x_BTC, mask_BT)
+        highest_BD = h_BTD.masked_fill(mask_BT.unsqueeze(2) == 0, -1e9).amax(dim=1)
+        logits_BK: Tensor = self.output(self.dropout(highest_BD))
+        return logits_BK
+
+
+class CalibratedClassifier(nn.Module):
+    """The graph of the bundle: `ids:int64[batch,time]` -> `probabilities:float32[batch,classes]`.
+
+    The temperature divides the logits (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017).
+    """
+
+    def __init__(self, classifier: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.register_buffer("temperature", torch.tensor(float(temperature)))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return torch.softmax(self.classifier(ids) / self.temperature, dim=-1)

@@ -1,0 +1,70 @@
+"""Tasks: what a recipe's task means offline. One entry here is all that `fit`, `evaluate` and the tests need.
+
+fit        recipe -> data -> split -> batches -> network -> figures beside baselines   = `TrainedModel`
+evaluate   a published bundle on any file of the data set's form                       = figures
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from bundle.golden import Arrays, Run
+from bundle.manifest import ClassifySpec, ForecastSpec, Manifest, TensorSpec, TrainingData
+
+
+class Samples(Protocol):
+    """Makes inputs of a graph, to trace it and to check it with."""
+
+    def draw(self, rng: np.random.Generator, batch: int, time: int) -> dict[str, NDArray[np.generic]]:
+        """Raw inputs of `batch` rows, `time` steps long."""
+        ...
+
+    def pad(self, inputs: Arrays, extra: int) -> dict[str, NDArray[np.generic]]:
+        """The same rows, padded by `extra` steps."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted network and all that its bundle will say of it; the export adds the graph and its proof."""
+
+    graph: nn.Module
+    """Raw values in, answers out; called with the inputs in the order of `inputs`."""
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+    samples: Samples
+    golden: Arrays
+    golden_texts: list[str]
+    spec: ClassifySpec | ForecastSpec
+    parameters: int
+    data: list[TrainingData]
+    metrics: dict[str, dict[str, Any]]
+    """Held-out figures: `model`, and each baseline beside it."""
+    calibration: dict[str, Any]
+    report: dict[str, Any]
+    """What the report says beyond the manifest: selection, epochs, curves."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Tokenizer and plots."""
+
+
+class Task(Protocol):
+    """What every task module offers."""
+
+    def fit(self, recipe: Any, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
+        """Run a recipe."""
+        ...
+
+    def evaluate(
+        self, recipe: Any, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path
+    ) -> dict[str, Any]:
+        """Figures of a bundle on a file."""
+        ...
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trained weights."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -1,0 +1,371 @@
+"""The task of labelling texts: batches, loss, folds, calibration, metrics, baselines.
+
+One run: the training part is divided into folds that keep near-duplicates together. Each fold fits a network, stopping
+early on the part it left out; the epochs found, and the predictions on the parts left out, decide how long the final
+network is fitted to the whole training part, its temperature and its operating threshold. The validation part, less the
+near-duplicates of training texts, is read once, at the end, to report.
+"""
+
+import dataclasses
+import logging
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from bundle.golden import Arrays, Run
+from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest, TensorSpec
+from bundle.text import PAD_ID, TextEncoder, pad
+from training import metrics, plots
+from training.data import LABELLED_TEXTS
+from training.data.labelled_texts import LabelledTexts
+from training.data.source import DataUnavailable
+from training.data.splits import grouped_folds, without_near_duplicates
+from training.fit import Fitted, Schedule, fit as fit_network, seed_everything
+from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
+from training.tasks import TrainedModel, count_parameters
+from training.tokenizer import MASK_ID, SPECIAL_TOKENS, TokenizerConfig, train_tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClassifyRecipe:
+    """Everything that decides a published text classifier."""
+
+    task: ClassVar[str] = "classify"
+    name: str
+    alias: str
+    data: str
+    """Name of a data set in `training.data.LABELLED_TEXTS`."""
+    labels: tuple[str, ...]
+    positive_label: str
+    architecture: str
+    settings: Any
+    """Of the architecture."""
+    network: TextClassifierConfig
+    tokenizer: TokenizerConfig
+    max_tokens: int
+    mask_probability: float
+    """Share of the tokens hidden in training, so that no single one decides."""
+    schedule: Schedule
+    num_folds: int
+    golden_texts: tuple[str, ...]
+    intended_use: str
+    limits: str
+    task: str = "classify"
+
+
+def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
+    """Run the recipe: see the module's docstring."""
+    split = LABELLED_TEXTS[recipe.data].load()
+    train = split.train
+    kept = without_near_duplicates(split.valid.texts, train.texts)
+    valid = split.valid.at(kept)
+    run = _Run(recipe, seed, folder, progress)
+
+    left_out_logits = np.zeros((len(train.texts), len(recipe.labels)))
+    best_epochs, fold_epochs = [], []
+    for number, (rows, left_out) in enumerate(
+        grouped_folds(train.texts, train.labels, recipe.num_folds, seed), start=1
+    ):
+        logger.info("fold %d of %d: %d texts, %d left out", number, recipe.num_folds, len(rows), len(left_out))
+        network, encoder, fitted = run.fit(train.at(rows), train.at(left_out), f"fold-{number}")
+        left_out_logits[left_out] = run.logits(network, encoder, train.at(left_out).texts)
+        best_epochs.append(fitted.best_epoch)
+        fold_epochs.append([dataclasses.asdict(epoch) for epoch in fitted.epochs])
+    num_epochs = round(statistics.median(best_epochs))
+    actual = run.codes(train.labels)
+    temperature = fit_temperature(left_out_logits, actual)
+    said = _softmax(left_out_logits / temperature)
+    positive = recipe.labels.index(recipe.positive_label)
+    threshold = metrics.best_threshold(actual == positive, said[:, positive])
+    precision, recall = metrics.precision_recall(actual == positive, said[:, positive] >= threshold)
+
+    logger.info("final fit: %d texts, %d epochs", len(train.texts), num_epochs)
+    network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
+    probabilities = _softmax(run.logits(network, encoder, valid.texts) / temperature)
+    figures = {"model": describe(run.codes(valid.labels), probabilities, positive, threshold)}
+    figures |= baselines(recipe, train, valid)
+    logger.info("validation: %s", figures)
+
+    spec = ClassifySpec(
+        labels=list(recipe.labels),
+        max_tokens=recipe.max_tokens,
+        positive_label=recipe.positive_label,
+        threshold=threshold,
+        temperature=temperature,
+    )
+    selection = describe(actual, said, positive, threshold)
+    return TrainedModel(
+        graph=CalibratedClassifier(network, temperature).eval(),
+        inputs=[TensorSpec(name="ids", dtype="int64", shape=["batch", "time"])],
+        outputs=[TensorSpec(name="probabilities", dtype="float32", shape=["batch", len(recipe.labels)])],
+        samples=TextSamples(encoder.vocabulary_size),
+        golden={"ids": pad([encoder.encode(text).ids for text in recipe.golden_texts])},
+        golden_texts=list(recipe.golden_texts),
+        spec=spec,
+        parameters=count_parameters(network),
+        data=[split.described],
+        metrics=figures,
+        calibration={
+            "temperature": temperature,
+            "threshold": threshold,
+            "precision_at_threshold": precision,
+            "recall_at_threshold": recall,
+            "chosen_on": f"{recipe.num_folds} folds of the training part, near-duplicates kept together",
+        },
+        report={
+            "evaluated_on": f"validation part less {len(split.valid.texts) - len(kept)} near-duplicates of training "
+            f"texts: {len(kept)} rows",
+            "selection": {"best_epochs": best_epochs, "num_epochs": num_epochs, "left_out_folds": selection},
+            "epochs": {"folds": fold_epochs, "final": [dataclasses.asdict(epoch) for epoch in fitted.epochs]},
+        },
+        files={
+            TOKENIZER_FILE: run.tokenizer_json.encode(),
+            "confusion.svg": plots.confusion(figures["model"]["confusion"], list(recipe.labels)),
+            "calibration.svg": plots.calibration(figures["model"]["calibration_bins"]),
+            "epochs.svg": plots.epochs(fold_epochs),
+        },
+    )
+
+
+def evaluate(
+    recipe: ClassifyRecipe, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path
+) -> dict[str, Any]:
+    """Figures of a published bundle on any file of the data set's form, decided by the bundle's own threshold.
+
+    Where the training part can be read, the rows without a near-duplicate in it are measured apart.
+    """
+    spec = manifest.spec
+    assert isinstance(spec, ClassifySpec)
+    assert spec.positive_label is not None
+    assert spec.threshold is not None
+    data_set = LABELLED_TEXTS[recipe.data]
+    rows = data_set.load_file(path)
+    encoder = TextEncoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
+    probabilities = np.concatenate(
+        [
+            run({"ids": pad([encoder.encode(text).ids for text in chunk])})["probabilities"]
+            for chunk in _chunks(rows.texts)
+        ]
+    )
+    actual = np.array([spec.labels.index(label) for label in rows.labels])
+    positive = spec.labels.index(spec.positive_label)
+    figures: dict[str, Any] = {"all_rows": describe(actual, probabilities, positive, spec.threshold)}
+    try:
+        kept = without_near_duplicates(rows.texts, data_set.load().train.texts)
+    except DataUnavailable as error:
+        figures["without_near_duplicates_of_training_texts"] = f"not measured: {error}"
+    else:
+        figures["without_near_duplicates_of_training_texts"] = describe(
+            actual[kept], probabilities[kept], positive, spec.threshold
+        )
+    return figures
+
+
+def describe(
+    actual: NDArray[np.int64], probabilities: NDArray[np.floating], positive: int, threshold: float
+) -> dict[str, Any]:
+    """All figures of one set of predictions; the positive class is decided by the threshold."""
+    others = np.delete(probabilities, positive, axis=1).argmax(axis=1)
+    others = others + (others >= positive)
+    predicted = np.where(probabilities[:, positive] >= threshold, positive, others)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == actual
+    return {
+        **_decisions(actual, predicted, positive, probabilities.shape[1]),
+        "log_loss": metrics.log_loss(actual, probabilities),
+        "expected_calibration_error": metrics.expected_calibration_error(correct, confidence),
+        "calibration_bins": metrics.calibration_bins(correct, confidence),
+    }
+
+
+def _decisions(
+    actual: NDArray[np.int64], predicted: NDArray[np.int64], positive: int, num_classes: int
+) -> dict[str, Any]:
+    counts = metrics.confusion(actual, predicted, num_classes)
+    precision, recall = metrics.precision_recall(actual == positive, predicted == positive)
+    blocked = float(((predicted == positive) & (actual != positive)).sum() / max((actual != positive).sum(), 1))
+    return {
+        "rows": len(actual),
+        "mcc": metrics.matthews(counts),
+        "accuracy": metrics.accuracy(counts),
+        "macro_recall": metrics.macro_recall(counts),
+        "precision": precision,
+        "recall": recall,
+        "false_positive_rate": blocked,
+        "confusion": counts.tolist(),
+    }
+
+
+def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts) -> dict[str, dict[str, Any]]:
+    """The same figures for simple models fitted to the same rows."""
+    words = {"ngram_range": (1, 2), "sublinear_tf": True}
+    characters = {"analyzer": "char_wb", "ngram_range": (1, 5), "sublinear_tf": True}
+    models = {
+        "majority": DummyClassifier(strategy="most_frequent"),
+        "tfidf_logistic_regression": make_pipeline(TfidfVectorizer(**words), LogisticRegression(C=100, max_iter=1000)),
+        "tfidf_character_svm": make_pipeline(TfidfVectorizer(**characters), LinearSVC()),
+    }
+    codes = {label: code for code, label in enumerate(recipe.labels)}
+    actual = np.array([codes[label] for label in valid.labels])
+    positive = codes[recipe.positive_label]
+    figures = {}
+    for name, model in models.items():
+        model.fit(train.texts, [codes[label] for label in train.labels])
+        figures[name] = _decisions(actual, model.predict(valid.texts), positive, len(codes))
+    return figures
+
+
+def fit_temperature(logits: NDArray[np.floating], actual: NDArray[np.int64]) -> float:
+    """The temperature with the least log-loss, between 0.1 and 10."""
+    candidates = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
+    losses = [metrics.log_loss(actual, _softmax(logits / candidate)) for candidate in candidates]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def _softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.floating] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+class _Run:
+    """The fits of one recipe and seed."""
+
+    def __init__(self, recipe: ClassifyRecipe, seed: int, folder: Path, progress: bool) -> None:
+        self.recipe, self.seed, self.folder, self.progress = recipe, seed, folder, progress
+        self.tokenizer_json = ""
+
+    def codes(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        return np.array([self.recipe.labels.index(label) for label in labels])
+
+    def fit(
+        self, train: LabelledTexts, valid: LabelledTexts | None, name: str, num_epochs: int | None = None
+    ) -> tuple[TextClassifier, TextEncoder, Fitted]:
+        """A tokenizer and a network fitted to `train` alone; `valid` chooses the epoch."""
+        recipe = self.recipe
+        seed_everything(self.seed)
+        self.tokenizer_json = train_tokenizer(train.texts, recipe.tokenizer)
+        encoder = TextEncoder(self.tokenizer_json, recipe.max_tokens)
+        network = TextClassifier(
+            encoder.vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings
+        )
+        schedule = recipe.schedule
+        if num_epochs is not None:
+            schedule = dataclasses.replace(schedule, max_epochs=num_epochs)
+        fitted = fit_network(
+            network,
+            _Loss(recipe.mask_probability),
+            self._batches(train, encoder, shuffle=True),
+            None if valid is None else self._batches(valid, encoder, shuffle=False),
+            schedule,
+            self.folder / name,
+            progress=self.progress,
+        )
+        return network.eval(), encoder, fitted
+
+    def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
+        data_set = _EncodedTexts([encoder.encode(text).ids for text in rows.texts], self.codes(rows.labels))
+        sampler = _SimilarLengths(data_set.lengths, self.recipe.schedule.batch_size, self.seed if shuffle else None)
+        return DataLoader(data_set, batch_sampler=sampler, collate_fn=_collate)
+
+    @torch.no_grad()
+    def logits(self, network: nn.Module, encoder: TextEncoder, texts: Sequence[str]) -> NDArray[np.floating]:
+        network.eval()
+        parts = []
+        for chunk in _chunks(texts):
+            ids = torch.from_numpy(pad([encoder.encode(text).ids for text in chunk]))
+            parts.append(network(ids).double().numpy())
+        return np.concatenate(parts)
+
+
+def _chunks(texts: Sequence[str], size: int = 64) -> Iterator[Sequence[str]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]
+
+
+class _Loss:
+    """Cross-entropy; in training, some tokens are hidden."""
+
+    def __init__(self, mask_probability: float) -> None:
+        self.mask_probability = mask_probability
+
+    def __call__(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        ids, labels = batch
+        if network.training and self.mask_probability:
+            hidden = (torch.rand(ids.shape) < self.mask_probability) & (ids >= len(SPECIAL_TOKENS))
+            ids = ids.masked_fill(hidden, MASK_ID)
+        return F.cross_entropy(network(ids), labels)
+
+
+class _EncodedTexts(Dataset[tuple[NDArray[np.int64], int]]):
+    def __init__(self, ids: list[NDArray[np.int64]], labels: NDArray[np.int64]) -> None:
+        self.ids, self.labels = ids, labels
+        self.lengths = [len(row) for row in ids]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.int64], int]:
+        return self.ids[index], int(self.labels[index])
+
+
+def _collate(rows: list[tuple[NDArray[np.int64], int]]) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(pad([ids for ids, _ in rows])), torch.tensor([label for _, label in rows])
+
+
+class _SimilarLengths(Sampler[list[int]]):
+    """Batches of texts of similar length, so that little is padding; shuffled anew each epoch, or in order."""
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int | None) -> None:
+        self.lengths, self.batch_size = lengths, batch_size
+        self.rng = None if seed is None else np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.batch_size
+        if self.rng is None:
+            order = np.argsort(self.lengths, kind="stable").tolist()
+            yield from (order[start : start + size] for start in range(0, len(order), size))
+            return
+        order = self.rng.permutation(len(self.lengths)).tolist()
+        batches = []
+        for start in range(0, len(order), 8 * size):  # similar among 8 batches' worth, random beyond
+            chunk = sorted(order[start : start + 8 * size], key=lambda row: self.lengths[row])
+            batches += [chunk[first : first + size] for first in range(0, len(chunk), size)]
+        yield from (batches[place] for place in self.rng.permutation(len(batches)))
+
+
+@dataclass(frozen=True)
+class TextSamples:
+    """Rows of random ids of random length, to check an export with."""
+
+    vocabulary_size: int
+
+    def draw(self, rng: np.random.Generator, batch: int, time: int) -> dict[str, NDArray[np.generic]]:
+        """The first row fills the whole width, the others are shorter and padded."""
+        ids = rng.integers(len(SPECIAL_TOKENS), self.vocabulary_size, size=(batch, time))
+        lengths = np.concatenate([[time], rng.integers(1, time + 1, size=batch - 1)])
+        ids[np.arange(time) >= lengths[:, None]] = PAD_ID
+        return {"ids": ids.astype(np.int64)}
+
+    def pad(self, inputs: Arrays, extra: int) -> dict[str, NDArray[np.generic]]:
+        """Padded on the right."""
+        return {"ids": np.pad(inputs["ids"], ((0, 0), (0, extra)), constant_values=PAD_ID)}

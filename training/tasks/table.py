@@ -1,0 +1,5 @@
+"""TASKS: every task by name. A recipe's `task` is looked up here."""
+
+from training.tasks import Task, classify
+
+TASKS: dict[str, Task] = {"classify": classify}
