@@ -54,11 +54,11 @@ def parse_start(text: str, freq: str) -> dt.datetime:
     try:
         start = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not an ISO 8601 date or time such as 2019-01-31 or 2019-01-31T06:00") from None
+        raise ValueError("not an ISO 8601 date or time such as 2019-01-31 or 2019-01-31T06:00") from None
     if freq == "B" and start.weekday() >= 5:
-        raise ValueError(f"{text} is a {calendar.day_name[start.weekday()]}; freq B has Monday to Friday only")
+        raise ValueError(f"the date is a {calendar.day_name[start.weekday()]}; freq B has Monday to Friday only")
     if freq in _MONTHS and start.day != 1:
-        raise ValueError(f"{text} is not the first day of a month, as freq {freq} needs")
+        raise ValueError(f"the date is not the first day of a month, as freq {freq} needs")
     return start
 
 

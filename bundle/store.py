@@ -151,25 +151,27 @@ def read_aliases(store: Path) -> dict[str, Alias]:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Callable[[int], Manifest]) -> Manifest:
+Describe = Callable[[int, dict[str, str]], Manifest]
+"""Version number and checksum by file name -> the manifest of that version."""
+
+
+def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Describe) -> Manifest:
     """Write the next version of `name`; visible whole, or not at all.
 
     Args:
         store: root of the store, made if absent.
         name: bundle name.
         files: content by file name, the manifest excepted.
-        describe: version number -> its manifest; the checksums in `Manifest.files` are filled in here.
+        describe: makes the manifest, once the version is known.
 
     Returns the manifest as written. Raises `BundleError` if the manifest speaks of another name or version.
     """
     store.mkdir(parents=True, exist_ok=True)
     with _locked(store):
         version = max(list_versions(store).get(name, []), default=0) + 1
-        manifest = describe(version)
+        manifest = describe(version, {file: hashlib.sha256(content).hexdigest() for file, content in files.items()})
         if (manifest.name, manifest.version) != (name, version):
             raise BundleError(f"the manifest speaks of {manifest.name} version {manifest.version}")
-        checksums = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-        manifest = Manifest.model_validate({**manifest.model_dump(), "files": checksums})
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=store))
         try:
             document = json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n"

@@ -1,5 +1,5 @@
 """HTTP in, arrays through, HTTP out. `python -m service`; no torch.
 
-One request, one direction: bytes -> `payload` (JSON, limits) -> request model -> `encode` -> rows of arrays -> `batcher`
--> `runtime` in a worker thread -> rows -> `decode` -> response. `catalog` says which bundle answers.
+One request, one direction: bytes -> `payload` (JSON, limits) -> request model -> `encode` -> rows of arrays ->
+`batcher` -> `runtime` in a worker thread -> rows -> `decode` -> response. `catalog` says which bundle answers.
 """

@@ -24,7 +24,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the service. Models are loaded when it starts, not here."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         threads = settings.inference_threads or available_cpus()
         with ThreadPoolExecutor(threads, thread_name_prefix="inference") as executor:
             catalog = Catalog(settings, executor)

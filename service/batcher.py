@@ -1,14 +1,14 @@
 """Rows in, rows out, computed in batches. Knows arrays and a callable, nothing of requests or models.
 
 A row that finds the engine free is computed at once; what arrives meanwhile forms the next batch, within a budget of
-rows and padded elements. Rows of different length are padded to the same bucket and never mixed with other buckets, so a
-short row doesn't pay for a long one. The bucket whose first row has waited longest goes first.
+rows and padded elements. Rows of different length are padded to the same bucket and never mixed with other buckets, so
+a short row doesn't pay for a long one. The bucket whose first row has waited longest goes first.
 """
 
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -77,7 +77,7 @@ class Batcher:
     limits: Limits
     padded: frozenset[str] = frozenset()
     _queues: dict[int, deque[_Waiting]] = field(default_factory=dict)
-    _tickets: itertools.count[int] = field(default_factory=itertools.count)
+    _tickets: Iterator[int] = field(default_factory=itertools.count)
     _num_submissions: int = 0
     _pump: asyncio.Task[None] | None = None
 

@@ -1,6 +1,6 @@
 """Which bundle answers: reads the store, proves every version by its golden samples, follows aliases and news.
 
-A version is read and verified (`bundle.store`), loaded (`runtime`), and replayed (`bundle.golden`) before it can answer.
+A version is read and verified (`bundle.store`), loaded (`runtime`), and replayed (`bundle.golden`) before it answers.
 One that fails any step is refused with its reason and never answers; what answered before goes on. The whole state is
 one immutable `Snapshot`, swapped in one step, so a request sees either the old world or the new one.
 """

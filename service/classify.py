@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.state import Context, context
 
 INLINE_CHARACTERS = 4096
-"""Texts of up to this many characters in all are encoded where they are; longer ones in a thread, off the event loop."""
+"""Texts of up to this many characters in all are encoded at once; longer ones in a thread, off the event loop."""
 
 _TEXTS_SCHEMA = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],

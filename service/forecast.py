@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from fastapi import APIRouter, Depends
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bundle.manifest import ForecastSpec, FutureCovariate
 from bundle.series import (
@@ -30,7 +30,7 @@ from service.state import Context, context
 
 Freq = Literal["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Values = Annotated[list[Number | None], FailFast(), Field(min_length=1)]
+Values = Annotated[list[Number | None], Field(min_length=1, fail_fast=True)]
 Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
 
 EXAMPLE_VALUES = [
@@ -49,10 +49,10 @@ class SeriesInput(BaseModel):
     id: str | None = Field(None, max_length=200, description="given back with the forecast")
     start: str | None = Field(None, max_length=40, description="ISO 8601 date or time of the first value")
     freq: Freq | None = Field(None, description="spacing of the values, by its pandas name")
-    past_covariates: dict[str, Annotated[list[Number | None], FailFast()]] = Field(
+    past_covariates: dict[str, Annotated[list[Number | None], Field(fail_fast=True)]] = Field(
         {}, description="further series known up to now, each as long as `values`"
     )
-    future_covariates: dict[str, Annotated[list[str | None], FailFast()]] = Field(
+    future_covariates: dict[str, Annotated[list[str | None], Field(fail_fast=True)]] = Field(
         {}, description="categories known ahead, each as long as `values` plus the horizon; null is unknown"
     )
 
@@ -93,8 +93,8 @@ class ForecastRequest(BaseModel):
     id: str | None = Field(None, max_length=200)
     start: str | None = Field(None, max_length=40)
     freq: Freq | None = None
-    past_covariates: dict[str, Annotated[list[Number | None], FailFast()]] = {}
-    future_covariates: dict[str, Annotated[list[str | None], FailFast()]] = {}
+    past_covariates: dict[str, Annotated[list[Number | None], Field(fail_fast=True)]] = {}
+    future_covariates: dict[str, Annotated[list[str | None], Field(fail_fast=True)]] = {}
 
     @model_validator(mode="after")
     def _series_or_values(self) -> "ForecastRequest":

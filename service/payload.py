@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from service.errors import BodyTooLarge, NotJSON, UnsupportedMedia
+from service.errors import BodyTooLarge, Invalid, NotJSON, Place, UnsupportedMedia
 
 
 class JSONRoute(APIRoute):
@@ -23,7 +23,10 @@ class JSONRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             _check_headers(request)
             body = await _read(request, request.state.settings.max_body_bytes)
-            return await handle(_ParsedRequest(request, body, parse(body)))
+            document = parse(body)
+            if b"\\ud" in body.lower() and (place := _lone_surrogate(document)) is not None:
+                raise Invalid([Place(place, "A lone surrogate is no Unicode character; send whole code points")])
+            return await handle(_ParsedRequest(request, body, document))
 
         return handle_json
 
@@ -84,6 +87,22 @@ def parse(body: bytes) -> Any:
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
     except RecursionError:
         raise NotJSON("The JSON is nested too deeply.") from None
+
+
+def _lone_surrogate(document: Any) -> tuple[str | int, ...] | None:
+    """Where a string holds half of a surrogate pair: JSON can escape one, UTF-8 and the tokenizer can't hold it."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]  # no recursion: nesting may be deep
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str):
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                return place
+        elif isinstance(value, dict):
+            waiting += [(place, key) for key in value]
+            waiting += [((*place, key), child) for key, child in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*place, index), child) for index, child in enumerate(value)]
+    return None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """Refusals as `application/problem+json` (RFC 9457): the one place where HTTP statuses are mapped.
 
-    {"type": "urn:seqserve:problem:invalid", "title": "…", "status": 422, "detail": "…", "errors": [{"loc": […], "msg": "…"}]}
+    {"type": "urn:seqserve:problem:invalid", "title": "…", "status": 422, "detail": "…",
+     "errors": [{"loc": […], "msg": "…"}]}
 
 `errors` is there for malformed payloads only. No input is echoed.
 """
@@ -151,8 +152,6 @@ def _plain(fault: Mapping[str, Any]) -> str:
     match fault["type"]:
         case "extra_forbidden":
             return "This key is not known here; check its spelling or leave it out"
-        case "string_unicode":
-            return "The text holds a lone surrogate, which is no Unicode character; send whole code points"
         case "finite_number":
             return "The number is infinite; send a finite one, or null where a value is missing"
         case "value_error":

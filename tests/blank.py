@@ -1,5 +1,6 @@
 """A bundle of meaningless files with a valid manifest: for tests of the store alone."""
 
+from functools import partial
 from pathlib import Path
 
 from bundle.manifest import FORMAT, ForecastSpec, Manifest, TensorSpec
@@ -8,7 +9,7 @@ from bundle.store import publish
 FILES = {"model.onnx": b"not a graph", "golden.npz": b"not arrays", "report.md": b"# blank\n"}
 
 
-def blank_manifest(version: int, name: str = "blank") -> Manifest:
+def blank_manifest(version: int, checksums: dict[str, str] | None = None, name: str = "blank") -> Manifest:
     """A manifest of the right form; what it says is made up."""
     return Manifest(
         format=FORMAT,
@@ -32,10 +33,10 @@ def blank_manifest(version: int, name: str = "blank") -> Manifest:
         libraries={},
         intended_use="tests",
         limits="none",
-        files=dict.fromkeys(FILES, "0" * 64),
+        files=checksums or dict.fromkeys(FILES, "0" * 64),
     )
 
 
 def publish_blank(store: Path, name: str = "blank", files: dict[str, bytes] | None = None) -> Manifest:
     """Write the next version of a blank bundle."""
-    return publish(store, name, files or FILES, lambda version: blank_manifest(version, name))
+    return publish(store, name, files or FILES, partial(blank_manifest, name=name))

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny import TinySeries, TinyTexts, tiny_ridership, tiny_spam
+from training.data import COVARIATE_SERIES, LABELLED_TEXTS
+from training.publish import publish
+from training.tasks.table import TASKS
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -30,3 +35,17 @@ def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
     assert folder is not None, "mark the test real_data"
     monkeypatch.setenv("SEQSERVE_DATA", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a tiny classifier and a tiny forecaster, fitted and published here; read it, don't write to it."""
+    store = tmp_path_factory.mktemp("store")
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LABELLED_TEXTS, "tiny", TinyTexts())
+        patch.setitem(COVARIATE_SERIES, "tiny", TinySeries())
+        for recipe in (tiny_spam(), tiny_ridership()):
+            trained = TASKS[recipe.task].fit(recipe, 0, folder / recipe.name, progress=False)
+            publish(recipe, 0, trained, store)
+    return store

@@ -1,6 +1,7 @@
-"""`python -m training fit NAME` makes and publishes a model; `evaluate NAME --file F` measures one; `list` names recipes."""
+"""Command line: `fit NAME` makes and publishes a model, `evaluate NAME --file F` measures one, `list` names recipes."""
 
 import argparse
+import datetime as dt
 import json
 import logging
 import sys
@@ -12,6 +13,7 @@ from training.data.source import DataUnavailable
 from training.export import ExportDiffers, session
 from training.publish import publish
 from training.recipes import RECIPES
+from training.tasks import Period
 from training.tasks.table import TASKS
 
 DEFAULT_SEED = 42
@@ -26,7 +28,7 @@ def fit(name: str, store: Path, seed: int, folder: Path, *, progress: bool) -> i
     return 0
 
 
-def evaluate(model: str, store: Path, version: int | None, file: Path) -> int:
+def evaluate(model: str, store: Path, version: int | None, file: Path, period: Period) -> int:
     """Measure a published bundle on a file of its data set's form; prints JSON."""
     alias = read_aliases(store).get(model)
     name = alias.name if alias else model
@@ -37,7 +39,7 @@ def evaluate(model: str, store: Path, version: int | None, file: Path) -> int:
     bundle = read_bundle(version_folder(store, name, version))
     recipe = RECIPES[name]()
     run = session(bundle.files[MODEL_FILE])
-    figures = TASKS[recipe.task].evaluate(recipe, bundle.manifest, dict(bundle.files), run, file)
+    figures = TASKS[recipe.task].evaluate(recipe, bundle.manifest, dict(bundle.files), run, file, period)
     print(json.dumps({"model": name, "version": version, "file": file.name, **figures}, indent=2, ensure_ascii=False))
     return 0
 
@@ -57,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     measuring.add_argument("--file", type=Path, required=True)
     measuring.add_argument("--store", type=Path, default=Path("models_store"), help="default: %(default)s")
     measuring.add_argument("--version", type=int, help="default: the one its alias means, or the newest")
+    measuring.add_argument("--start", type=dt.date.fromisoformat, help="of a series: first target day, YYYY-MM-DD")
+    measuring.add_argument("--end", type=dt.date.fromisoformat, help="of a series: last target day, YYYY-MM-DD")
     commands.add_parser("list", help="name the recipes")
     chosen = parser.parse_args(arguments)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -65,7 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "fit":
             return fit(chosen.name, chosen.store, chosen.seed, chosen.runs, progress=not chosen.no_progress)
         if chosen.command == "evaluate":
-            return evaluate(chosen.model, chosen.store, chosen.version, chosen.file)
+            period = Period(chosen.start, chosen.end)
+            return evaluate(chosen.model, chosen.store, chosen.version, chosen.file, period)
     except (BundleError, DataUnavailable, ExportDiffers, OSError, UnicodeDecodeError, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -58,8 +58,13 @@ class Fitted:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, numpy and torch, and allow only deterministic kernels."""
+    """Seed Python, numpy and torch, and compute on one thread.
+
+    Networks this small gain nothing from a second thread, lose much where cores are shared, and the order of their
+    sums, hence the last digits of a loss, would depend on the number of cores.
+    """
     lightning.seed_everything(seed, workers=True, verbose=False)
+    torch.set_num_threads(1)
 
 
 def fit(
@@ -70,6 +75,7 @@ def fit(
     schedule: Schedule,
     folder: Path,
     *,
+    num_epochs: int | None = None,
     progress: bool = True,
 ) -> Fitted:
     """Fit `network` in place.
@@ -78,13 +84,17 @@ def fit(
         network: gets the averaged weights of the best epoch, or of the last one where nothing is validated.
         loss: of the task.
         train: batches of one epoch, in an order that the seed decides.
-        valid: batches to choose the epoch by; None fits `max_epochs` epochs to the end.
+        valid: batches to choose the epoch by; None fits all epochs.
         schedule: settings.
         folder: where checkpoints are written.
+        num_epochs: epochs to fit of the schedule's `max_epochs`; the learning rate falls as if all were.
         progress: show a progress bar.
     """
+    num_epochs = num_epochs or schedule.max_epochs
     module = _Fitting(network, loss, schedule, steps_per_epoch=len(train))
-    averaging = EMAWeightAveraging(decay=schedule.average_decay, update_starting_at_step=schedule.warm_up_steps)
+    averaging = EMAWeightAveraging(
+        use_buffers=False, decay=schedule.average_decay, update_starting_at_step=schedule.warm_up_steps
+    )
     callbacks: list[Callback] = [averaging]
     checkpoint = None
     if valid is not None:
@@ -96,7 +106,7 @@ def fit(
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
         trainer = lightning.Trainer(
             accelerator="cpu",
-            max_epochs=schedule.max_epochs,
+            max_epochs=num_epochs,
             gradient_clip_val=schedule.gradient_clip,
             deterministic=True,
             callbacks=callbacks,
@@ -108,7 +118,7 @@ def fit(
         )
         trainer.fit(module, train, valid)
     if checkpoint is None:
-        return Fitted(schedule.max_epochs, module.epochs)
+        return Fitted(num_epochs, module.epochs)
     best = torch.load(checkpoint.best_model_path, weights_only=True)
     module.load_state_dict(best["state_dict"])
     network.eval()

@@ -7,8 +7,11 @@ import json
 import logging
 import platform
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from bundle.manifest import FORMAT, GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
 from bundle.store import publish as write_bundle
@@ -47,16 +50,17 @@ def publish(recipe: Any, seed: int, trained: TrainedModel, store: Path) -> Manif
         REPORT_FILE: (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode(),
         "report.md": markdown(recipe, report, trained).encode(),
     }
-    manifest = write_bundle(
-        store, recipe.name, files, lambda version: _manifest(recipe, seed, trained, exported, version)
-    )
+    describe = partial(_manifest, recipe, seed, trained, exported)
+    manifest = write_bundle(store, recipe.name, files, describe)
     if recipe.alias not in read_aliases(store):
         set_alias(store, recipe.alias, recipe.name)
     logger.info("published %s version %d in %s", manifest.name, manifest.version, store)
     return manifest
 
 
-def _manifest(recipe: Any, seed: int, trained: TrainedModel, exported: Exported, version: int) -> Manifest:
+def _manifest(
+    recipe: Any, seed: int, trained: TrainedModel, exported: Exported, version: int, checksums: dict[str, str]
+) -> Manifest:
     figures = {
         name: {figure: value for figure, value in values.items() if isinstance(value, int | float)}
         for name, values in trained.metrics.items()
@@ -67,7 +71,7 @@ def _manifest(recipe: Any, seed: int, trained: TrainedModel, exported: Exported,
         version=version,
         spec=trained.spec,
         architecture=recipe.architecture,
-        recipe=json.loads(json.dumps(dataclasses.asdict(recipe))),
+        recipe=to_jsonable_python(dataclasses.asdict(recipe)),
         seed=seed,
         parameters=trained.parameters,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -83,7 +87,7 @@ def _manifest(recipe: Any, seed: int, trained: TrainedModel, exported: Exported,
         | {name: importlib.metadata.version(name) for name in LIBRARIES},
         intended_use=recipe.intended_use,
         limits=recipe.limits,
-        files={},
+        files=checksums,
     )
 
 

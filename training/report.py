@@ -22,7 +22,8 @@ def markdown(recipe: Any, report: dict[str, Any], trained: TrainedModel) -> str:
         _list(report.get("selection", {}) | trained.calibration),
         "## Data",
         "\n".join(
-            f"- {data.name}, {data.licence}; {data.origin}; {', '.join(f'{rows} {part}' for part, rows in data.rows.items())}"
+            f"- {data.name}, {data.licence}; {data.origin}; "
+            + ", ".join(f"{rows} {part}" for part, rows in data.rows.items())
             for data in trained.data
         ),
         "## Plots",

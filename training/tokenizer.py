@@ -6,6 +6,7 @@ Texts begin with a start token, so the empty text has one too.
 Source: R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,4 +51,5 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> str:
     start_id = tokenizer.token_to_id(START)
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{START} $A", special_tokens=[(START, start_id)])
     assert (tokenizer.token_to_id(PAD), tokenizer.token_to_id(MASK)) == (PAD_ID, MASK_ID)
-    return str(tokenizer.to_str(pretty=True))
+    # Without `added_tokens` the special tokens are ids and nothing else: "[PAD]" written in a message is ordinary text.
+    return json.dumps(json.loads(tokenizer.to_str()) | {"added_tokens": []}, ensure_ascii=False)

@@ -1,6 +1,7 @@
 """Golden samples survive the file and catch a graph that answers otherwise."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from bundle.golden import Arrays, Golden, GoldenMismatch, replay
 
 SAMPLES = Golden(
-    {"x": np.arange(6, dtype=np.float32).reshape(3, 2)}, {"y": np.arange(6, dtype=np.float32).reshape(3, 2) * 2}, ["é", ""]
+    {"x": np.arange(6, dtype=np.float32).reshape(3, 2)},
+    {"y": np.arange(6, dtype=np.float32).reshape(3, 2) * 2},
+    ["é", ""],
 )
 
 
@@ -45,7 +48,8 @@ def test_wrong_answers_are_caught(run: object) -> None:
 
 def test_pickled_objects_are_refused() -> None:
     buffer = io.BytesIO()
-    np.savez(buffer, **{"input.x": np.array([{"a": 1}], dtype=object), "output.y": np.zeros(1)})
+    arrays: dict[str, Any] = {"input.x": np.array([{"a": 1}], dtype=object), "output.y": np.zeros(1)}
+    np.savez(buffer, **arrays)
     with pytest.raises(GoldenMismatch, match="can't be read"):
         Golden.from_bytes(buffer.getvalue())
 

@@ -1,6 +1,7 @@
 """Dates, contexts, categories and intervals."""
 
 import datetime as dt
+import itertools
 import math
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_timestamps_ascend_and_do_not_depend_on_where_they_are_cut(freq: str, fi
     start = dt.datetime(2018, 1, 1)
     points = timestamps(start, freq, first, count)
     assert points == timestamps(start, freq, 0, first + count)[first:]
-    assert all(before < after for before, after in zip(points, points[1:], strict=False))
+    assert all(before < after for before, after in itertools.pairwise(points))
 
 
 def test_start_keeps_its_utc_offset() -> None:
@@ -107,11 +108,11 @@ def test_day_type(date: str, expected: str) -> None:
 
 
 def test_context_is_filled_from_the_left() -> None:
-    np.testing.assert_array_equal(fixed_context([1.0, None, 3.0], 5), np.float32([math.nan, math.nan, 1, math.nan, 3]))
+    np.testing.assert_array_equal(fixed_context([1.0, None, 3.0], 5), np.array([math.nan, math.nan, 1, math.nan, 3]))
 
 
 def test_context_keeps_the_newest_values() -> None:
-    np.testing.assert_array_equal(fixed_context([1.0, 2.0, 3.0], 2), np.float32([2, 3]))
+    np.testing.assert_array_equal(fixed_context([1.0, 2.0, 3.0], 2), np.array([2, 3]))
 
 
 def test_value_beyond_float32_shows_as_infinite() -> None:
@@ -133,7 +134,7 @@ LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
 
 
 def test_quantiles_of_the_models_own_levels_come_back_exactly() -> None:
-    quantiles = np.float32([[1, 2, 3, 4, 5], [10, 20, 30, 40, 50]])
+    quantiles = np.array([[1, 2, 3, 4, 5], [10, 20, 30, 40, 50]], dtype=np.float32)
     np.testing.assert_array_equal(quantiles_at(quantiles, LEVELS, LEVELS), quantiles)
 
 
@@ -147,8 +148,8 @@ def test_level_outside_the_models_is_refused() -> None:
     st.lists(st.floats(0.01, 95, exclude_min=True), min_size=1, max_size=6, unique=True),
 )
 def test_wider_intervals_contain_narrower_ones(values: list[float], levels: list[float]) -> None:
-    quantiles = np.sort(np.float32(values))
+    quantiles = np.sort(np.array(values, dtype=np.float32))
     bounds = [quantiles_at(quantiles, LEVELS, interval_levels(level)) for level in sorted(levels)]
     median = quantiles_at(quantiles, LEVELS, [0.5])[0]
-    for (lower, upper), (wider_lower, wider_upper) in zip(bounds, bounds[1:], strict=False):
+    for (lower, upper), (wider_lower, wider_upper) in itertools.pairwise(bounds):
         assert wider_lower <= lower <= median <= upper <= wider_upper

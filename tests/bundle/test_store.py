@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bundle.manifest import Manifest
 from bundle.store import (
     BundleError,
     list_versions,
@@ -40,13 +41,13 @@ def test_versions_count_up_as_integers(tmp_path: Path) -> None:
 
 
 def test_nothing_unfinished_is_left_behind(tmp_path: Path) -> None:
-    def broken(version: int) -> None:
+    def broken(version: int, checksums: dict[str, str]) -> Manifest:
         raise RuntimeError("no manifest")
 
     with pytest.raises(RuntimeError):
-        publish(tmp_path, "blank", FILES, broken)  # type: ignore[arg-type]
+        publish(tmp_path, "blank", FILES, broken)
     with pytest.raises(BundleError, match="speaks of"):
-        publish(tmp_path, "blank", FILES, lambda _: blank_manifest(7))
+        publish(tmp_path, "blank", FILES, lambda _, checksums: blank_manifest(7, checksums))
     assert list_versions(tmp_path) == {}
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
@@ -180,4 +181,4 @@ def test_malformed_aliases_are_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize("name", ["", "Spam", "a_b", "../up", "a--b", "-a", "a" * 64, "a/b"])
 def test_bundle_names_are_plain(name: str) -> None:
     with pytest.raises(ValueError, match="a name is 1 to 63"):
-        blank_manifest(1, name)
+        blank_manifest(1, name=name)

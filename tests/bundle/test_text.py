@@ -36,6 +36,11 @@ def test_digits_are_read_alike() -> None:
     np.testing.assert_array_equal(encoder.encode("call 09061701461").ids, encoder.encode("call 08712345678").ids)
 
 
+@pytest.mark.parametrize("name", ["[PAD]", "[MASK]", "[START]"])
+def test_name_of_a_special_token_is_ordinary_text(name: str) -> None:
+    assert min(TextEncoder(TOKENIZER, 64).encode(name).ids[1:]) > 2
+
+
 def test_what_is_no_tokenizer_is_refused() -> None:
     with pytest.raises(ValueError, match="can't be read"):
         TextEncoder("{}", 8)

@@ -71,9 +71,7 @@ def test_windows_share_memory_with_the_series() -> None:
     assert not matrix.flags.writeable
 
 
-@given(
-    st.integers(0, 40), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3)
-)
+@given(st.integers(0, 40), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
 def test_matrix_is_the_stack_of_complete_windows(n: int, length: int, shift: int, stride: int, columns: int) -> None:
     series = np.arange(n * columns).reshape(n, columns)
     stacked = list(window(series, length, shift, stride, drop_remainder=True))
@@ -218,7 +216,9 @@ def test_shuffle_looks_no_further_than_its_buffer() -> None:
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("num_workers", [0, 1, 2, 3, 5])
 def test_workers_share_the_sources(num_workers: int) -> None:
-    loader = DataLoader(stream_of(4), batch_size=None, num_workers=num_workers, multiprocessing_context="fork" if num_workers else None)
+    loader = DataLoader(
+        stream_of(4), batch_size=None, num_workers=num_workers, multiprocessing_context="fork" if num_workers else None
+    )
     assert sorted(found.tolist() for found in loader) == [found.tolist() for found in stream_of(4)]
 
 

@@ -17,12 +17,13 @@ edition, chapter 15, whose examples are the tests.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 Values = NDArray[np.generic]
 
@@ -69,7 +70,7 @@ def window_matrix(series: Values, length: int, shift: int | None = None, stride:
 
 
 @dataclass(frozen=True)
-class TargetedWindows:
+class TargetedWindows(Dataset[Any]):
     """Windows of a series, each with its target; a map-style data set for `torch.utils.data.DataLoader`.
 
     `targets[i]` belongs to the window that *starts* at i, so "the value after the window" is
@@ -110,7 +111,10 @@ class TargetedWindows:
             num_starts = min(num_starts, len(self.targets) - self.start_index)
         return max(0, -(-num_starts // self.sequence_stride))
 
-    def __getitem__(self, index: int) -> Values | tuple[Values, Values]:
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Any:
         if not 0 <= index < len(self):
             raise IndexError(index)
         start = self.start_index + index * self.sequence_stride

@@ -4,6 +4,7 @@ fit        recipe -> data -> split -> batches -> network -> figures beside basel
 evaluate   a published bundle on any file of the data set's form                       = figures
 """
 
+import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,6 +52,14 @@ class TrainedModel:
     """Tokenizer and plots."""
 
 
+@dataclass(frozen=True)
+class Period:
+    """First and last day to measure; None leaves an end to the task."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+
 class Task(Protocol):
     """What every task module offers."""
 
@@ -59,7 +68,7 @@ class Task(Protocol):
         ...
 
     def evaluate(
-        self, recipe: Any, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path
+        self, recipe: Any, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path, period: Period, /
     ) -> dict[str, Any]:
         """Figures of a bundle on a file."""
         ...

@@ -34,9 +34,10 @@ from training.data import LABELLED_TEXTS
 from training.data.labelled_texts import LabelledTexts
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
-from training.fit import Fitted, Schedule, fit as fit_network, seed_everything
+from training.fit import Fitted, Schedule, seed_everything
+from training.fit import fit as fit_network
 from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
-from training.tasks import TrainedModel, count_parameters
+from training.tasks import Period, TrainedModel, count_parameters
 from training.tokenizer import MASK_ID, SPECIAL_TOKENS, TokenizerConfig, train_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,6 @@ class ClassifyRecipe:
     golden_texts: tuple[str, ...]
     intended_use: str
     limits: str
-    task: str = "classify"
 
 
 def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
@@ -144,7 +144,7 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
 
 
 def evaluate(
-    recipe: ClassifyRecipe, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path
+    recipe: ClassifyRecipe, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path, _period: Period
 ) -> dict[str, Any]:
     """Figures of a published bundle on any file of the data set's form, decided by the bundle's own threshold.
 
@@ -265,16 +265,14 @@ class _Run:
         network = TextClassifier(
             encoder.vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings
         )
-        schedule = recipe.schedule
-        if num_epochs is not None:
-            schedule = dataclasses.replace(schedule, max_epochs=num_epochs)
         fitted = fit_network(
             network,
             _Loss(recipe.mask_probability),
             self._batches(train, encoder, shuffle=True),
             None if valid is None else self._batches(valid, encoder, shuffle=False),
-            schedule,
+            recipe.schedule,
             self.folder / name,
+            num_epochs=num_epochs,
             progress=self.progress,
         )
         return network.eval(), encoder, fitted

@@ -1,5 +1,5 @@
 """TASKS: every task by name. A recipe's `task` is looked up here."""
 
-from training.tasks import Task, classify
+from training.tasks import Task, classify, forecast
 
-TASKS: dict[str, Task] = {"classify": classify}
+TASKS: dict[str, Task] = {"classify": classify, "forecast": forecast}

@@ -1,0 +1,113 @@
+"""Tiny real models: made-up data, fitted and published by the same code as the shipped ones, in seconds."""
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+
+from bundle.manifest import TrainingData
+from bundle.series import day_type
+from training.data import cta_ridership
+from training.data.covariate_series import CovariateSeries, SeriesSplit
+from training.data.labelled_texts import LabelledTexts, TextSplit
+from training.data.sms_spam import load_file
+from training.fit import Schedule
+from training.models.cnn import CNNConfig
+from training.models.text_classifier import TextClassifierConfig
+from training.models.wavenet import WaveNetConfig
+from training.recipes import ridership_wavenet, spam_cnn
+from training.tasks.classify import ClassifyRecipe
+from training.tasks.forecast import ForecastRecipe
+from training.tokenizer import TokenizerConfig
+
+SPAM_WORDS = ("win", "prize", "free", "claim", "cash", "call", "urgent", "text", "offer", "winner")
+HAM_WORDS = ("see", "home", "later", "dinner", "thanks", "sleep", "mum", "tomorrow", "bus", "love")
+SHARED_WORDS = ("you", "the", "now", "at", "to", "is", "ok", "and", "today", "for")
+
+
+def made_up_messages(count: int, seed: int) -> LabelledTexts:
+    """Messages of made-up words: spam and ham share some, and differ in others."""
+    rng = np.random.default_rng(seed)
+    texts, labels = [], []
+    for _ in range(count):
+        label = "spam" if rng.random() < 0.3 else "ham"
+        words = [*rng.choice(SPAM_WORDS if label == "spam" else HAM_WORDS, 3), *rng.choice(SHARED_WORDS, 4)]
+        rng.shuffle(words)
+        texts.append(" ".join(words) + (f" {rng.integers(10_000)}" if label == "spam" else ""))
+        labels.append(label)
+    return LabelledTexts(texts, labels)
+
+
+def described(name: str) -> TrainingData:
+    return TrainingData(name=name, origin="made up", licence="none", citation="none", files={}, rows={})
+
+
+class TinyTexts:
+    """A text source as `training.data` has them."""
+
+    def load(self) -> TextSplit:
+        return TextSplit(made_up_messages(240, 1), made_up_messages(80, 2), described("tiny texts"))
+
+    def load_file(self, path: Path) -> LabelledTexts:
+        return load_file(path)
+
+
+def tiny_spam() -> ClassifyRecipe:
+    """The recipe of the shipped `spam-cnn`, small and quick."""
+    return dataclasses.replace(
+        spam_cnn(),
+        data="tiny",
+        settings=CNNConfig(filters=8, kernel_sizes=(1, 3)),
+        network=TextClassifierConfig(embedding_dim=8, embedding_dropout=0.0, dropout=0.0),
+        tokenizer=TokenizerConfig(vocabulary_size=320),
+        max_tokens=128,
+        schedule=Schedule(
+            max_epochs=6,
+            patience=2,
+            batch_size=32,
+            learning_rate=2e-2,
+            weight_decay=0.0,
+            warm_up_steps=2,
+            average_decay=0.5,
+        ),
+        num_folds=2,
+    )
+
+
+def made_up_boardings(first: dt.date, days: int, seed: int) -> CovariateSeries:
+    """Rail and bus with a week's shape, a slow drift and noise."""
+    rng = np.random.default_rng(seed)
+    day_types = [day_type(first + dt.timedelta(days=day)) for day in range(days)]
+    shape = np.array([{"W": 1.0, "A": 0.6, "U": 0.4}[kind] for kind in day_types])
+    drift = 1 + 0.1 * np.sin(np.arange(days) / 90)
+    rail = 7e5 * shape * drift * rng.normal(1, 0.03, days)
+    bus = 8e5 * shape * drift * rng.normal(1, 0.03, days)
+    return CovariateSeries(first, rail.round(), {"bus": bus.round()}, {"day_type": list(day_types)})
+
+
+class TinySeries:
+    """A series source as `training.data` has them."""
+
+    def load(self) -> SeriesSplit:
+        return SeriesSplit(made_up_boardings(dt.date(2018, 1, 1), 500, 1), described("tiny series"))
+
+    def load_file(self, path: Path) -> CovariateSeries:
+        return cta_ridership.load_file(path)
+
+
+def tiny_ridership() -> ForecastRecipe:
+    """The recipe of the shipped `ridership-wavenet`, small and quick."""
+    shipped = ridership_wavenet()
+    return dataclasses.replace(
+        shipped,
+        data="tiny",
+        selection_start=dt.date(2019, 2, 1),
+        reporting_start=dt.date(2019, 4, 1),
+        reporting_end=dt.date(2019, 4, 20),
+        settings=WaveNetConfig(residual_channels=4, skip_channels=4, dilations=(1, 2, 4, 8, 16, 32)),
+        network=dataclasses.replace(shipped.network, hidden=8, context_size=4, step_size=2, dropout=0.0),
+        stretch_days=126,
+        stretches_per_epoch=64,
+        schedule=dataclasses.replace(shipped.schedule, max_epochs=2, warm_up_steps=2, average_decay=0.5),
+    )
