@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from service import classify, forecast, health, models, problem
+from service import classify, forecast, health, models, openapi, problem
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.settings import Settings
@@ -53,26 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def home() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    _add_problem_schema(app)
+    openapi.install(app)
     return app
-
-
-def _add_problem_schema(app: FastAPI) -> None:
-    """Put `Problem`, which every route refers to, among the components of the OpenAPI document."""
-    document = app.openapi
-
-    def with_problem() -> dict[str, object]:
-        described = document()
-        schemas = described["components"]["schemas"]
-        if "Problem" not in schemas:
-            schema = problem.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {})
-            schemas["Problem"] = schema
-            for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which we never send
-                schemas.pop(unused, None)
-        return described
-
-    app.openapi = with_problem  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
 def from_environment() -> FastAPI:

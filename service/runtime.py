@@ -1,10 +1,15 @@
 """One ONNX session: arrays in, arrays out. The only file of the service that imports onnxruntime."""
 
+import os
+
 import numpy as np
-import onnxruntime as ort
 
 from bundle.golden import Arrays
 from bundle.manifest import TensorSpec
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
+
+import onnxruntime as ort
 
 
 class ModelUnusable(ValueError):

@@ -103,6 +103,7 @@ def tiny_ridership() -> ForecastRecipe:
         shipped,
         data="tiny",
         selection_start=dt.date(2019, 2, 1),
+        selection_end=dt.date(2019, 3, 31),
         reporting_start=dt.date(2019, 4, 1),
         reporting_end=dt.date(2019, 4, 20),
         settings=WaveNetConfig(residual_channels=4, skip_channels=4, dilations=(1, 2, 4, 8, 16, 32)),

@@ -7,6 +7,7 @@ against itself for padding and batch neighbours. Only then are the golden sample
 """
 
 import io
+import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from multiprocessing import get_context
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from bundle.golden import Arrays, Golden, Run
 from training.tasks import TrainedModel
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
+
+import onnxruntime as ort
 
 OPSET = 17
 EXPORT_TOLERANCE = 1e-5
@@ -34,7 +38,7 @@ CHECKED = tuple((batch, time) for batch in (1, 3, 64) for time in (7, 33, 150))
 
 
 class ExportDiffers(RuntimeError):
-    """The exported graph doesn't equal its original; nothing is written."""
+    """The exported graph doesn't equal its original, or onnxruntime fails where it doesn't; nothing is written."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,22 @@ def trace(trained: TrainedModel) -> bytes:
 
 
 def session(model: bytes) -> Run:
-    """The graph in onnxruntime, as the service runs it: one thread."""
+    """The graph in onnxruntime, as the service runs it: one thread. Raises `ExportDiffers` where it can't be run."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    loaded = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        loaded = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base of their own
+        raise ExportDiffers(f"onnxruntime can't load the graph: {error}") from error
     names = [output.name for output in loaded.get_outputs()]
 
     def run(inputs: Arrays) -> Arrays:
-        return dict(zip(names, loaded.run(names, dict(inputs)), strict=True))
+        try:
+            return dict(zip(names, loaded.run(names, dict(inputs)), strict=True))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+            raise ExportDiffers(f"onnxruntime fails on {shapes}: {error}") from error
 
     return run
 
@@ -149,6 +160,8 @@ def _in_torch(trained: TrainedModel, inputs: Arrays) -> dict[str, NDArray[np.gen
 def _difference(expected: Arrays, actual: Arrays, against: str) -> float:
     largest = 0.0
     for name, wanted in expected.items():
+        if actual[name].shape != wanted.shape:
+            raise ExportDiffers(f"{name} has the shape {actual[name].shape}, not {wanted.shape} as in {against}")
         scale = max(float(np.abs(wanted).max()), 1e-12)
         difference = float(np.abs(actual[name] - wanted).max()) / scale
         if not difference <= EXPORT_TOLERANCE:

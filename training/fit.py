@@ -12,7 +12,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -92,13 +92,11 @@ def fit(
     """
     num_epochs = num_epochs or schedule.max_epochs
     module = _Fitting(network, loss, schedule, steps_per_epoch=len(train))
-    averaging = EMAWeightAveraging(
-        use_buffers=False, decay=schedule.average_decay, update_starting_at_step=schedule.warm_up_steps
-    )
-    callbacks: list[Callback] = [averaging]
+    callbacks: list[Callback] = [WeightAveraging(use_buffers=False, avg_fn=_averaging(schedule))]
     checkpoint = None
     if valid is not None:
-        checkpoint = ModelCheckpoint(dirpath=folder, filename="best", monitor="valid_loss", save_weights_only=True)
+        # Whole checkpoints: of weights alone, Lightning would save those of the last step instead of their average.
+        checkpoint = ModelCheckpoint(dirpath=folder, filename="best", monitor="valid_loss")
         callbacks += [checkpoint, EarlyStopping("valid_loss", patience=schedule.patience)]
     with warnings.catch_warnings():
         # Lightning advises worker processes and log intervals for its own idea of a large run.
@@ -123,6 +121,16 @@ def fit(
     module.load_state_dict(best["state_dict"])
     network.eval()
     return Fitted(int(best["epoch"]) + 1, module.epochs)
+
+
+def _averaging(schedule: Schedule) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """How weights enter their average: in the warm-up they replace it, so that it never holds untrained ones."""
+
+    def average(averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
+        decay = schedule.average_decay if num_averaged > schedule.warm_up_steps else 0.0
+        return decay * averaged + (1 - decay) * current
+
+    return average
 
 
 class _Fitting(lightning.LightningModule):

@@ -88,8 +88,8 @@ def forecast_fan(
     figure, axes = _figure(7.0, 3.4)
     past, future = np.arange(-len(history) + 1, 1), np.arange(1, len(actual) + 1)
     axes.plot(past, history, color="black", linewidth=1)
-    for level, (lower, upper) in intervals.items():
-        axes.fill_between(future, lower, upper, color=MODEL, alpha=0.18, linewidth=0, label=f"{level} %")
+    for shade, (level, (lower, upper)) in enumerate(intervals.items()):  # widest first
+        axes.fill_between(future, lower, upper, color=MODEL, alpha=0.15 + 0.15 * shade, linewidth=0, label=f"{level} %")
     axes.plot(future, actual, "o", color="black", markersize=3, label="came true")
     axes.plot(future, median, color=MODEL, label="median")
     axes.plot(future, naive, color=BASELINE, linestyle="--", label="seasonal naive")

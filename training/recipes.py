@@ -32,6 +32,7 @@ def spam_cnn() -> ClassifyRecipe:
         tokenizer=TokenizerConfig(vocabulary_size=3500),
         max_tokens=512,
         mask_probability=0.05,
+        fragment_probability=0.3,
         schedule=Schedule(
             max_epochs=12,
             patience=4,
@@ -71,6 +72,7 @@ def ridership_wavenet() -> ForecastRecipe:
         past=("bus",),
         day_types=("W", "A", "U"),
         selection_start=dt.date(2018, 9, 1),
+        selection_end=dt.date(2018, 12, 31),
         reporting_start=dt.date(2019, 2, 26),
         reporting_end=dt.date(2019, 5, 31),
         context_length=112,

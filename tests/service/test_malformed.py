@@ -1,4 +1,4 @@
-"""Malformed requests: each gets the status, the place and the message it should, as problem+json, and nothing echoed."""
+"""Malformed requests: each gets the status, place and message it should, as problem+json, and nothing echoed."""
 
 import json
 from collections.abc import Iterator
@@ -296,7 +296,7 @@ def test_malformed_request_gets_just_that(client: TestClient, case: Case) -> Non
         assert "errors" not in problem
 
 
-SECRET = "kj3h4k5jh3k4j5h"  # noqa: S105 - stands for what a caller would not want to read in a log
+SECRET = "kj3h4k5jh3k4j5h"
 
 
 @pytest.mark.parametrize(

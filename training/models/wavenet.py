@@ -50,6 +50,7 @@ class WaveNet(nn.Module):
         self.receptive_field = config.receptive_field
         self.input = nn.Conv1d(num_inputs, config.residual_channels, 1)
         self.layers = nn.ModuleList(_GatedLayer(config, dilation) for dilation in config.dilations)
+        self.layers[-1].residual = nn.Identity()  # nothing reads the stream behind the last layer: no weights for it
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
         mask_B1T = mask_BT.unsqueeze(1)

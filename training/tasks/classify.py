@@ -42,6 +42,9 @@ from training.tokenizer import MASK_ID, SPECIAL_TOKENS, TokenizerConfig, train_t
 
 logger = logging.getLogger(__name__)
 
+MIN_FRAGMENT = 6
+"""Tokens of the shortest fragment shown in training."""
+
 
 @dataclass(frozen=True)
 class ClassifyRecipe:
@@ -62,6 +65,8 @@ class ClassifyRecipe:
     max_tokens: int
     mask_probability: float
     """Share of the tokens hidden in training, so that no single one decides."""
+    fragment_probability: float
+    """Share of the texts of which training shows a fragment only, so that short ones are told apart too."""
     schedule: Schedule
     num_folds: int
     golden_texts: tuple[str, ...]
@@ -278,7 +283,12 @@ class _Run:
         return network.eval(), encoder, fitted
 
     def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
-        data_set = _EncodedTexts([encoder.encode(text).ids for text in rows.texts], self.codes(rows.labels))
+        data_set = _EncodedTexts(
+            [encoder.encode(text).ids for text in rows.texts],
+            self.codes(rows.labels),
+            self.recipe.fragment_probability if shuffle else 0.0,
+            np.random.default_rng(self.seed),
+        )
         sampler = _SimilarLengths(data_set.lengths, self.recipe.schedule.batch_size, self.seed if shuffle else None)
         return DataLoader(data_set, batch_sampler=sampler, collate_fn=_collate)
 
@@ -312,15 +322,29 @@ class _Loss:
 
 
 class _EncodedTexts(Dataset[tuple[NDArray[np.int64], int]]):
-    def __init__(self, ids: list[NDArray[np.int64]], labels: NDArray[np.int64]) -> None:
+    """Ids and labels; now and then of a fragment: the start token and a random stretch of the text."""
+
+    def __init__(
+        self,
+        ids: list[NDArray[np.int64]],
+        labels: NDArray[np.int64],
+        fragment_probability: float,
+        rng: np.random.Generator,
+    ) -> None:
         self.ids, self.labels = ids, labels
+        self.fragment_probability, self.rng = fragment_probability, rng
         self.lengths = [len(row) for row in ids]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.int64], int]:
-        return self.ids[index], int(self.labels[index])
+        ids = self.ids[index]
+        if len(ids) > MIN_FRAGMENT and self.rng.random() < self.fragment_probability:
+            size = self.rng.integers(max(MIN_FRAGMENT, len(ids) // 4), len(ids))
+            first = self.rng.integers(1, len(ids) - size + 1)
+            ids = np.concatenate([ids[:1], ids[first : first + size]])
+        return ids, int(self.labels[index])
 
 
 def _collate(rows: list[tuple[NDArray[np.int64], int]]) -> tuple[Tensor, Tensor]:

@@ -51,8 +51,10 @@ class ForecastRecipe:
     day_types: tuple[str, ...]
     selection_start: dt.date
     """First target day the epoch is chosen by; training uses the days before it."""
+    selection_end: dt.date
+    """Last target day the epoch is chosen by."""
     reporting_start: dt.date
-    """First target day of the held-out figures; selection uses the days before it."""
+    """First target day of the held-out figures."""
     reporting_end: dt.date
     """Last target day of the held-out figures."""
     context_length: int
@@ -83,8 +85,7 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
     training_days = series.until(recipe.selection_start)
     seed_everything(seed)
     network = Forecaster(config, recipe.architecture, recipe.settings, _references(training_days, recipe))
-    selection_end = recipe.reporting_start - dt.timedelta(days=1)
-    selection = Origins.of(series, recipe, recipe.selection_start, selection_end)
+    selection = Origins.of(series, recipe, recipe.selection_start, recipe.selection_end)
     fitted = fit_network(
         network,
         _Loss(recipe),
@@ -136,7 +137,7 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
             "widening": [round(float(value), 4) for value in widening],
             "coverage_80_on_selection_days": selected["coverage_80"],
             "coverage_95_on_selection_days": selected["coverage_95"],
-            "chosen_on": f"targets from {recipe.selection_start} to {selection_end}",
+            "chosen_on": f"targets from {recipe.selection_start} to {recipe.selection_end}",
         },
         report={
             "evaluated_on": f"targets from {recipe.reporting_start} to {recipe.reporting_end}: the next day from "
@@ -442,7 +443,7 @@ def _fan(origins: Origins, quantiles: NDArray[np.floating], levels: tuple[float,
         median=quantiles[0, :, len(levels) // 2],
         intervals=intervals,
         naive=seasonal_naive(origins)[0],
-        title=f"{recipe.name}: {recipe.target}, {recipe.unit}, from {recipe.reporting_start}",
+        title=f"{recipe.target} a day, the two weeks from {recipe.reporting_start}",
     )
 
 

@@ -1,0 +1,30 @@
+# The service and nothing else: no PyTorch, no compiler, no pip.
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+COPY deploy/requirements.lock /build/
+# Its own environment, without pip, filled from hashes only.
+RUN python -m venv --without-pip /opt/seqserve \
+ && python -m pip --python /opt/seqserve/bin/python install --no-cache-dir --no-deps --require-hashes \
+    --requirement /build/requirements.lock
+COPY bundle /opt/seqserve/app/bundle
+COPY service /opt/seqserve/app/service
+# Byte code now: the root file system may be read-only later.
+RUN python -m compileall -q /opt/seqserve/app
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="seqserve" org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/seqserve /opt/seqserve
+COPY LICENSE /opt/seqserve/LICENSE
+COPY models_store /models
+ENV PATH=/opt/seqserve/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    ORT_DISABLE_TELEMETRY=1 \
+    SEQSERVE_HOST=0.0.0.0 \
+    SEQSERVE_STORE=/models
+WORKDIR /opt/seqserve/app
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["python", "-m", "service", "healthcheck"]
+CMD ["python", "-m", "service"]

@@ -1,0 +1,43 @@
+# Two commands set everything up: `make serve` and `make test`. Any Python 3.11 or newer serves; 3.11 is what training and
+# tests are run on, so it is taken where there is one.
+PYTHON ?= $(shell for python in python3.11 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: serve test check format lock image
+
+serve: .venv/installed  ## the service with the shipped models on http://127.0.0.1:8000
+	.venv/bin/python -m service
+
+test: .venv-dev/installed  ## all tests
+	.venv-dev/bin/pytest
+
+check: .venv-dev/installed  ## lint, format, types, who may import whom
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports
+
+format: .venv-dev/installed  ## mend what can be mended
+	.venv-dev/bin/ruff check --fix .
+	.venv-dev/bin/ruff format .
+
+lock:  ## deploy/requirements.lock, for the image; run it on the image's Python: make lock PYTHON=python3.13
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet pip-tools
+	.venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --output-file deploy/requirements.lock pyproject.toml
+
+image:  ## the container image, seqserve:latest
+	docker build --tag seqserve .
+
+.venv/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --editable .
+	touch $@
+
+.venv-dev/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/pip install --quiet --editable '.[training,dev]'
+	touch $@

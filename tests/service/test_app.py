@@ -1,0 +1,89 @@
+"""Refusals that need a particular moment: a full queue, a passed deadline, a defect of ours; and who computes."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.batcher import Row
+from service.cpus import available_cpus
+from service.settings import Settings
+
+BODY = {"model": "spam", "inputs": "hello"}
+
+
+def closed_gate(client: TestClient) -> threading.Event:
+    """Make the classifier wait for the event."""
+    gate = threading.Event()
+    batcher = client.app_state["catalog"].find("spam").batcher
+    compute = batcher.compute
+
+    def wait(arrays: Row) -> Row:
+        gate.wait(10)
+        result: Row = compute(arrays)
+        return result
+
+    batcher.compute = wait
+    return gate
+
+
+def test_passed_deadline_is_a_504(tiny_store: Path) -> None:
+    with TestClient(create_app(Settings(store=tiny_store, deadline_seconds=0.1))) as client:
+        gate = closed_gate(client)
+        response = client.post("/classify", json=BODY)
+        gate.set()
+        assert response.status_code == 504
+        assert "within 0.1 seconds" in response.json()["detail"]
+
+
+def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
+    with (
+        TestClient(create_app(Settings(store=tiny_store, max_waiting_requests=2))) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        gate = closed_gate(client)
+        answers = [pool.submit(client.post, "/classify", json=BODY) for _ in range(3)]
+        done = next(as_completed(answers, timeout=10))
+        assert client.get("/livez").status_code == 200
+        assert client.get("/readyz").status_code == 200
+        gate.set()
+        refused = done.result()
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"] == "1"
+        assert sorted(future.result().status_code for future in answers) == [200, 200, 429]
+
+
+def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
+    with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
+        batcher = client.app_state["catalog"].find("spam").batcher
+
+        def broken(arrays: Row) -> Row:
+            raise RuntimeError("secret path")
+
+        batcher.compute = broken
+        response = client.post("/classify", json=BODY)
+        assert response.status_code == 500
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("files", "at_most"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, 1024),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1024),
+        ({}, 1024),
+    ],
+)
+def test_container_quota_limits_the_cpus(tmp_path: Path, files: dict[str, str], at_most: int) -> None:
+    unlimited = available_cpus(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert available_cpus(tmp_path) == min(unlimited, at_most)

@@ -1,0 +1,209 @@
+"""The batcher: rows in, rows out, whoever shares the batch."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from service.batcher import Batcher, Limits, Row, bucket
+from service.errors import DeadlineExceeded, QueueFull
+
+
+class Engine:
+    """Doubles what it is given, remembers the shapes, and waits while its gate is closed."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.fail = False
+
+    def __call__(self, arrays: Row) -> Row:
+        self.shapes.append(arrays["x"].shape)
+        assert self.gate.wait(5)
+        if self.fail:
+            raise RuntimeError("broken")
+        return {"y": arrays["x"] * 2}
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def make(engine: Engine) -> Iterator[Callable[..., Batcher]]:
+    with ThreadPoolExecutor(1) as executor:
+
+        def build(
+            rows: int = 8, elements: int = 10_000, waiting: int = 100, padded: tuple[str, ...] = ("x",)
+        ) -> Batcher:
+            return Batcher(engine, executor, Limits(rows, elements, waiting), frozenset(padded))
+
+        yield build
+        engine.gate.set()
+
+
+def row(length: int, value: int = 1) -> Row:
+    return {"x": np.full(length, value, dtype=np.int64)}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("never came true")
+
+
+def test_rows_come_back_in_order(make: Callable[..., Batcher]) -> None:
+    lengths = [3, 100, 7, 600, 1, 16, 17]
+    results = asyncio.run(make().submit([row(n, n) for n in lengths], 5))
+    for n, result in zip(lengths, results, strict=True):
+        assert result["y"][:n].tolist() == [2 * n] * n
+
+
+def test_no_rows_are_answered_at_once(make: Callable[..., Batcher], engine: Engine) -> None:
+    assert asyncio.run(make().submit([], 5)) == []
+    assert engine.shapes == []
+
+
+def test_shapes_are_bucketed(make: Callable[..., Batcher], engine: Engine) -> None:
+    asyncio.run(make().submit([row(n) for n in (1, 16, 17, 33, 500, 513, 1025)], 5))
+    assert sorted(engine.shapes) == [(1, 32), (1, 64), (1, 512), (1, 1024), (1, 1536), (2, 16)]
+    assert [bucket(n) for n in (1, 16, 17, 512, 513)] == [16, 16, 32, 512, 1024]
+
+
+def test_fixed_rows_are_stacked(make: Callable[..., Batcher], engine: Engine) -> None:
+    asyncio.run(make(padded=()).submit([row(112), row(112)], 5))
+    assert engine.shapes == [(2, 112)]
+
+
+def test_free_engine_starts_at_once_and_the_rest_forms_the_next_batch(
+    make: Callable[..., Batcher], engine: Engine
+) -> None:
+    async def run() -> None:
+        batcher = make()
+        engine.gate.clear()
+        first = asyncio.create_task(batcher.submit([row(4)], 5))
+        await until(lambda: len(engine.shapes) == 1)
+        others = [asyncio.create_task(batcher.submit([row(4)], 5)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        engine.gate.set()
+        await asyncio.gather(first, *others)
+
+    asyncio.run(run())
+    assert engine.shapes == [(1, 16), (5, 16)]
+
+
+def test_batches_keep_to_their_budget(make: Callable[..., Batcher], engine: Engine) -> None:
+    asyncio.run(make(rows=4).submit([row(4)] * 10, 5))
+    assert [shape[0] for shape in engine.shapes] == [4, 4, 2]
+    engine.shapes.clear()
+    asyncio.run(make(elements=40).submit([row(4)] * 5 + [row(100)], 5))
+    assert sorted(engine.shapes) == [(1, 16), (1, 128), (2, 16), (2, 16)]
+
+
+def test_oldest_row_goes_first_whatever_its_length(make: Callable[..., Batcher], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make(rows=2)
+        engine.gate.clear()
+        tasks = [asyncio.create_task(batcher.submit([row(4)], 5))]
+        await until(lambda: len(engine.shapes) == 1)
+        tasks += [asyncio.create_task(batcher.submit([row(n)], 5)) for n in (200, 4, 100, 4, 4)]
+        await asyncio.sleep(0.01)
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert engine.shapes == [(1, 16), (1, 256), (2, 16), (1, 128), (1, 16)]
+
+
+def test_full_queue_refuses(make: Callable[..., Batcher], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make(waiting=2)
+        engine.gate.clear()
+        accepted = [asyncio.create_task(batcher.submit([row(1)], 5)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull) as refused:
+            await batcher.submit([row(1)], 5)
+        assert refused.value.retry_after_seconds == 1
+        engine.gate.set()
+        assert len(await asyncio.gather(*accepted)) == 2
+        await batcher.submit([row(1)], 5)  # room again
+
+    asyncio.run(run())
+
+
+def test_deadline_passes_and_the_row_is_dropped(make: Callable[..., Batcher], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make()
+        engine.gate.clear()
+        first = asyncio.create_task(batcher.submit([row(1)], 5))
+        await until(lambda: len(engine.shapes) == 1)
+        with pytest.raises(DeadlineExceeded):
+            await batcher.submit([row(1)], 0.05)
+        engine.gate.set()
+        await first
+        await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+    assert engine.shapes == [(1, 16)], "the row whose caller was refused must not be computed"
+
+
+def test_caller_who_leaves_takes_the_rows_along(make: Callable[..., Batcher], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make()
+        engine.gate.clear()
+        first = asyncio.create_task(batcher.submit([row(1)], 5))
+        await until(lambda: len(engine.shapes) == 1)
+        left = asyncio.create_task(batcher.submit([row(1)] * 3, 5))
+        stays = asyncio.create_task(batcher.submit([row(1)], 5))
+        await asyncio.sleep(0.01)
+        left.cancel()
+        await asyncio.sleep(0.01)
+        engine.gate.set()
+        await asyncio.gather(first, stays)
+
+    asyncio.run(run())
+    assert engine.shapes == [(1, 16), (1, 16)]
+
+
+def test_failing_batch_fails_its_callers_only(make: Callable[..., Batcher], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make()
+        engine.fail = True
+        with pytest.raises(RuntimeError, match="broken"):
+            await batcher.submit([row(1)] * 3, 5)
+        engine.fail = False
+        assert len(await batcher.submit([row(1)], 5)) == 1
+
+    asyncio.run(run())
+
+
+def test_lost_row_is_noticed() -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(lambda arrays: {"y": arrays["x"][:-1]}, executor, Limits(8, 1000, 8), frozenset({"x"}))
+            with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
+                await batcher.submit([row(1)] * 3, 5)
+
+    asyncio.run(run())
+
+
+def test_many_callers_at_once_all_get_their_own(make: Callable[..., Batcher]) -> None:
+    rng = np.random.default_rng(0)
+
+    async def caller(batcher: Batcher, value: int) -> bool:
+        lengths = rng.integers(1, 80, size=rng.integers(1, 6))
+        results = await batcher.submit([row(int(n), value) for n in lengths], 10)
+        return all((result["y"][:n] == 2 * value).all() for n, result in zip(lengths, results, strict=True))
+
+    async def run() -> list[bool]:
+        batcher = make(rows=7, elements=300, waiting=1000)
+        return await asyncio.gather(*(caller(batcher, value) for value in range(300)))
+
+    assert all(asyncio.run(run()))

@@ -1,0 +1,204 @@
+"""What answers: proven versions only, by name, alias or number; the store is followed."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from bundle.golden import Golden
+from bundle.store import publish, read_bundle, set_alias, version_folder
+from service.app import create_app
+from service.catalog import Catalog
+from service.errors import NotReady, UnknownModel
+from service.settings import Settings
+from tests.blank import publish_blank
+
+
+@pytest.fixture
+def store(tiny_store: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny store, to change."""
+    return Path(shutil.copytree(tiny_store, tmp_path / "store"))
+
+
+@pytest.fixture
+def catalog(store: Path) -> Iterator[Catalog]:
+    with ThreadPoolExecutor(1) as executor:
+        yield Catalog(Settings(store=store), executor)
+
+
+def publish_again(store: Path, name: str = "spam-cnn", spoil: Callable[[dict[str, bytes]], None] | None = None) -> int:
+    """Publish version 1's content as a further version, spoilt where wished."""
+    bundle = read_bundle(version_folder(store, name, 1))
+    files = dict(bundle.files)
+    if spoil:
+        spoil(files)
+
+    def describe(version: int, checksums: dict[str, str]):  # type: ignore[no-untyped-def]
+        return bundle.manifest.model_copy(update={"version": version, "files": checksums})
+
+    return publish(store, name, files, describe).version
+
+
+def test_nothing_answers_before_the_first_reading(catalog: Catalog) -> None:
+    with pytest.raises(NotReady):
+        catalog.find("spam")
+    assert catalog.unready()
+
+
+def test_newest_proven_version_answers(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 2
+    assert catalog.find("spam-cnn").manifest.version == 2
+    assert catalog.find("spam", 1).manifest.version == 1
+    assert catalog.unready() == []
+
+
+def test_pinned_alias_stays(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    set_alias(store, "spam", "spam-cnn", 1)
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 1
+    assert catalog.find("spam", 2).manifest.version == 2
+    assert catalog.find("spam-cnn").manifest.version == 2
+
+
+def test_unknown_names_and_versions_are_refused(catalog: Catalog) -> None:
+    catalog.refresh()
+    for model, version in (("nothing", None), ("spam", 9), ("spam-cnn", 9)):
+        with pytest.raises(UnknownModel):
+            catalog.find(model, version)
+
+
+def _wrong_answers(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    wrong = {name: value[::-1].copy() for name, value in golden.outputs.items()}
+    files["golden.npz"] = Golden(golden.inputs, wrong, golden.texts).to_bytes()
+
+
+def _other_tokenizer(files: dict[str, bytes]) -> None:
+    document = json.loads(files["tokenizer.json"])
+    document["normalizer"] = None
+    files["tokenizer.json"] = json.dumps(document).encode()
+
+
+def _no_texts(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden(golden.inputs, golden.outputs).to_bytes()
+
+
+UNPROVEN: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
+    "other answers than torch gave": (_wrong_answers, "golden samples differ"),
+    "another tokenizer": (_other_tokenizer, "the tokenizer no longer gives the ids"),
+    "no tokenizer": (lambda files: files.update({"tokenizer.json": b"{}"}), "the tokenizer can't be read"),
+    "no texts to prove the tokenizer": (_no_texts, "must record texts"),
+    "no graph": (lambda files: files.update({"model.onnx": b"graph"}), "model.onnx can't be loaded"),
+    "no golden samples": (lambda files: files.update({"golden.npz": b"samples"}), "golden samples can't be read"),
+}
+
+
+@pytest.mark.parametrize("kind", UNPROVEN)
+def test_unproven_version_never_takes_over(catalog: Catalog, store: Path, kind: str) -> None:
+    spoil, reason = UNPROVEN[kind]
+    publish_again(store, spoil=spoil)  # type: ignore[arg-type]
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 1
+    assert reason in catalog.snapshot.refused["spam-cnn", 2]
+    assert catalog.unready() == []
+
+
+def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None:
+    other = read_bundle(version_folder(store, "ridership-wavenet", 1)).files["model.onnx"]
+    publish_again(store, spoil=lambda files: files.update({"model.onnx": other}))
+    catalog.refresh()
+    assert "not those of the manifest" in catalog.snapshot.refused["spam-cnn", 2]
+
+
+def test_required_model_that_is_refused_keeps_the_service_unready(store: Path) -> None:
+    (version_folder(store, "spam-cnn", 1) / "model.onnx").write_bytes(b"tampered")
+    with TestClient(create_app(Settings(store=store))) as client:
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "1"
+        assert "spam: no version has proved itself" in response.json()["detail"]
+        assert client.get("/livez").status_code == 200
+        [refused] = client.get("/models").json()["refused"]
+        assert (refused["name"], refused["version"]) == ("spam-cnn", 1)
+        assert "checksum differs" in refused["reason"]
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 404
+        assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
+    with TestClient(create_app(Settings(store=store, required_models=["ridership"]))) as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_service_without_a_store_starts_and_says_it_is_not_ready(tmp_path: Path) -> None:
+    with TestClient(create_app(Settings(store=tmp_path / "nowhere"))) as client:
+        assert client.get("/livez").json() == {"status": "live"}
+        assert "can't be read" in client.get("/readyz").json()["detail"]
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 503
+
+
+def test_empty_store_is_not_ready(tmp_path: Path) -> None:
+    with TestClient(create_app(Settings(store=tmp_path))) as client:
+        assert "holds no bundle" in client.get("/readyz").json()["detail"]
+
+
+def test_what_is_no_bundle_is_shown_as_refused(catalog: Catalog, store: Path) -> None:
+    publish_blank(store)
+    catalog.refresh()
+    assert ("blank", 1) in catalog.snapshot.refused
+    assert catalog.find("spam").manifest.version == 1
+
+
+def test_malformed_aliases_leave_the_old_ones_in_force(catalog: Catalog, store: Path) -> None:
+    catalog.refresh()
+    (store / "aliases.json").write_text("{")
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 1
+    assert any("aliases.json" in reason for reason in catalog.unready())
+
+
+def test_store_that_vanishes_leaves_the_models_answering(catalog: Catalog, store: Path) -> None:
+    catalog.refresh()
+    store.rename(store.with_name("elsewhere"))
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 1
+    assert "can't be read" in (catalog.snapshot.fault or "")
+
+
+def test_refused_version_is_looked_at_again_when_it_changes(catalog: Catalog, store: Path) -> None:
+    version = publish_again(store)
+    path = version_folder(store, "spam-cnn", version) / "model.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    catalog.refresh()
+    assert ("spam-cnn", 2) in catalog.snapshot.refused
+    path.write_bytes(whole)
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 2
+
+
+def test_running_service_follows_the_store_within_two_seconds(store: Path) -> None:
+    def version(client: TestClient) -> int:
+        response = client.post("/classify", json={"model": "spam", "inputs": "a"})
+        assert response.status_code == 200
+        return int(response.json()["version"])
+
+    def until(client: TestClient, wanted: int) -> float:
+        started = time.monotonic()
+        while version(client) != wanted:
+            assert time.monotonic() - started < 10
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+    with TestClient(create_app(Settings(store=store))) as client:
+        assert version(client) == 1
+        publish_again(store)
+        assert until(client, 2) < 2
+        set_alias(store, "spam", "spam-cnn", 1)
+        assert until(client, 1) < 2

@@ -1,0 +1,91 @@
+"""`POST /classify`, answered by a tiny classifier trained here."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from bundle.manifest import ClassifySpec
+from service.classify import ClassifyResponse, decode
+
+TEXTS = [
+    "win a free prize, call now",
+    "see you at home",
+    "",
+    "😀 e\u0301 \u202eright to left \u0000 \U0001f9d1\u200d\U0001f680",
+    "ok",
+]
+
+
+def classify(client: TestClient, **body: Any) -> dict[str, Any]:
+    response = client.post("/classify", json={"model": "spam"} | body)
+    assert response.status_code == 200, response.text
+    ClassifyResponse.model_validate(response.json())
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_spam_and_ham_are_told_apart(client: TestClient) -> None:
+    answer = classify(client, inputs=["win free prize cash claim", "thanks mum, see you at dinner tomorrow"])
+    assert (answer["model"], answer["version"]) == ("spam-cnn", 1)
+    assert [result["label"] for result in answer["results"]] == ["spam", "ham"]
+
+
+def test_one_text_is_short_for_a_list_of_one(client: TestClient) -> None:
+    assert classify(client, inputs="see you") == classify(client, inputs=["see you"])
+
+
+def test_every_text_has_its_result_in_order(client: TestClient) -> None:
+    together = classify(client, inputs=TEXTS)["results"]
+    assert len(together) == len(TEXTS)
+    for text, result in zip(TEXTS, together, strict=True):
+        alone = classify(client, inputs=text)["results"][0]
+        assert alone["label"] == result["label"]
+        assert alone["scores"] == pytest.approx(result["scores"], abs=1e-5)
+
+
+def test_scores_are_probabilities_best_first(client: TestClient) -> None:
+    for result in classify(client, inputs=TEXTS)["results"]:
+        scores = list(result["scores"].values())
+        assert sum(scores) == pytest.approx(1, abs=1e-5)
+        assert scores == sorted(scores, reverse=True)
+        assert result["score"] == result["scores"][result["label"]]
+
+
+def test_top_k_limits_the_scores(client: TestClient) -> None:
+    assert len(classify(client, inputs="ok", top_k=1)["results"][0]["scores"]) == 1
+    assert len(classify(client, inputs="ok", top_k=9)["results"][0]["scores"]) == 2
+
+
+def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> None:
+    short, long = classify(client, inputs=["free " * 10, "free " * 10_000])["results"]
+    assert not short["truncated"]
+    assert long["truncated"]
+
+
+def test_name_alias_and_version_mean_the_same_model(client: TestClient) -> None:
+    assert classify(client, inputs="ok") == classify(client, inputs="ok", model="spam-cnn", version=1)
+
+
+def test_as_many_texts_as_allowed(client: TestClient) -> None:
+    results = classify(client, inputs=[f"call me {number}" * (number % 40) for number in range(1024)])["results"]
+    assert len(results) == 1024
+
+
+SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_label="spam", threshold=0.3)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label"),
+    [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
+)
+def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
+    result = decode({"probabilities": np.array(probabilities)}, SPEC, None, truncated=False)
+    assert result.label == label
+    assert result.score == result.scores[label]
+
+
+def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
+    spec = SPEC.model_copy(update={"threshold": 0.9})
+    assert decode({"probabilities": np.array([0.1, 0.8, 0.1])}, spec, None, truncated=False).label == "ham"

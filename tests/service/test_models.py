@@ -1,0 +1,43 @@
+"""`GET /models…`: what is served, how good it is, and its plots."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.models import ModelCard, ModelList
+
+
+def test_list_names_models_aliases_and_versions(client: TestClient) -> None:
+    listed = ModelList.model_validate(client.get("/models").json())
+    assert [(model.name, model.task, model.aliases) for model in listed.models] == [
+        ("ridership-wavenet", "forecast", ["ridership"]),
+        ("spam-cnn", "classify", ["spam"]),
+    ]
+    assert listed.aliases["spam"].version == 1
+    assert listed.refused == []
+
+
+@pytest.mark.parametrize("path", ["/models/spam", "/models/spam-cnn", "/models/spam-cnn/versions/1"])
+def test_card_shows_figures_beside_baselines(client: TestClient, path: str) -> None:
+    card = ModelCard.model_validate(client.get(path).json())
+    assert card.name == "spam-cnn"
+    assert card.metrics["mcc"] > card.baselines["majority"]["mcc"]
+    assert card.manifest.data[0].name == "tiny texts"
+    assert card.report is not None
+    assert card.report["selection"]["num_epochs"] >= 1
+
+
+@pytest.mark.parametrize("model", ["spam", "ridership"])
+def test_every_file_of_a_card_can_be_fetched(client: TestClient, model: str) -> None:
+    files = client.get(f"/models/{model}").json()["files"]
+    assert {file.rsplit(".", 1)[1] for file in files} == {"json", "md", "svg"}
+    for file in files:
+        response = client.get(file)
+        assert response.status_code == 200
+        assert response.content
+        assert response.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_forecast_card_shows_error_by_horizon(client: TestClient) -> None:
+    card = client.get("/models/ridership").json()
+    assert set(card["baselines"]) == {"seasonal_naive", "auto_ets", "seasonal_arima"}
+    assert "/models/ridership-wavenet/versions/1/files/error_by_horizon.svg" in card["files"]

@@ -1,0 +1,202 @@
+"""What every architecture promises, over the whole table; and what one alone does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+
+from tests.training.small import SETTINGS
+from training.models import ARCHITECTURES
+from training.models.cnn import CNNConfig
+from training.models.text_classifier import TextClassifier, TextClassifierConfig
+from training.models.wavenet import WaveNet, WaveNetConfig
+
+B, T, C = 5, 24, 3
+
+every_architecture = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+
+
+def test_every_architecture_has_small_settings_to_test_it_with() -> None:
+    assert SETTINGS.keys() == ARCHITECTURES.keys()
+
+
+def build(name: str) -> Any:
+    torch.manual_seed(0)
+    return ARCHITECTURES[name].build(C, SETTINGS[name]).eval()
+
+
+def features(seed: int = 1) -> Tensor:
+    return torch.randn(B, T, C, generator=torch.Generator().manual_seed(seed))
+
+
+ALL_STEPS = torch.ones(B, T)
+
+
+@every_architecture
+def test_output_has_one_vector_a_step(name: str) -> None:
+    body = build(name)
+    assert body(features(), ALL_STEPS).shape == (B, T, body.num_outputs)
+
+
+@every_architecture
+def test_gradients_reach_every_weight(name: str) -> None:
+    body = build(name)
+    body(features(), ALL_STEPS).square().sum().backward()
+    idle = [
+        weight for weight, parameter in body.named_parameters() if parameter.grad is None or not parameter.grad.any()
+    ]
+    assert idle == []
+
+
+@every_architecture
+@torch.no_grad()
+def test_row_does_not_depend_on_its_neighbours(name: str) -> None:
+    body, x = build(name), features()
+    together = body(x, ALL_STEPS)
+    for row in range(B):
+        alone = body(x[row : row + 1], ALL_STEPS[:1])
+        torch.testing.assert_close(alone[0], together[row], rtol=0, atol=1e-6)
+
+
+@every_architecture
+@torch.no_grad()
+def test_padding_behind_a_row_never_changes_its_steps(name: str) -> None:
+    body, x = build(name), features()
+    expected = body(x, ALL_STEPS)
+    for extra in (1, 7, 100):
+        padded = F.pad(x, (0, 0, 0, extra), value=50.0)  # the mask hides it, not its value
+        mask = F.pad(ALL_STEPS, (0, extra))
+        torch.testing.assert_close(body(padded, mask)[:, :T], expected, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_padding_before_a_row_never_changes_a_causal_architecture() -> None:
+    x = features()
+    causal = [body for body in map(build, sorted(ARCHITECTURES)) if body.causal]
+    assert causal
+    for body in causal:
+        expected = body(x, ALL_STEPS)
+        for extra in (1, 7, 100):
+            padded = F.pad(x, (0, 0, extra, 0), value=50.0)
+            mask = F.pad(ALL_STEPS, (extra, 0))
+            torch.testing.assert_close(body(padded, mask)[:, extra:], expected, rtol=0, atol=1e-6)
+
+
+@every_architecture
+@torch.no_grad()
+def test_only_a_causal_architecture_is_blind_to_later_steps(name: str) -> None:
+    body, x = build(name), features()
+    expected = body(x, ALL_STEPS)
+    for step in (0, 1, T // 2, T - 2):
+        changed = x.clone()
+        changed[:, step + 1 :] = features(seed=2)[:, step + 1 :]
+        got = body(changed, ALL_STEPS)
+        assert torch.equal(got[:, : step + 1], expected[:, : step + 1]) == body.causal
+        assert not torch.equal(got[:, step + 1 :], expected[:, step + 1 :])
+
+
+@every_architecture
+def test_settings_of_another_architecture_are_refused(name: str) -> None:
+    for other in SETTINGS.keys() - {name}:
+        with pytest.raises(TypeError, match=f"not {type(SETTINGS[other]).__name__}"):
+            ARCHITECTURES[name].build(C, SETTINGS[other])
+
+
+@every_architecture
+def test_every_architecture_can_learn_eight_texts_by_heart(name: str) -> None:
+    torch.manual_seed(0)
+    config = TextClassifierConfig(embedding_dim=C, embedding_dropout=0.0, dropout=0.0)
+    network = TextClassifier(40, 2, config, name, SETTINGS[name])
+    ids, labels = torch.randint(1, 40, (8, 12)), torch.tensor([0, 1] * 4)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+    losses = []
+    for _ in range(80):
+        loss = F.cross_entropy(network(ids), labels)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.4
+    assert losses[-1] < 0.01
+
+
+# --- CNN -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel_sizes", [(2,), (3, 4), (1, 6, 5)])
+def test_even_kernels_are_refused(kernel_sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="odd"):
+        ARCHITECTURES["cnn"].build(C, CNNConfig(filters=2, kernel_sizes=kernel_sizes))
+
+
+# --- WaveNet ---------------------------------------------------------------------------------------------------------
+
+RECEPTIVE_FIELDS = [
+    (WaveNetConfig(4, 8, dilations=(1,)), 2),
+    (WaveNetConfig(4, 8, dilations=(1, 2, 4, 8)), 16),
+    (WaveNetConfig(4, 8, dilations=(1, 2, 4), kernel_size=3), 15),
+    (WaveNetConfig(4, 8, dilations=(1, 2, 1, 2), kernel_size=4), 19),
+    (WaveNetConfig(4, 8, dilations=(5,), kernel_size=1), 1),
+]
+
+
+@pytest.mark.parametrize(("config", "steps"), RECEPTIVE_FIELDS)
+@torch.no_grad()
+def test_output_sees_its_receptive_field_and_nothing_before_it(config: WaveNetConfig, steps: int) -> None:
+    torch.manual_seed(0)
+    network = WaveNet(C, config).double()
+    assert config.receptive_field == network.receptive_field == steps
+    x = torch.randn(1, steps + 3, C, dtype=torch.float64)
+    mask = torch.ones(1, steps + 3, dtype=torch.float64)
+    expected = network(x, mask)[0, -1]
+
+    def last_output_with_another(steps_back: int) -> Tensor:
+        changed = x.clone()
+        changed[0, -1 - steps_back] += 1
+        output: Tensor = network(changed, mask)[0, -1]
+        return output
+
+    assert not torch.equal(last_output_with_another(steps - 1), expected)
+    assert torch.equal(last_output_with_another(steps), expected)
+
+
+def applied(convolution: Any, step: NDArray[np.float64], tap: int = 0) -> NDArray[np.float64]:
+    """One tap of a convolution's kernel times one step."""
+    product: NDArray[np.float64] = convolution.weight.detach().numpy()[:, :, tap] @ step
+    return product
+
+
+def bias(convolution: Any) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = convolution.bias.detach().numpy()
+    return values
+
+
+def test_gates_residuals_and_skips_by_hand() -> None:
+    torch.manual_seed(0)
+    network: Any = WaveNet(C, WaveNetConfig(residual_channels=2, skip_channels=3, dilations=(1, 2))).double()
+    first, second = network.layers
+    x = np.random.default_rng(0).normal(size=(6, C))
+
+    def gated(layer: Any, earlier: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:
+        convolution = layer.filter_and_gate
+        both = applied(convolution, earlier, tap=0) + applied(convolution, now, tap=1) + bias(convolution)
+        product: NDArray[np.float64] = np.tanh(both[:2]) * (1 / (1 + np.exp(-both[2:])))
+        return product
+
+    nothing = [np.zeros(2)]
+    stream = [applied(network.input, step) + bias(network.input) for step in x]
+    of_first = [gated(first, earlier, now) for earlier, now in zip(nothing + stream, stream, strict=False)]
+    stream = [old + applied(first.residual, g) + bias(first.residual) for old, g in zip(stream, of_first, strict=True)]
+    of_second = [gated(second, earlier, now) for earlier, now in zip(2 * nothing + stream, stream, strict=False)]
+    skips = [
+        applied(first.skip, g) + bias(first.skip) + applied(second.skip, h) + bias(second.skip)
+        for g, h in zip(of_first, of_second, strict=True)
+    ]
+    with torch.no_grad():
+        got = network(torch.from_numpy(x).unsqueeze(0), torch.ones(1, len(x), dtype=torch.float64))[0]
+    np.testing.assert_allclose(got, np.maximum(skips, 0), atol=1e-12)
+    assert (got > 0).any()
