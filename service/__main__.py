@@ -2,7 +2,10 @@
 
 import argparse
 import http.client
+import os
+import signal
 import sys
+from collections.abc import Mapping
 
 import uvicorn
 from pydantic import ValidationError
@@ -11,7 +14,9 @@ from service.settings import Settings
 
 
 def serve(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish."""
+    """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish, then the exit status is 0."""
+    # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "service.app:from_environment",
         factory=True,
@@ -44,11 +49,21 @@ def healthcheck(settings: Settings) -> int:
     return 0
 
 
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """`SEQSERVE_*` variables that set nothing: a misspelt limit must not go unnoticed."""
+    prefix = Settings.model_config["env_prefix"]
+    known = {f"{prefix}{name}".upper() for name in Settings.model_fields} | {"SEQSERVE_DATA"}  # the last is training's
+    return sorted(name for name in environment if name.upper().startswith(prefix) and name.upper() not in known)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Read settings and run the command."""
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve", "healthcheck"], default="serve")
     command = parser.parse_args(arguments).command
+    if unknown := unknown_variables(os.environ):
+        print(f"{', '.join(unknown)}: no such setting; the README lists them", file=sys.stderr)
+        return 2
     try:
         settings = Settings()
     except ValidationError as error:

@@ -40,7 +40,8 @@ def evaluate(model: str, store: Path, version: int | None, file: Path, period: P
     recipe = RECIPES[name]()
     run = session(bundle.files[MODEL_FILE])
     figures = TASKS[recipe.task].evaluate(recipe, bundle.manifest, dict(bundle.files), run, file, period)
-    print(json.dumps({"model": name, "version": version, "file": file.name, **figures}, indent=2, ensure_ascii=False))
+    answer = {"model": name, "version": version, "file": file.name, "figures": figures}
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
     return 0
 
 

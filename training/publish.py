@@ -92,11 +92,13 @@ def _manifest(
 
 
 def source_commit() -> str:
-    """The commit this code is at, with `+changes` where the working tree differs; `unknown` outside a repository."""
+    """The commit this code is at, with `+changes` where the code differs from it; `unknown` outside a repository."""
     here = Path(__file__).parent
     try:
         commit = _git(here, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(here, "status", "--porcelain", "--", "..", ":!../models_store") else "")
+        return commit + (
+            "+changes" if _git(here, "status", "--porcelain", "--", ".", "../bundle", "../pyproject.toml") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -1,4 +1,4 @@
-"""The forecaster: nothing later than a step reaches its forecast, in the very graph that is served; nothing breaks it."""
+"""The forecaster: nothing later than a step reaches its forecast, in the graph that is served; nothing breaks it."""
 
 import dataclasses
 import datetime as dt

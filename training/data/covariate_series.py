@@ -32,6 +32,18 @@ class CovariateSeries:
         """Date of a position."""
         return self.start + dt.timedelta(days=index)
 
+    def preceded_by(self, earlier: "CovariateSeries") -> "CovariateSeries":
+        """The series with the days of `earlier` put before it; unchanged where they don't reach up to its start."""
+        if not earlier.start < self.start <= earlier.start + dt.timedelta(days=len(earlier.target)):
+            return self
+        before = earlier.until(self.start)
+        return CovariateSeries(
+            before.start,
+            np.concatenate([before.target, self.target]),
+            {name: np.concatenate([before.past[name], values]) for name, values in self.past.items()},
+            {name: [*before.future[name], *values] for name, values in self.future.items()},
+        )
+
     def until(self, date: dt.date) -> "CovariateSeries":
         """The series up to and without `date`."""
         end = self.index_of(date)

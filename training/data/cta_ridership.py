@@ -8,9 +8,11 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bundle.manifest import TrainingData
+from bundle.series import SATURDAY, SUNDAY_OR_HOLIDAY, WEEKDAY
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.source import DataUnavailable, download, local_folder, read_local, sha256
 
@@ -18,6 +20,8 @@ NAME = "cta_ridership"
 LOCAL_FILE = "daily_boardings_to_2019-05-31.csv"
 LAST_DAY = "2019-05-31"
 """Last day of the training and validation part; what follows is the test part, and never leaves this module."""
+
+DAY_TYPES = (WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY)
 
 ORIGIN = (
     "https://raw.githubusercontent.com/ageron/data/2ea73147454d2ff8c8a933913be4606f05b352ca/"
@@ -39,7 +43,8 @@ def first_part(content: bytes) -> bytes:
 def parse(text: str) -> CovariateSeries:
     """Read the portal's CSV: sorted by date, doubled days dropped, one row for every day.
 
-    Raises `ValueError` where a column is absent, a day is missing, or two rows of one day disagree.
+    Raises `ValueError` where a column, a day or a count is absent, a day type is unknown, or two rows of one day
+    disagree.
     """
     table = pd.read_csv(io.StringIO(text))
     wanted = ["service_date", "day_type", "bus", "rail_boardings"]
@@ -47,12 +52,18 @@ def parse(text: str) -> CovariateSeries:
         raise ValueError(f"columns absent: {', '.join(absent)}; expected {', '.join(wanted)}")
     table["service_date"] = pd.to_datetime(table["service_date"], format="%m/%d/%Y")
     table = table[wanted].drop_duplicates().sort_values("service_date").set_index("service_date")
+    if table.empty:
+        raise ValueError("there are no rows")
     if table.index.has_duplicates:
         raise ValueError(f"{table.index[table.index.duplicated()][0]:%Y-%m-%d} has two rows that disagree")
     present = pd.DatetimeIndex(table.index)
     days = pd.date_range(present[0], present[-1], freq="D")
     if len(days) != len(present):
         raise ValueError(f"{days.difference(present)[0]:%Y-%m-%d} has no row")
+    if (unknown := ~table["day_type"].isin(DAY_TYPES)).any():
+        raise ValueError(f"{present[unknown][0]:%Y-%m-%d} has a day_type other than {', '.join(DAY_TYPES)}")
+    if (uncounted := ~np.isfinite(table[["bus", "rail_boardings"]].to_numpy(dtype=float)).all(axis=1)).any():
+        raise ValueError(f"{present[uncounted][0]:%Y-%m-%d} has no count of its boardings")
     return CovariateSeries(
         start=table.index[0].to_pydatetime().date(),
         target=table["rail_boardings"].to_numpy(dtype=float),

@@ -170,16 +170,20 @@ def evaluate(
     )
     actual = np.array([spec.labels.index(label) for label in rows.labels])
     positive = spec.labels.index(spec.positive_label)
-    figures: dict[str, Any] = {"all_rows": describe(actual, probabilities, positive, spec.threshold)}
     try:
         kept = without_near_duplicates(rows.texts, data_set.load().train.texts)
     except DataUnavailable as error:
-        figures["without_near_duplicates_of_training_texts"] = f"not measured: {error}"
+        new_rows: Any = f"not measured: {error}"
     else:
-        figures["without_near_duplicates_of_training_texts"] = describe(
-            actual[kept], probabilities[kept], positive, spec.threshold
+        new_rows = (
+            describe(actual[kept], probabilities[kept], positive, spec.threshold)
+            if kept
+            else "not measured: every row has a near-duplicate among the training texts"
         )
-    return figures
+    return {
+        "all_rows": describe(actual, probabilities, positive, spec.threshold),
+        "without_near_duplicates_of_training_texts": new_rows,
+    }
 
 
 def describe(

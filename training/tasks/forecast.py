@@ -5,6 +5,7 @@ stops early on the selection days, whose forecasts decide the epoch and how wide
 later than both, are read once, at the end.
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
@@ -25,6 +26,7 @@ from bundle.series import category_codes, day_type, interval_levels, quantiles_a
 from training import metrics, plots
 from training.data import COVARIATE_SERIES
 from training.data.covariate_series import CovariateSeries
+from training.data.source import DataUnavailable
 from training.data.windows import window_matrix
 from training.fit import Schedule, seed_everything
 from training.fit import fit as fit_network
@@ -166,13 +168,20 @@ def evaluate(
     """Figures of a published bundle on any file of the data set's form, beside the seasonal naive forecast.
 
     Targets are the days of `period`: by default those after the reporting days or, where the file has none, the
-    reporting days themselves. The file must hold the days before them too, as history.
+    reporting days themselves. The days before them are history; where the file begins too late for them, they are
+    taken from the data set, if it can be read, and the first week of the file is history else.
     """
     assert isinstance(manifest.spec, ForecastSpec)
-    series = COVARIATE_SERIES[recipe.data].load_file(path)
+    source = COVARIATE_SERIES[recipe.data]
+    series = source.load_file(path)
     last = series.date_at(len(series.target) - 1)
     unseen = recipe.reporting_end + dt.timedelta(days=1)
     start = period.start or (unseen if last >= unseen else recipe.reporting_start)
+    if series.start > start - dt.timedelta(days=recipe.context_length):
+        with contextlib.suppress(DataUnavailable):
+            series = series.preceded_by(source.load().series)
+    if period.start is None:
+        start = max(start, series.start + dt.timedelta(days=WEEK))
     end = period.end or last
     origins = Origins.of(series, recipe, start, end)
     chunks = np.array_split(np.arange(len(origins)), -(-len(origins) // 64))
@@ -217,19 +226,23 @@ class Origins:
         """Origins whose next day is a day from `start` to `end`. Raises `ValueError` outside the series."""
         first_target, last_target = series.index_of(start), series.index_of(end)
         context, horizon = recipe.context_length, recipe.network.horizon
-        if first_target < context:
-            raise ValueError(f"{context} days of history are needed before {start}; the file starts at {series.start}")
+        if first_target < WEEK:
+            raise ValueError(f"a week of history is needed before {start}; the file starts at {series.start}")
         if not first_target <= last_target < len(series.target):
             raise ValueError(f"the file has no day from {start} to {end}")
-        known, ahead = slice(first_target - context, last_target), slice(first_target, last_target + horizon)
+        known, ahead = slice(first_target, context + last_target), slice(first_target, last_target + horizon)
         dates = (series.date_at(index) for index in range(len(series.target), last_target + horizon))
         day_types = [*series.future["day_type"], *(day_type(date) for date in dates)]
-        codes = category_codes(day_types, recipe.day_types)[first_target - context : last_target + horizon]
+        unknown: list[str | None] = [None] * context  # before the file begins
+        codes = category_codes([*unknown, *day_types], recipe.day_types)[known.start : known.stop + horizon]
         actual = np.full(last_target + horizon, np.nan)
         actual[: last_target + 1] = series.target[: last_target + 1]
-        inputs: dict[str, NDArray[Any]] = {"history": series.target[known].astype(np.float32)}
-        inputs |= {f"past_{name}": series.past[name][known].astype(np.float32) for name in recipe.past}
-        inputs = {name: window_matrix(values, context, 1).copy() for name, values in inputs.items()}
+        rows = {"history": series.target, **{f"past_{name}": series.past[name] for name in recipe.past}}
+        missing = np.full(context, np.nan)
+        inputs: dict[str, NDArray[Any]] = {
+            name: window_matrix(np.concatenate([missing, row])[known].astype(np.float32), context, 1).copy()
+            for name, row in rows.items()
+        }
         inputs["future_day_type"] = window_matrix(codes, context + horizon, 1).copy()
         return Origins(first_target - 1, inputs, window_matrix(actual[ahead], horizon, 1).astype(np.float64))
 
@@ -382,25 +395,29 @@ def fit_widening(
 def describe(
     actual: NDArray[np.floating], quantiles: NDArray[np.floating], levels: tuple[float, ...]
 ) -> dict[str, Any]:
-    """All figures of quantile forecasts `[origins, horizon, levels]`, in the series' units."""
+    """All figures of quantile forecasts `[origins, horizon, levels]`, in the series' units.
+
+    Where no origin's whole horizon came true, those of the next day alone.
+    """
     figures = _point_figures(actual, quantiles[..., len(levels) // 2])
     complete = np.isfinite(actual).all(axis=1)
-    figures["pinball"] = metrics.pinball(actual[complete], quantiles[complete], levels)
+    if complete.any():
+        figures["pinball"] = metrics.pinball(actual[complete], quantiles[complete], levels)
     for level in REPORTED_LEVELS:
         lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
-        figures[f"coverage_{level}"] = metrics.coverage(actual[complete], lower[complete], upper[complete])
+        if complete.any():
+            figures[f"coverage_{level}"] = metrics.coverage(actual[complete], lower[complete], upper[complete])
         figures[f"coverage_{level}_next_day"] = metrics.coverage(actual[:, 0], lower[:, 0], upper[:, 0])
     return figures
 
 
 def _point_figures(actual: NDArray[np.floating], forecast: NDArray[np.floating]) -> dict[str, Any]:
+    figures: dict[str, Any] = {"mae_next_day": float(np.abs(actual[:, 0] - forecast[:, 0]).mean())}
     complete = np.isfinite(actual).all(axis=1)
-    by_horizon = metrics.absolute_error_by_horizon(actual[complete], forecast[complete])
-    return {
-        "mae_next_day": float(np.abs(actual[:, 0] - forecast[:, 0]).mean()),
-        "mae_mean_of_14": float(by_horizon.mean()),
-        "mae_by_horizon": by_horizon.tolist(),
-    }
+    if complete.any():
+        by_horizon = metrics.absolute_error_by_horizon(actual[complete], forecast[complete])
+        figures |= {"mae_mean_of_14": float(by_horizon.mean()), "mae_by_horizon": by_horizon.tolist()}
+    return figures
 
 
 def seasonal_naive(origins: Origins) -> NDArray[np.float64]:

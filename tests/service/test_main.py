@@ -1,0 +1,107 @@
+"""The command line: serves until told to stop, checks health, names bad settings."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from service.__main__ import healthcheck, main
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    chosen = {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
+    with subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=os.environ | chosen) as server:
+        try:
+            for _ in range(600):
+                if healthcheck(Settings(port=port)) == 0:
+                    break
+                assert server.poll() is None, "the service stopped"
+                time.sleep(0.05)
+            yield server
+        finally:
+            server.kill()
+
+
+def test_serves_until_sigterm_and_exits_zero(tiny_store: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    with serving(tiny_store, port) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        body = json.dumps({"model": "spam", "inputs": ["hello"] * 1024})
+        connection.request("POST", "/classify", body, {"Content-Type": "application/json"})
+        time.sleep(0.02)
+        server.send_signal(signal.SIGTERM)
+        response = connection.getresponse()
+        assert response.status == 200
+        assert len(json.loads(response.read())["results"]) == 1024
+        connection.close()
+        assert server.wait(20) == 0
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("workers", ["2"])
+def test_several_workers_share_the_port(tiny_store: Path, workers: str) -> None:
+    port = free_port()
+    with serving(tiny_store, port, SEQSERVE_WORKERS=workers) as server:
+        for _ in range(10):
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            connection.request("GET", "/models/spam")
+            assert connection.getresponse().status == 200
+            connection.close()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+
+
+def test_healthcheck_says_why_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert healthcheck(Settings(port=free_port())) == 1
+    assert "not reachable" in capsys.readouterr().err
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env=os.environ | {"SEQSERVE_STORE": str(tmp_path), "SEQSERVE_PORT": str(port)},
+    ) as server:
+        try:
+            reason = ""
+            for _ in range(600):
+                assert healthcheck(Settings(port=port)) == 1
+                reason = capsys.readouterr().err
+                if "not reachable" not in reason:
+                    break
+                time.sleep(0.05)
+            assert "holds no bundle" in reason
+        finally:
+            server.kill()
+
+
+def test_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SEQSERVE_PORT", "eighty")
+    monkeypatch.setenv("SEQSERVE_MAX_TEXTS", "0")
+    assert main(["serve"]) == 2
+    message = capsys.readouterr().err
+    assert "SEQSERVE_PORT: Input should be a valid integer" in message
+    assert "SEQSERVE_MAX_TEXTS: Input should be greater than or equal to 1" in message
+
+
+def test_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SEQSERVE_MAX_TEXT", "5")
+    assert main(["serve"]) == 2
+    assert "SEQSERVE_MAX_TEXT: no such setting" in capsys.readouterr().err

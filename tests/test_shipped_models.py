@@ -1,0 +1,137 @@
+"""The bundles in `models_store`: whole, proven, small, and as good as they say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundle.golden import Arrays, Golden, Run, replay
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
+from bundle.store import Bundle, list_versions, read_aliases, read_bundle, version_folder
+from bundle.text import PAD_ID, TextEncoder, pad
+from training.__main__ import main
+from training.export import EXPORT_TOLERANCE, session
+from training.recipes import RECIPES
+from training.tasks import Period
+from training.tasks.forecast import SeriesSamples
+from training.tasks.table import TASKS
+
+STORE = Path(__file__).resolve().parents[1] / "models_store"
+VERSIONS = [(name, version) for name, versions in list_versions(STORE).items() for version in versions]
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda key: f"{key[0]}-{key[1]}")
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    return read_bundle(version_folder(STORE, *request.param))
+
+
+@pytest.fixture
+def run(bundle: Bundle) -> Run:
+    return session(bundle.files[MODEL_FILE])
+
+
+def test_every_recipe_is_shipped_under_its_alias() -> None:
+    aliases = {alias: target.name for alias, target in read_aliases(STORE).items()}
+    for name, recipe in RECIPES.items():
+        assert name in dict(VERSIONS)
+        assert aliases[recipe().alias] == name
+
+
+def test_store_stays_small() -> None:
+    assert sum(path.stat().st_size for path in STORE.rglob("*") if path.is_file()) < 60 * MEGABYTE
+    assert max(len(versions) for versions in list_versions(STORE).values()) <= 2
+
+
+def test_golden_samples_are_reproduced(bundle: Bundle, run: Run) -> None:
+    replay(Golden.from_bytes(bundle.files[GOLDEN_FILE]), run)
+
+
+def test_figures_beat_the_baselines(bundle: Bundle) -> None:
+    metrics = bundle.manifest.metrics
+    if isinstance(bundle.manifest.spec, ClassifySpec):
+        assert metrics["model"]["mcc"] == max(figures["mcc"] for figures in metrics.values())
+    else:
+        for figure in ("mae_next_day", "mae_mean_of_14"):
+            assert metrics["model"][figure] == min(figures[figure] for figures in metrics.values())
+
+
+def test_code_that_trained_it_was_committed(bundle: Bundle) -> None:
+    assert len(bundle.manifest.source_commit) == 40
+
+
+def assert_same(expected: np.ndarray, actual: np.ndarray) -> None:
+    assert np.abs(expected - actual).max() <= EXPORT_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+
+
+def test_padding_and_neighbours_never_change_an_answer(bundle: Bundle, run: Run) -> None:
+    """Each row alone, padded to 512, and inside a mixed batch of 64."""
+    rng = np.random.default_rng(0)
+    spec = bundle.manifest.spec
+    if isinstance(spec, ClassifySpec):
+        _check_texts(spec, bundle, run, rng)
+    else:
+        _check_series(spec, run, rng)
+
+
+def _check_texts(spec: ClassifySpec, bundle: Bundle, run: Run, rng: np.random.Generator) -> None:
+    encoder = TextEncoder(bundle.files[TOKENIZER_FILE].decode(), spec.max_tokens)
+    words = ["win", "free", "home", "call", "07123", "tonight", "€", "prize!", "ok", "你好", "😀", "claim"]
+    texts = ["", "ok", *(" ".join(rng.choice(words, size=rng.integers(1, 60))) for _ in range(62))]
+    rows = [encoder.encode(text).ids for text in texts]
+    together = run({"ids": pad(rows, 512)})["probabilities"]
+    for place, row in enumerate(rows):
+        alone = run({"ids": row[None]})["probabilities"][0]
+        assert_same(alone, together[place])
+        assert_same(alone, run({"ids": pad([row], 512)})["probabilities"][0])
+    assert PAD_ID not in np.concatenate(rows)
+
+
+def _check_series(spec: ForecastSpec, run: Run, rng: np.random.Generator) -> None:
+    past = tuple(covariate.name for covariate in spec.past_covariates)
+    samples = SeriesSamples(past, spec.horizon, len(spec.future_covariates[0].categories))
+    rows: Arrays = samples.draw(rng, 64, spec.context_length)
+    together = run(rows)["quantiles"]
+    padded = run(samples.pad(rows, 512 - spec.context_length))["quantiles"]
+    for place in range(64):
+        row = {name: value[place : place + 1] for name, value in rows.items()}
+        alone = run(row)["quantiles"][0]
+        assert_same(alone, together[place])
+        assert_same(alone, padded[place])
+    assert (np.diff(together, axis=-1) >= 0).all()
+
+
+@pytest.mark.real_data
+def test_spam_filter_is_as_good_as_promised(real_data: Path) -> None:
+    bundle = read_bundle(version_folder(STORE, "spam-cnn", list_versions(STORE)["spam-cnn"][-1]))
+    recipe = RECIPES["spam-cnn"]()
+    figures = TASKS["classify"].evaluate(
+        recipe, bundle.manifest, dict(bundle.files), session(bundle.files[MODEL_FILE]),
+        real_data / "sms_spam" / "valid.tsv", Period(),
+    )  # fmt: skip
+    unseen = figures["without_near_duplicates_of_training_texts"]
+    assert unseen["rows"] == 553
+    assert unseen["mcc"] >= 0.93
+    assert unseen["mcc"] == pytest.approx(bundle.manifest.metrics["model"]["mcc"], abs=1e-9)
+
+
+@pytest.mark.real_data
+def test_ridership_is_as_good_as_promised(real_data: Path) -> None:
+    bundle = read_bundle(version_folder(STORE, "ridership-wavenet", list_versions(STORE)["ridership-wavenet"][-1]))
+    recipe = RECIPES["ridership-wavenet"]()
+    path = real_data / "cta_ridership" / "daily_boardings_to_2019-05-31.csv"
+    figures = TASKS["forecast"].evaluate(
+        recipe, bundle.manifest, dict(bundle.files), session(bundle.files[MODEL_FILE]), path, Period()
+    )
+    assert (figures["next_day_origins"], figures["complete_origins"]) == (95, 82)
+    assert figures["model"]["mae_next_day"] < 29_015
+    assert figures["model"]["mae_mean_of_14"] < 35_017
+    assert figures["seasonal_naive"]["mae_next_day"] == pytest.approx(41_274.3, abs=0.1)
+    assert figures["model"]["mae_next_day"] == pytest.approx(bundle.manifest.metrics["model"]["mae_next_day"], rel=1e-4)
+
+
+@pytest.mark.real_data
+def test_evaluate_prints_the_figures(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = real_data / "sms_spam" / "valid.tsv"
+    assert main(["evaluate", "spam", "--file", str(path), "--store", str(STORE)]) == 0
+    assert '"mcc"' in capsys.readouterr().out

@@ -1,0 +1,555 @@
+"""Tasks: what was held out stays out, origins line up with their days, and `evaluate` says what a bundle is worth."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from bundle.golden import Golden
+from bundle.manifest import GOLDEN_FILE, TOKENIZER_FILE
+from bundle.series import day_type
+from bundle.store import read_bundle, version_folder
+from tests.tiny import TinySeries, TinyTexts, described, made_up_messages, tiny_ridership, tiny_spam
+from training.__main__ import main
+from training.data import COVARIATE_SERIES, LABELLED_TEXTS
+from training.data.covariate_series import CovariateSeries, SeriesSplit
+from training.data.labelled_texts import LabelledTexts, TextSplit
+from training.data.splits import near_duplicate_key, without_near_duplicates
+from training.recipes import RECIPES
+from training.tasks import TrainedModel, classify, forecast
+from training.tasks.classify import ClassifyRecipe
+from training.tasks.forecast import Origins
+from training.tasks.table import TASKS
+
+RIDERSHIP = tiny_ridership()
+
+
+def test_every_recipe_names_a_task_and_a_data_set() -> None:
+    for name, make in RECIPES.items():
+        recipe = make()
+        assert recipe.name == name
+        assert recipe.task in TASKS
+        assert recipe.data in (LABELLED_TEXTS if recipe.task == "classify" else COVARIATE_SERIES)
+
+
+# --- classify: what was held out -------------------------------------------------------------------------------------
+
+TRAIN = made_up_messages(60, 1)
+SEEN = LabelledTexts([f"{text.upper()}!! {number}" for number, text in enumerate(TRAIN.texts[:5])], TRAIN.labels[:5])
+UNSEEN = made_up_messages(30, 2)
+VALID = LabelledTexts([*SEEN.texts, *UNSEEN.texts], [*SEEN.labels, *UNSEEN.labels])
+OPPOSITE = LabelledTexts(UNSEEN.texts, ["ham" if label == "spam" else "spam" for label in UNSEEN.labels])
+
+
+class Texts(TinyTexts):
+    """A source with this validation part."""
+
+    def __init__(self, valid: LabelledTexts) -> None:
+        self.valid = valid
+
+    def load(self) -> TextSplit:
+        return TextSplit(TRAIN, self.valid, described("tiny texts"))
+
+
+def smallest_spam() -> ClassifyRecipe:
+    recipe = tiny_spam()
+    return dataclasses.replace(recipe, schedule=dataclasses.replace(recipe.schedule, max_epochs=3))
+
+
+@pytest.fixture(scope="module")
+def fit_texts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[LabelledTexts], TrainedModel]:
+    """Fit the smallest classifier with a validation part."""
+
+    def fit(valid: LabelledTexts) -> TrainedModel:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(LABELLED_TEXTS, "tiny", Texts(valid))
+            return classify.fit(smallest_spam(), 0, tmp_path_factory.mktemp("runs"), progress=False)
+
+    return fit
+
+
+@pytest.fixture(scope="module")
+def with_seen(fit_texts: Callable[[LabelledTexts], TrainedModel]) -> TrainedModel:
+    return fit_texts(VALID)
+
+
+@pytest.fixture(scope="module")
+def with_opposite(fit_texts: Callable[[LabelledTexts], TrainedModel]) -> TrainedModel:
+    return fit_texts(OPPOSITE)
+
+
+def test_no_choice_depends_on_the_validation_part(with_seen: TrainedModel, with_opposite: TrainedModel) -> None:
+    assert with_opposite.calibration == with_seen.calibration
+    assert with_opposite.spec == with_seen.spec
+    assert with_opposite.report["selection"] == with_seen.report["selection"]
+    assert with_opposite.report["epochs"] == with_seen.report["epochs"]
+    assert with_opposite.files[TOKENIZER_FILE] == with_seen.files[TOKENIZER_FILE]
+    weights, other_weights = with_seen.graph.state_dict(), with_opposite.graph.state_dict()
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+    assert with_opposite.metrics["model"] != with_seen.metrics["model"]
+
+
+def test_near_duplicates_of_training_texts_are_not_reported(with_seen: TrainedModel) -> None:
+    assert {figures["rows"] for figures in with_seen.metrics.values()} == {30}
+    assert "less 5 near-duplicates of training texts: 30 rows" in with_seen.report["evaluated_on"]
+
+
+def test_labels_turned_round_turn_the_figures_round(with_seen: TrainedModel, with_opposite: TrainedModel) -> None:
+    for name in with_seen.metrics:
+        right = np.array(with_seen.metrics[name]["confusion"])
+        np.testing.assert_array_equal(with_opposite.metrics[name]["confusion"], right[::-1])
+
+
+# --- classify: figures -----------------------------------------------------------------------------------------------
+
+
+def test_figures_of_two_classes_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.65, 0.35], [0.2, 0.8], [0.75, 0.25]])
+    figures = classify.describe(np.array([0, 0, 1, 1]), probabilities, positive=1, threshold=0.3)
+    assert figures["rows"] == 4
+    assert figures["confusion"] == [[1, 1], [1, 1]]
+    assert figures["mcc"] == 0
+    assert figures["accuracy"] == figures["precision"] == figures["recall"] == figures["macro_recall"] == 0.5
+    assert figures["false_positive_rate"] == 0.5
+    assert figures["log_loss"] == pytest.approx(-np.log([0.9, 0.65, 0.8, 0.25]).mean())
+    # Calibration is that of the likeliest label, whatever the threshold: only the last row is wrong.
+    assert figures["expected_calibration_error"] == pytest.approx((0.1 + 0.35 + 0.2 + 0.75) / 4)
+
+
+def test_threshold_goes_first_among_three_classes() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.45, 0.15, 0.4], [0.05, 0.15, 0.8], [0.1, 0.2, 0.7]])
+    figures = classify.describe(np.array([1, 0, 2, 1]), probabilities, positive=1, threshold=0.2)
+    assert figures["confusion"] == [[1, 0, 0], [0, 2, 0], [0, 0, 1]]
+    assert figures["false_positive_rate"] == 0
+    above = classify.describe(np.array([1, 0, 2, 1]), probabilities, positive=1, threshold=0.31)
+    assert above["confusion"] == [[1, 0, 0], [1, 0, 1], [0, 0, 1]]
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(5_000, 2))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    actual = (rng.random(len(logits)) < probabilities[:, 1]).astype(np.int64)
+    assert classify.fit_temperature(logits, actual) == pytest.approx(1, rel=0.1)
+    assert classify.fit_temperature(3 * logits, actual) == pytest.approx(3, rel=0.1)
+
+
+# --- forecast: origins -----------------------------------------------------------------------------------------------
+
+START = dt.date(2018, 10, 1)
+FIRST_TARGET, LAST_TARGET = dt.date(2019, 2, 26), dt.date(2019, 5, 31)
+
+
+def numbered_days(last: dt.date) -> CovariateSeries:
+    """The target of a day is its number, the bus 1000 more."""
+    count = (last - START).days + 1
+    kinds = [day_type(START + dt.timedelta(days=number)) for number in range(count)]
+    return CovariateSeries(START, np.arange(float(count)), {"bus": 1000 + np.arange(float(count))}, {"day_type": kinds})
+
+
+@pytest.mark.parametrize("last_day", [LAST_TARGET, LAST_TARGET + dt.timedelta(days=5), dt.date(2019, 7, 31)])
+def test_history_ends_the_day_before_the_first_target(last_day: dt.date) -> None:
+    """Also where the file goes on behind the last target: of that nothing is read but day types."""
+    origins = Origins.of(numbered_days(last_day), RIDERSHIP, FIRST_TARGET, LAST_TARGET)
+    context, horizon = RIDERSHIP.context_length, RIDERSHIP.network.horizon
+    first, last = (FIRST_TARGET - START).days, (LAST_TARGET - START).days
+    assert len(origins) == 95
+    assert origins.first == first - 1
+    history, bus, codes = (origins.inputs[name] for name in ("history", "past_bus", "future_day_type"))
+    assert history.dtype == bus.dtype == np.float32
+    assert codes.dtype == np.int64
+    for row in range(95):
+        next_day = first + row
+        days = np.arange(next_day - context, next_day)
+        np.testing.assert_array_equal(history[row], days)
+        np.testing.assert_array_equal(bus[row], 1000 + days)
+        ahead = np.arange(next_day, next_day + horizon)
+        np.testing.assert_array_equal(origins.actual[row], np.where(ahead <= last, ahead, np.nan))
+        dates = [START + dt.timedelta(days=int(day)) for day in [*days, *ahead]]
+        assert [RIDERSHIP.day_types[code - 1] for code in codes[row]] == [day_type(date) for date in dates]
+
+
+def test_complete_origins_are_those_whose_horizon_came_true() -> None:
+    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, FIRST_TARGET, LAST_TARGET)
+    complete = origins.complete()
+    assert (len(origins), len(complete)) == (95, 82)
+    assert np.isfinite(complete.actual).all()
+    assert {len(array) for array in complete.inputs.values()} == {82}
+    assert complete.actual[-1, -1] == (LAST_TARGET - START).days
+
+
+def test_one_day_makes_one_origin() -> None:
+    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, LAST_TARGET, LAST_TARGET)
+    assert len(origins) == 1
+    assert len(origins.complete()) == 0
+    assert np.isfinite(origins.actual).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [
+        (dt.date(2018, 12, 1), LAST_TARGET, "112 days of history are needed before 2018-12-01"),
+        (dt.date(2018, 1, 1), LAST_TARGET, "2018-01-01 is outside the series, 2018-10-01 to 2019-05-31"),
+        (FIRST_TARGET, dt.date(2019, 6, 1), "no day from 2019-02-26 to 2019-06-01"),
+        (FIRST_TARGET, dt.date(2021, 1, 1), "2021-01-01 is outside the series"),
+        (LAST_TARGET, FIRST_TARGET, "no day from 2019-05-31 to 2019-02-26"),
+    ],
+)
+def test_period_outside_the_file_is_named(start: dt.date, end: dt.date, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, start, end)
+
+
+def test_seasonal_naive_repeats_the_last_week() -> None:
+    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, FIRST_TARGET, LAST_TARGET)
+    first = (FIRST_TARGET - START).days
+    naive = forecast.seasonal_naive(origins)
+    assert naive.shape == origins.actual.shape
+    np.testing.assert_array_equal(naive[0], [*range(first - 7, first)] * 2)
+    np.testing.assert_array_equal(naive[94], np.array([*range(first - 7, first)] * 2) + 94)
+
+
+def test_days_no_origin_completes_are_measured_by_the_next_day_alone() -> None:
+    actual = np.full((3, 14), np.nan)
+    actual[:, 0] = [1.0, 2.0, 3.0]
+    quantiles = np.broadcast_to([-2.0, 1.0, 2.0], (3, 14, 3))
+    figures = forecast.describe(actual, quantiles, (0.025, 0.5, 0.975))
+    assert figures == {
+        "mae_next_day": 1.0,
+        "coverage_80_next_day": pytest.approx(1 / 3),
+        "coverage_95_next_day": pytest.approx(2 / 3),
+    }
+
+
+# --- forecast: what was held out -------------------------------------------------------------------------------------
+
+
+class OtherReportingDays(TinySeries):
+    """The tiny series, with everything after the selection days made otherwise."""
+
+    def load(self) -> SeriesSplit:
+        split = super().load()
+        other = split.series.index_of(RIDERSHIP.selection_end) + 1
+        series = split.series
+        kept, bus = series.target.copy(), series.past["bus"].copy()
+        kept[other:] = kept[other:][::-1] * 3
+        bus[other:] = 1e5
+        return SeriesSplit(CovariateSeries(series.start, kept, {"bus": bus}, series.future), split.described)
+
+
+def test_no_choice_depends_on_the_reporting_days(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = read_bundle(version_folder(tiny_store, "ridership-wavenet", 1))
+    monkeypatch.setitem(COVARIATE_SERIES, "tiny", OtherReportingDays())
+    fewer_days = dataclasses.replace(RIDERSHIP, reporting_end=RIDERSHIP.reporting_start + dt.timedelta(days=13))
+    trained = forecast.fit(fewer_days, 0, tmp_path, progress=False)
+    assert trained.calibration == published.manifest.calibration
+    golden = Golden.from_bytes(published.files[GOLDEN_FILE])
+    with torch.no_grad():
+        answers = trained.graph(*(torch.from_numpy(golden.inputs[spec.name]) for spec in trained.inputs))
+    np.testing.assert_array_equal(answers, golden.outputs["quantiles"])
+    assert trained.metrics["model"]["mae_next_day"] > 2 * published.manifest.metrics["model"]["mae_next_day"]
+
+
+# --- forecast: spoiling ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spoiling", [0.0, 5.0])
+def test_spoiling_changes_what_is_read_and_never_the_target(spoiling: float) -> None:
+    days = numbered_days(LAST_TARGET)
+    recipe = dataclasses.replace(RIDERSHIP, spoiling=spoiling)
+    stretches = forecast._Stretches(days, recipe, np.random.default_rng(0))
+    length, horizon = recipe.stretch_days, recipe.network.horizon
+    assert len(stretches) == len(days.target) - length - horizon + 1
+    codes = np.array([1 + recipe.day_types.index(kind) for kind in days.future["day_type"]])
+    spoiled = set()
+    for start in range(len(stretches)):
+        history, bus, read_codes, target = (part.numpy() for part in stretches[start])
+        np.testing.assert_array_equal(target, start + np.arange(length + horizon))
+        for name, read, true in (
+            ("history", history, start + np.arange(length)),
+            ("bus", bus, 1000 + start + np.arange(length)),
+            ("day types", read_codes, codes[start : start + length + horizon]),
+        ):
+            hidden = np.isnan(read) | (read == 0 if name == "day types" else False)
+            np.testing.assert_array_equal(read[~hidden], true[~hidden])
+            if hidden.any():
+                spoiled.add(name)
+    assert spoiled == ({"history", "bus", "day types"} if spoiling else set())
+    np.testing.assert_array_equal(days.target, np.arange(len(days.target)))
+
+
+# --- forecast: widening ----------------------------------------------------------------------------------------------
+
+LEVELS = (0.025, 0.1, 0.3, 0.5, 0.7, 0.9, 0.975)
+
+
+def said_and_true(spread: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What came true, 60 origins, the last ones incomplete; quantiles as wide as `spread` says around noisy medians."""
+    rng = np.random.default_rng(0)
+    median = rng.uniform(100, 200, size=(60, 14))
+    actual = median + 10 * rng.standard_t(4, size=median.shape)
+    actual[np.add.outer(np.arange(60), np.arange(14)) >= 60] = np.nan
+    offsets = spread * np.array([-20.0, -13, -5, 0, 5, 13, 20])
+    return actual, median[..., None] + offsets
+
+
+@pytest.mark.parametrize(("spread", "least", "most"), [(0.1, 2, 100), (1.0, 0.5, 2), (5.0, 0.05, 0.5)])
+def test_widened_intervals_cover_what_they_say(spread: float, least: float, most: float) -> None:
+    actual, quantiles = said_and_true(spread)
+    widening = forecast.fit_widening(actual, quantiles, LEVELS)
+    assert widening[3] == 1
+    np.testing.assert_array_equal(widening, widening[::-1])
+    assert (np.diff(widening[4:]) >= 0).all()
+    assert least < widening[4] <= widening[6] < most
+    median = quantiles[..., 3:4]
+    widened = median + (quantiles - median) * widening
+    assert (np.diff(widened, axis=-1) > 0).all()
+    known = np.isfinite(actual)
+    for lower, upper in ((0, 6), (1, 5), (2, 4)):
+        inside = (actual >= widened[..., lower] - 1e-3) & (actual <= widened[..., upper] + 1e-3)
+        assert LEVELS[upper] - LEVELS[lower] <= inside[known].mean()
+
+
+def test_outer_factor_is_never_less_than_an_inner_one() -> None:
+    rng = np.random.default_rng(0)
+    actual = rng.choice([-10.0, 10.0], size=(50, 14))  # all of it beyond the inner intervals, none beyond the outer
+    quantiles = np.broadcast_to([-100.0, -50, -1, 0, 1, 50, 100], (50, 14, 7))
+    widening = forecast.fit_widening(actual, quantiles, LEVELS)
+    np.testing.assert_allclose(widening, [10, 10, 10, 1, 10, 10, 10], rtol=1e-6)
+
+
+# --- evaluate --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def evaluate(tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`python -m training evaluate MODEL --file FILE …` on the tiny store; exit status, output and errors."""
+    monkeypatch.setitem(LABELLED_TEXTS, "tiny", TinyTexts())
+    monkeypatch.setitem(COVARIATE_SERIES, "tiny", TinySeries())
+    monkeypatch.setitem(RECIPES, "spam-cnn", tiny_spam)
+    monkeypatch.setitem(RECIPES, "ridership-wavenet", tiny_ridership)
+
+    def run(model: str, file: Path, *further: str) -> tuple[int, str, str]:
+        status = main(["evaluate", model, "--file", str(file), "--store", str(tiny_store), *further])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def sms_file(folder: Path, rows: LabelledTexts) -> Path:
+    path = folder / "messages.tsv"
+    path.write_text("".join(f"{label}\t{text}\n" for text, label in zip(rows.texts, rows.labels, strict=True)))
+    return path
+
+
+def ridership_file(folder: Path, series: CovariateSeries | None = None) -> Path:
+    """The portal's form; by default the days the tiny forecaster was made from."""
+    series = series or TinySeries().load().series
+    lines = ["service_date,day_type,bus,rail_boardings,total_rides"]
+    for day, (kind, bus, rail) in enumerate(
+        zip(series.future["day_type"], series.past["bus"], series.target, strict=True)
+    ):
+        lines.append(f"{series.date_at(day):%m/%d/%Y},{kind},{bus:.0f},{rail:.0f},{bus + rail:.0f}")
+    path = folder / "boardings.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("model", ["spam", "spam-cnn"])
+def test_evaluate_repeats_the_published_figures_of_texts(
+    model: str, evaluate: Any, tiny_store: Path, tmp_path: Path
+) -> None:
+    status, out, _ = evaluate(model, sms_file(tmp_path, TinyTexts().load().valid))
+    said = json.loads(out)
+    assert status == 0
+    assert (said["model"], said["version"], said["file"]) == ("spam-cnn", 1, "messages.tsv")
+    published = read_bundle(version_folder(tiny_store, "spam-cnn", 1)).manifest.metrics["model"]
+    assert said["all_rows"]["rows"] == 80
+    figures = said["without_near_duplicates_of_training_texts"]
+    assert len(published) > 5
+    for figure, value in published.items():
+        assert figures[figure] == pytest.approx(value, rel=1e-4), figure
+
+
+def test_evaluate_measures_new_texts_apart(evaluate: Any, tmp_path: Path) -> None:
+    train, new = TinyTexts().load().train, LabelledTexts(["see you later mum", "win a cash prize"], ["ham", "spam"])
+    mixed = LabelledTexts(train.texts[:10] + new.texts, train.labels[:10] + new.labels)
+    _, out, _ = evaluate("spam", sms_file(tmp_path, mixed))
+    said = json.loads(out)
+    assert said["all_rows"]["rows"] == 12
+    assert said["without_near_duplicates_of_training_texts"]["rows"] == 2
+
+
+def test_evaluate_on_the_training_texts_says_that_none_is_new(evaluate: Any, tmp_path: Path) -> None:
+    status, out, _ = evaluate("spam", sms_file(tmp_path, TinyTexts().load().train))
+    assert status == 0
+    assert "every row has a near-duplicate" in json.loads(out)["without_near_duplicates_of_training_texts"]
+
+
+def test_evaluate_repeats_the_published_figures_of_days(evaluate: Any, tiny_store: Path, tmp_path: Path) -> None:
+    status, out, _ = evaluate("ridership", ridership_file(tmp_path), "--start", "2019-04-01", "--end", "2019-04-20")
+    said = json.loads(out)
+    assert status == 0
+    assert (said["first_target"], said["last_target"]) == ("2019-04-01", "2019-04-20")
+    assert (said["next_day_origins"], said["complete_origins"]) == (20, 7)
+    published = read_bundle(version_folder(tiny_store, "ridership-wavenet", 1)).manifest.metrics
+    for name in ("model", "seasonal_naive"):
+        assert len(published[name]) > 1
+        for figure, value in published[name].items():
+            assert said[name][figure] == pytest.approx(value, rel=1e-4), (name, figure)
+
+
+def test_evaluate_measures_the_days_after_the_reported_ones_by_default(evaluate: Any, tmp_path: Path) -> None:
+    _, out, _ = evaluate("ridership", ridership_file(tmp_path))
+    said = json.loads(out)
+    assert (said["first_target"], said["last_target"]) == ("2019-04-21", "2019-05-15")
+    assert (said["next_day_origins"], said["complete_origins"]) == (25, 12)
+
+
+def test_evaluate_measures_the_reported_days_of_a_file_that_ends_with_them(evaluate: Any, tmp_path: Path) -> None:
+    series = TinySeries().load().series.until(dt.date(2019, 4, 21))
+    _, out, _ = evaluate("ridership", ridership_file(tmp_path, series))
+    assert (json.loads(out)["first_target"], json.loads(out)["last_target"]) == ("2019-04-01", "2019-04-20")
+
+
+def test_evaluate_on_a_few_days_gives_figures_of_the_next_day(evaluate: Any, tmp_path: Path) -> None:
+    status, out, _ = evaluate("ridership", ridership_file(tmp_path), "--start", "2019-05-10", "--end", "2019-05-12")
+    said = json.loads(out, parse_constant=pytest.fail)  # NaN is not JSON
+    assert status == 0
+    assert (said["next_day_origins"], said["complete_origins"]) == (3, 0)
+    assert "mae_next_day" in said["model"]
+    assert "mae_mean_of_14" not in said["model"]
+
+
+HEADER = "service_date,day_type,bus,rail_boardings\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "content", "message"),
+    [
+        ("spam", None, "No such file"),
+        ("spam", b"", "line 1: expected ham or spam"),
+        ("spam", b"ham\tfine\nspam no tab\n", "line 2: expected ham or spam"),
+        ("spam", b"label,text\nham,hello\n", "line 1: expected ham or spam"),
+        ("spam", b"ham\t\xff\xfe\n", "UnicodeDecodeError"),
+        ("ridership", None, "No such file"),
+        ("ridership", b"", "No columns to parse"),
+        ("ridership", b"date,rides\n2019-01-01,5\n", "columns absent: service_date, day_type, bus, rail_boardings"),
+        ("ridership", HEADER.encode(), "there are no rows"),
+        ("ridership", HEADER.encode() + b"2019-01-01,U,1,2\n", "2019-01-01"),
+        ("ridership", HEADER.encode() + b"01/01/2019,U,1,2\n01/03/2019,W,1,2\n", "2019-01-02 has no row"),
+        ("ridership", HEADER.encode() + b"01/01/2019,X,1,2\n", "2019-01-01 has a day_type other than W, A, U"),
+        ("ridership", HEADER.encode() + b"01/01/2019,,1,2\n", "2019-01-01 has a day_type other than W, A, U"),
+        ("ridership", HEADER.encode() + b"01/01/2019,U,1,\n", "2019-01-01 has no count"),
+        ("ridership", HEADER.encode() + b"01/01/2019,U,many,2\n", "many"),
+        ("ridership", HEADER.encode() + b"01/01/2019,U,1,2\n", "outside the series"),
+        ("ridership", b"\x00\xff", "UnicodeDecodeError"),
+    ],
+)
+def test_file_that_cannot_be_measured_is_said_so(
+    model: str, content: bytes | None, message: str, evaluate: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    status, out, err = evaluate(model, file)
+    assert status == 1
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("period", "message"),
+    [
+        (("--start", "2019-05-16"), "no day from 2019-05-16"),
+        (("--start", "2030-01-01"), "2030-01-01 is outside the series, 2018-01-01 to 2019-05-15"),
+        (("--end", "2019-05-16"), "no day from 2019-04-21 to 2019-05-16"),
+        (("--start", "2018-02-01"), "112 days of history are needed before 2018-02-01; the file starts at 2018-01-01"),
+        (("--start", "2019-05-02", "--end", "2019-05-01"), "no day from 2019-05-02 to 2019-05-01"),
+    ],
+)
+def test_period_that_cannot_be_measured_is_said_so(
+    period: tuple[str, ...], message: str, evaluate: Any, tmp_path: Path
+) -> None:
+    status, out, err = evaluate("ridership", ridership_file(tmp_path), *period)
+    assert (status, out) == (1, "")
+    assert message in err
+
+
+def test_date_that_is_none_is_said_so(evaluate: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        evaluate("ridership", ridership_file(tmp_path), "--start", "31.12.2019")
+    assert stopped.value.code == 2
+    assert "--start" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["eggs", "ridership-rnn", ""])
+def test_unknown_model_is_said_so(model: str, evaluate: Any, tmp_path: Path) -> None:
+    status, out, err = evaluate(model, sms_file(tmp_path, UNSEEN))
+    assert (status, out) == (2, "")
+    assert f"no bundle {model!r}" in err
+
+
+def test_unknown_version_is_said_so(evaluate: Any, tmp_path: Path) -> None:
+    status, out, err = evaluate("spam", sms_file(tmp_path, UNSEEN), "--version", "7")
+    assert (status, out) == (1, "")
+    assert err.startswith("BundleError: ")
+
+
+def test_absent_store_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", "spam", "--file", str(sms_file(tmp_path, UNSEEN)), "--store", str(tmp_path / "none")]
+    assert main(arguments) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_fit_without_data_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEQSERVE_DATA", str(tmp_path))
+    store, runs = tmp_path / "store", tmp_path / "runs"
+    for name in RECIPES:
+        assert main(["fit", name, "--store", str(store), "--runs", str(runs), "--no-progress"]) == 1
+        assert "DataUnavailable: SEQSERVE_DATA is set, but" in capsys.readouterr().err
+    assert not store.exists()
+
+
+def test_recipes_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(RECIPES)
+    assert "spam-cnn: Spam or ham in English text messages: a 1-D CNN over subwords." in lines
+
+
+# --- real data -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.real_data
+def test_reported_messages_have_no_near_duplicate_in_training(real_data: Path) -> None:
+    split = LABELLED_TEXTS["sms_spam"].load()
+    kept = without_near_duplicates(split.valid.texts, split.train.texts)
+    assert len(kept) == 553
+    train_keys = {near_duplicate_key(text) for text in split.train.texts}
+    assert not train_keys & {near_duplicate_key(split.valid.texts[row]) for row in kept}
+    assert len(train_keys & {near_duplicate_key(text) for text in split.valid.texts}) > 0
+
+
+@pytest.mark.real_data
+def test_shipped_forecaster_is_reported_on_the_lectures_days(real_data: Path) -> None:
+    recipe: Any = RECIPES["ridership-wavenet"]()
+    series = COVARIATE_SERIES["cta_ridership"].load().series
+    origins = Origins.of(series, recipe, recipe.reporting_start, recipe.reporting_end)
+    assert (len(origins), len(origins.complete())) == (95, 82)
+    march_to_may = Origins.of(series, recipe, dt.date(2019, 3, 1), recipe.reporting_end)
+    errors = np.abs(march_to_may.actual - forecast.seasonal_naive(march_to_may))
+    assert errors[:, 0].mean() == pytest.approx(42_143, abs=1)  # the lecture's figure, A. Géron, chapter 15
