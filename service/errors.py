@@ -2,7 +2,8 @@
 
     Refusal
     ├── NotJSON               the body can't be read as JSON
-    ├── UnsupportedMedia      the body is of a type or encoding the service doesn't speak
+    ├── UnsupportedMedia      the body is of a type the service doesn't speak
+    ├── UnsupportedEncoding   the body is compressed
     ├── BodyTooLarge          the body is over its limit
     ├── Invalid               well-formed JSON of the wrong shape or value; lists each place
     ├── NotFound
@@ -42,7 +43,11 @@ class NotJSON(Refusal):
 
 
 class UnsupportedMedia(Refusal):
-    """The body is of a type or encoding the service doesn't speak."""
+    """The body is of a type the service doesn't speak."""
+
+
+class UnsupportedEncoding(Refusal):
+    """The body is compressed."""
 
 
 class BodyTooLarge(Refusal):

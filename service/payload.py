@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from service.errors import BodyTooLarge, Invalid, NotJSON, Place, UnsupportedMedia
+from service.errors import BodyTooLarge, Invalid, NotJSON, Place, UnsupportedEncoding, UnsupportedMedia
 
 
 class JSONRoute(APIRoute):
@@ -46,7 +46,7 @@ class _ParsedRequest(Request):
 def _check_headers(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
-        raise UnsupportedMedia(
+        raise UnsupportedEncoding(
             "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding."
         )
     media_type, *parameters = request.headers.get("content-type", "").lower().split(";")

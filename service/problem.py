@@ -27,6 +27,7 @@ from service.errors import (
     Place,
     QueueFull,
     Refusal,
+    UnsupportedEncoding,
     UnsupportedMedia,
 )
 
@@ -62,6 +63,7 @@ STATUSES: Mapping[type[Refusal], int] = {
     NotFound: 404,
     BodyTooLarge: 413,
     UnsupportedMedia: 415,
+    UnsupportedEncoding: 415,
     Invalid: 422,
     QueueFull: 429,
     NotReady: 503,
@@ -133,8 +135,10 @@ async def _refusal(_request: Request, refusal: Exception) -> JSONResponse:
     headers: dict[str, str] = {}
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
-    if isinstance(refusal, UnsupportedMedia):
-        headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16: what would have been taken
+    if isinstance(refusal, UnsupportedMedia):  # RFC 9110, 15.5.16: say what would have been taken
+        headers["Accept"] = "application/json"
+    if isinstance(refusal, UnsupportedEncoding):
+        headers["Accept-Encoding"] = "identity"
     if isinstance(refusal, BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body won't be read
     places = refusal.places if isinstance(refusal, Invalid) else ()

@@ -102,6 +102,7 @@ def tiny_ridership() -> ForecastRecipe:
     return dataclasses.replace(
         shipped,
         data="tiny",
+        calibration_start=dt.date(2019, 1, 15),
         selection_start=dt.date(2019, 2, 1),
         selection_end=dt.date(2019, 3, 31),
         reporting_start=dt.date(2019, 4, 1),

@@ -71,6 +71,7 @@ def ridership_wavenet() -> ForecastRecipe:
         unit="boardings a day",
         past=("bus",),
         day_types=("W", "A", "U"),
+        calibration_start=dt.date(2018, 1, 1),
         selection_start=dt.date(2018, 9, 1),
         selection_end=dt.date(2018, 12, 31),
         reporting_start=dt.date(2019, 2, 26),
@@ -110,9 +111,10 @@ def ridership_wavenet() -> ForecastRecipe:
         ),
         intended_use="Forecast the daily boardings of Chicago's trains up to two weeks ahead, with intervals.",
         limits=(
-            "Fitted to Chicago, 2001 to August 2018, and to daily values only. It knows weekdays, Saturdays, Sundays "
-            "and six holidays, not weather, events or strikes: a day like the cold of 30 January 2019 is outside its "
-            "intervals. For other series use a model trained on them."
+            "Fitted to Chicago, 2001 to 2017, and to daily values only. It knows weekdays, Saturdays, Sundays and six "
+            "holidays, not weather, events or strikes: a day like the cold of 30 January 2019 is outside its "
+            "intervals, which cover a little less in a new year than in the one they were fitted to. For other series "
+            "use a model trained on them."
         ),
     )
 

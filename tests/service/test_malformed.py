@@ -359,3 +359,14 @@ def test_other_ways_to_say_json_are_taken(client: TestClient, headers: dict[str,
 def test_byte_order_mark_is_taken(client: TestClient) -> None:
     response = client.post("/classify", content=b"\xef\xbb\xbf" + json.dumps(SPAM).encode(), headers=JSON)
     assert response.status_code == 200
+
+
+def test_unsupported_media_says_what_would_be_taken(client: TestClient) -> None:
+    assert (
+        client.post("/classify", content="a", headers={"content-type": "text/plain"}).headers["accept"]
+        == "application/json"
+    )
+    assert (
+        client.post("/classify", content="a", headers=JSON | {"content-encoding": "br"}).headers["accept-encoding"]
+        == "identity"
+    )

@@ -125,7 +125,7 @@ def test_graph_that_answers_otherwise_is_refused(graph: type[nn.Module], message
 
 @pytest.mark.parametrize(
     ("graph", "message"),
-    [(OffWhenTraced, "probabilities differs by"), (ConstantWhenTraced, "dropped 'ids': the graph doesn't use it")],
+    [(DecidedByBatchSize, "probabilities differs by"), (ConstantWhenTraced, "dropped 'ids': the graph doesn't use it")],
 )
 def test_refused_export_leaves_the_store_as_it_was(graph: type[nn.Module], message: str, tmp_path: Path) -> None:
     store = tmp_path / "store"

@@ -16,7 +16,7 @@ from bundle.golden import Golden
 from bundle.manifest import GOLDEN_FILE, TOKENIZER_FILE
 from bundle.series import day_type
 from bundle.store import read_bundle, version_folder
-from tests.tiny import TinySeries, TinyTexts, described, made_up_messages, tiny_ridership, tiny_spam
+from tests.tiny import TinySeries, TinyTexts, described, made_up_boardings, made_up_messages, tiny_ridership, tiny_spam
 from training.__main__ import main
 from training.data import COVARIATE_SERIES, LABELLED_TEXTS
 from training.data.covariate_series import CovariateSeries, SeriesSplit
@@ -154,26 +154,27 @@ def numbered_days(last: dt.date) -> CovariateSeries:
     return CovariateSeries(START, np.arange(float(count)), {"bus": 1000 + np.arange(float(count))}, {"day_type": kinds})
 
 
+@pytest.mark.parametrize("first_target", [FIRST_TARGET, START + dt.timedelta(days=7)])
 @pytest.mark.parametrize("last_day", [LAST_TARGET, LAST_TARGET + dt.timedelta(days=5), dt.date(2019, 7, 31)])
-def test_history_ends_the_day_before_the_first_target(last_day: dt.date) -> None:
-    """Also where the file goes on behind the last target: of that nothing is read but day types."""
-    origins = Origins.of(numbered_days(last_day), RIDERSHIP, FIRST_TARGET, LAST_TARGET)
+def test_history_ends_the_day_before_the_first_target(first_target: dt.date, last_day: dt.date) -> None:
+    """Also where the file goes on behind the last target, of which nothing is read but day types, or begins late."""
+    origins = Origins.of(numbered_days(last_day), RIDERSHIP, first_target, LAST_TARGET)
     context, horizon = RIDERSHIP.context_length, RIDERSHIP.network.horizon
-    first, last = (FIRST_TARGET - START).days, (LAST_TARGET - START).days
-    assert len(origins) == 95
+    first, last = (first_target - START).days, (LAST_TARGET - START).days
+    assert len(origins) == last - first + 1
     assert origins.first == first - 1
     history, bus, codes = (origins.inputs[name] for name in ("history", "past_bus", "future_day_type"))
     assert history.dtype == bus.dtype == np.float32
     assert codes.dtype == np.int64
-    for row in range(95):
+    for row in range(len(origins)):
         next_day = first + row
         days = np.arange(next_day - context, next_day)
-        np.testing.assert_array_equal(history[row], days)
-        np.testing.assert_array_equal(bus[row], 1000 + days)
+        np.testing.assert_array_equal(history[row], np.where(days >= 0, days, np.nan))
+        np.testing.assert_array_equal(bus[row], np.where(days >= 0, 1000 + days, np.nan))
         ahead = np.arange(next_day, next_day + horizon)
         np.testing.assert_array_equal(origins.actual[row], np.where(ahead <= last, ahead, np.nan))
-        dates = [START + dt.timedelta(days=int(day)) for day in [*days, *ahead]]
-        assert [RIDERSHIP.day_types[code - 1] for code in codes[row]] == [day_type(date) for date in dates]
+        kinds = [day_type(START + dt.timedelta(days=int(day))) if day >= 0 else None for day in [*days, *ahead]]
+        assert [(None, *RIDERSHIP.day_types)[code] for code in codes[row]] == kinds
 
 
 def test_complete_origins_are_those_whose_horizon_came_true() -> None:
@@ -195,7 +196,7 @@ def test_one_day_makes_one_origin() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "message"),
     [
-        (dt.date(2018, 12, 1), LAST_TARGET, "112 days of history are needed before 2018-12-01"),
+        (dt.date(2018, 10, 7), LAST_TARGET, "a week of history is needed before 2018-10-07; the file starts at 2018"),
         (dt.date(2018, 1, 1), LAST_TARGET, "2018-01-01 is outside the series, 2018-10-01 to 2019-05-31"),
         (FIRST_TARGET, dt.date(2019, 6, 1), "no day from 2019-02-26 to 2019-06-01"),
         (FIRST_TARGET, dt.date(2021, 1, 1), "2021-01-01 is outside the series"),
@@ -346,6 +347,11 @@ def evaluate(tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     return run
 
 
+def figures_in(out: str) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads(out, parse_constant=pytest.fail)["figures"]  # NaN is not JSON
+    return figures
+
+
 def sms_file(folder: Path, rows: LabelledTexts) -> Path:
     path = folder / "messages.tsv"
     path.write_text("".join(f"{label}\t{text}\n" for text, label in zip(rows.texts, rows.labels, strict=True)))
@@ -372,10 +378,11 @@ def test_evaluate_repeats_the_published_figures_of_texts(
     status, out, _ = evaluate(model, sms_file(tmp_path, TinyTexts().load().valid))
     said = json.loads(out)
     assert status == 0
+    assert said.keys() == {"model", "version", "file", "figures"}
     assert (said["model"], said["version"], said["file"]) == ("spam-cnn", 1, "messages.tsv")
     published = read_bundle(version_folder(tiny_store, "spam-cnn", 1)).manifest.metrics["model"]
-    assert said["all_rows"]["rows"] == 80
-    figures = said["without_near_duplicates_of_training_texts"]
+    assert said["figures"]["all_rows"]["rows"] == 80
+    figures = said["figures"]["without_near_duplicates_of_training_texts"]
     assert len(published) > 5
     for figure, value in published.items():
         assert figures[figure] == pytest.approx(value, rel=1e-4), figure
@@ -385,7 +392,7 @@ def test_evaluate_measures_new_texts_apart(evaluate: Any, tmp_path: Path) -> Non
     train, new = TinyTexts().load().train, LabelledTexts(["see you later mum", "win a cash prize"], ["ham", "spam"])
     mixed = LabelledTexts(train.texts[:10] + new.texts, train.labels[:10] + new.labels)
     _, out, _ = evaluate("spam", sms_file(tmp_path, mixed))
-    said = json.loads(out)
+    said = figures_in(out)
     assert said["all_rows"]["rows"] == 12
     assert said["without_near_duplicates_of_training_texts"]["rows"] == 2
 
@@ -393,12 +400,12 @@ def test_evaluate_measures_new_texts_apart(evaluate: Any, tmp_path: Path) -> Non
 def test_evaluate_on_the_training_texts_says_that_none_is_new(evaluate: Any, tmp_path: Path) -> None:
     status, out, _ = evaluate("spam", sms_file(tmp_path, TinyTexts().load().train))
     assert status == 0
-    assert "every row has a near-duplicate" in json.loads(out)["without_near_duplicates_of_training_texts"]
+    assert "every row has a near-duplicate" in figures_in(out)["without_near_duplicates_of_training_texts"]
 
 
 def test_evaluate_repeats_the_published_figures_of_days(evaluate: Any, tiny_store: Path, tmp_path: Path) -> None:
     status, out, _ = evaluate("ridership", ridership_file(tmp_path), "--start", "2019-04-01", "--end", "2019-04-20")
-    said = json.loads(out)
+    said = figures_in(out)
     assert status == 0
     assert (said["first_target"], said["last_target"]) == ("2019-04-01", "2019-04-20")
     assert (said["next_day_origins"], said["complete_origins"]) == (20, 7)
@@ -411,7 +418,7 @@ def test_evaluate_repeats_the_published_figures_of_days(evaluate: Any, tiny_stor
 
 def test_evaluate_measures_the_days_after_the_reported_ones_by_default(evaluate: Any, tmp_path: Path) -> None:
     _, out, _ = evaluate("ridership", ridership_file(tmp_path))
-    said = json.loads(out)
+    said = figures_in(out)
     assert (said["first_target"], said["last_target"]) == ("2019-04-21", "2019-05-15")
     assert (said["next_day_origins"], said["complete_origins"]) == (25, 12)
 
@@ -419,12 +426,45 @@ def test_evaluate_measures_the_days_after_the_reported_ones_by_default(evaluate:
 def test_evaluate_measures_the_reported_days_of_a_file_that_ends_with_them(evaluate: Any, tmp_path: Path) -> None:
     series = TinySeries().load().series.until(dt.date(2019, 4, 21))
     _, out, _ = evaluate("ridership", ridership_file(tmp_path, series))
-    assert (json.loads(out)["first_target"], json.loads(out)["last_target"]) == ("2019-04-01", "2019-04-20")
+    said = figures_in(out)
+    assert (said["first_target"], said["last_target"]) == ("2019-04-01", "2019-04-20")
+
+
+MAY = dt.date(2019, 5, 1)
+
+
+def days_from(series: CovariateSeries, first: dt.date) -> CovariateSeries:
+    begin = series.index_of(first)
+    bus, kinds = series.past["bus"][begin:], series.future["day_type"][begin:]
+    return CovariateSeries(first, series.target[begin:], {"bus": bus}, {"day_type": kinds})
+
+
+def test_evaluate_takes_history_before_the_file_from_the_data_set(evaluate: Any, tmp_path: Path) -> None:
+    period = ("--start", "2019-05-01", "--end", "2019-05-15")
+    _, whole, _ = evaluate("ridership", ridership_file(tmp_path), *period)
+    _, part, _ = evaluate("ridership", ridership_file(tmp_path, days_from(TinySeries().load().series, MAY)))
+    assert figures_in(part) == figures_in(whole)
+    assert figures_in(part)["first_target"] == "2019-05-01"
+
+
+def test_evaluate_of_a_file_far_from_the_data_set_keeps_a_week_for_history(evaluate: Any, tmp_path: Path) -> None:
+    far = made_up_boardings(dt.date(2021, 3, 1), 40, seed=5)
+    _, out, _ = evaluate("ridership", ridership_file(tmp_path, far))
+    said = figures_in(out)
+    assert (said["first_target"], said["last_target"]) == ("2021-03-08", "2021-04-09")
+    assert said["next_day_origins"] == 33
+
+
+def test_evaluate_never_measures_days_before_the_file(evaluate: Any, tmp_path: Path) -> None:
+    file = ridership_file(tmp_path, days_from(TinySeries().load().series, MAY))
+    status, _, err = evaluate("ridership", file, "--start", "2019-04-30")
+    assert status == 1
+    assert "2019-04-30 is before the first day of the file, 2019-05-01" in err
 
 
 def test_evaluate_on_a_few_days_gives_figures_of_the_next_day(evaluate: Any, tmp_path: Path) -> None:
     status, out, _ = evaluate("ridership", ridership_file(tmp_path), "--start", "2019-05-10", "--end", "2019-05-12")
-    said = json.loads(out, parse_constant=pytest.fail)  # NaN is not JSON
+    said = figures_in(out)
     assert status == 0
     assert (said["next_day_origins"], said["complete_origins"]) == (3, 0)
     assert "mae_next_day" in said["model"]
@@ -475,7 +515,8 @@ def test_file_that_cannot_be_measured_is_said_so(
         (("--start", "2019-05-16"), "no day from 2019-05-16"),
         (("--start", "2030-01-01"), "2030-01-01 is outside the series, 2018-01-01 to 2019-05-15"),
         (("--end", "2019-05-16"), "no day from 2019-04-21 to 2019-05-16"),
-        (("--start", "2018-02-01"), "112 days of history are needed before 2018-02-01; the file starts at 2018-01-01"),
+        (("--start", "2018-01-07"), "a week of history is needed before 2018-01-07; the file starts at 2018-01-01"),
+        (("--start", "2017-12-31"), "2017-12-31 is before the first day of the file, 2018-01-01"),
         (("--start", "2019-05-02", "--end", "2019-05-01"), "no day from 2019-05-02 to 2019-05-01"),
     ],
 )

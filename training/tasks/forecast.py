@@ -1,8 +1,9 @@
 """The task of forecasting a daily series: batches, loss, calibration, metrics, baselines.
 
 One run: a network is fitted to random stretches of the training days, with a loss at every step of a stretch, and
-stops early on the selection days, whose forecasts decide the epoch and how wide the intervals are. The reporting days,
-later than both, are read once, at the end.
+stops early on the selection days, whose forecasts decide the epoch. The calibration days, all those after the training
+days and up to the end of the selection, decide how wide the intervals are. The reporting days, later than all, are read
+once, at the end.
 """
 
 import contextlib
@@ -51,10 +52,12 @@ class ForecastRecipe:
     unit: str
     past: tuple[str, ...]
     day_types: tuple[str, ...]
+    calibration_start: dt.date
+    """First target day the width of the intervals is fitted to; training uses the days before it."""
     selection_start: dt.date
-    """First target day the epoch is chosen by; training uses the days before it."""
+    """First target day the epoch is chosen by."""
     selection_end: dt.date
-    """Last target day the epoch is chosen by."""
+    """Last target day of both."""
     reporting_start: dt.date
     """First target day of the held-out figures."""
     reporting_end: dt.date
@@ -84,7 +87,7 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
     """Run the recipe: see the module's docstring."""
     split = COVARIATE_SERIES[recipe.data].load()
     series, config = split.series, recipe.network
-    training_days = series.until(recipe.selection_start)
+    training_days = series.until(recipe.calibration_start)
     seed_everything(seed)
     network = Forecaster(config, recipe.architecture, recipe.settings, _references(training_days, recipe))
     selection = Origins.of(series, recipe, recipe.selection_start, recipe.selection_end)
@@ -99,9 +102,11 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
     )
     graph = LastStep(network).eval()
     levels = config.quantile_levels
-    widening = fit_widening(selection.actual, _predict(graph, selection), levels)
+    calibration = Origins.of(series, recipe, recipe.calibration_start, recipe.selection_end)
+    widening = fit_widening(calibration.actual, _predict(graph, calibration), levels)
     network.calibrate(torch.from_numpy(widening))
     selected = describe(selection.actual, _predict(graph, selection), levels)
+    calibrated = describe(calibration.actual, _predict(graph, calibration), levels)
 
     reporting = Origins.of(series, recipe, recipe.reporting_start, recipe.reporting_end)
     quantiles = _predict(graph, reporting)
@@ -137,15 +142,16 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
         metrics=figures,
         calibration={
             "widening": [round(float(value), 4) for value in widening],
-            "coverage_80_on_selection_days": selected["coverage_80"],
-            "coverage_95_on_selection_days": selected["coverage_95"],
-            "chosen_on": f"targets from {recipe.selection_start} to {recipe.selection_end}",
+            "coverage_80_on_calibration_days": calibrated["coverage_80"],
+            "coverage_95_on_calibration_days": calibrated["coverage_95"],
+            "calibrated_on": f"targets from {recipe.calibration_start} to {recipe.selection_end}",
         },
         report={
             "evaluated_on": f"targets from {recipe.reporting_start} to {recipe.reporting_end}: the next day from "
             f"{len(reporting)} origins, {config.horizon} days from {len(reporting.complete())}",
             "receptive_field_days": getattr(network.body, "receptive_field", None),
             "selection": {
+                "epoch_chosen_on": f"targets from {recipe.selection_start} to {recipe.selection_end}",
                 "best_epoch": fitted.best_epoch,
                 "mae_next_day_on_selection_days": selected["mae_next_day"],
                 "mae_mean_of_14_on_selection_days": selected["mae_mean_of_14"],
@@ -167,7 +173,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Figures of a published bundle on any file of the data set's form, beside the seasonal naive forecast.
 
-    Targets are the days of `period`: by default those after the reporting days or, where the file has none, the
+    Targets are the days of `period`: by default those of the file after the reporting days or, where it has none, the
     reporting days themselves. The days before them are history; where the file begins too late for them, they are
     taken from the data set, if it can be read, and the first week of the file is history else.
     """
@@ -176,7 +182,10 @@ def evaluate(
     series = source.load_file(path)
     last = series.date_at(len(series.target) - 1)
     unseen = recipe.reporting_end + dt.timedelta(days=1)
-    start = period.start or (unseen if last >= unseen else recipe.reporting_start)
+    first = series.start
+    start = period.start or max(first, unseen if last >= unseen else recipe.reporting_start)
+    if start < first:
+        raise ValueError(f"{start} is before the first day of the file, {first}")
     if series.start > start - dt.timedelta(days=recipe.context_length):
         with contextlib.suppress(DataUnavailable):
             series = series.preceded_by(source.load().series)
@@ -368,7 +377,7 @@ def fit_widening(
 ) -> NDArray[np.float32]:
     """Factor `[levels]` on the distance of each quantile from the median, so that intervals cover what they say.
 
-    Split-conformal: an interval is as wide as it takes to cover its share of the selection days, one value more for
+    Split-conformal: an interval is as wide as it takes to cover its share of the calibration days, one value more for
     the finite sample. Factors grow outwards, so the order of the quantiles is kept. Days ahead of one origin resemble
     each other, so the promise is that of the report's coverage, not of the theorem.
 
