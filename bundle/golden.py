@@ -56,6 +56,9 @@ class Golden:
         outputs = {name.removeprefix("output."): value for name, value in arrays.items() if name.startswith("output.")}
         if not inputs or not outputs:
             raise GoldenMismatch("golden samples lack inputs or outputs")
+        counts = {array.shape[0] if array.ndim else 0 for array in (*inputs.values(), *outputs.values())}
+        if len(counts) != 1 or 0 in counts:
+            raise GoldenMismatch("golden samples must be at least one, and as many in every array")
         return cls(inputs, outputs, texts)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from bundle.series import DAY_TYPES, Freq
+
 FORMAT = 1
 """Format number written into every manifest. A reader refuses any other."""
 
@@ -86,6 +88,12 @@ class FutureCovariate(_Part):
     categories: list[str] = Field(min_length=1)
     derived_from_dates: Literal["day_type"] | None = None
 
+    @model_validator(mode="after")
+    def _rule_gives_its_categories(self) -> "FutureCovariate":
+        if self.derived_from_dates == "day_type" and not set(DAY_TYPES) <= set(self.categories):
+            raise ValueError(f"day types derived from dates are {', '.join(DAY_TYPES)}; categories lacks one")
+        return self
+
 
 class ForecastSpec(_Part):
     """Series in, quantiles of the next steps out, all in the series' own units.
@@ -97,7 +105,7 @@ class ForecastSpec(_Part):
     task: Literal["forecast"] = "forecast"
     target: str
     unit: str
-    freq: str
+    freq: Freq
     season: int = Field(ge=1, description="steps in one season, of the seasonal-naive baseline")
     context_length: int = Field(ge=1)
     horizon: int = Field(ge=1)
@@ -168,4 +176,21 @@ class Manifest(_Part):
         needed = {MODEL_FILE, GOLDEN_FILE} | ({TOKENIZER_FILE} if self.spec.task == "classify" else set())
         if missing := needed - self.files.keys():
             raise ValueError(f"files lacks {', '.join(sorted(missing))}")
+        inputs, outputs = _tensors(self.spec)
+        if {(spec.name, spec.dtype) for spec in self.inputs} != inputs:
+            raise ValueError(
+                f"inputs must be {', '.join(sorted(name for name, _ in inputs))}, as the task defines them"
+            )
+        if [(spec.name, spec.dtype, spec.shape[1:]) for spec in self.outputs] != [outputs]:
+            raise ValueError(f"outputs must be {outputs[0]} of shape [batch, {', '.join(map(str, outputs[2]))}]")
         return self
+
+
+def _tensors(spec: ClassifySpec | ForecastSpec) -> tuple[set[tuple[str, str]], tuple[str, str, list[int | str]]]:
+    """Names and types of a task's inputs; name, type and sizes, the batch apart, of its output."""
+    if isinstance(spec, ClassifySpec):
+        return {("ids", "int64")}, ("probabilities", "float32", [len(spec.labels)])
+    inputs = {("history", "float32")}
+    inputs |= {(f"past_{covariate.name}", "float32") for covariate in spec.past_covariates}
+    inputs |= {(f"future_{covariate.name}", "int64") for covariate in spec.future_covariates}
+    return inputs, ("quantiles", "float32", [spec.horizon, len(spec.quantile_levels)])

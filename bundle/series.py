@@ -8,9 +8,12 @@ import calendar
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Freq = Literal["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"]
 
 FREQUENCIES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,6 +40,7 @@ _FIXED_STEPS = {
 _MONTHS = {"MS": 1, "QS": 3, "YS": 12}
 
 WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY = "W", "A", "U"
+DAY_TYPES = (WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY)
 
 
 # --- dates -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bundle.manifest import MANIFEST_FILE, Manifest, Name
+from bundle.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, Name
 
 ALIASES_FILE = "aliases.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -31,6 +32,10 @@ _UNFINISHED = ".unfinished-"
 
 class BundleError(ValueError):
     """A bundle or store that must not be used; the message says why."""
+
+
+class BundleUnreadable(BundleError):
+    """A bundle that couldn't be read just now: the disk, the network or a permission, not its content."""
 
 
 class Alias(BaseModel):
@@ -85,7 +90,7 @@ def read_bundle(folder: Path) -> Bundle:
                 raise BundleError(f"{name} is not the file that was published: its checksum differs")
         return Bundle(manifest, files)
     except OSError as error:
-        raise BundleError(f"can't be read: {error.strerror or error}") from error
+        raise BundleUnreadable(f"can't be read: {error.strerror or error}") from error
 
 
 def _plain_files(folder: Path) -> set[str]:
@@ -118,10 +123,14 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 
 def list_versions(store: Path) -> dict[str, list[int]]:
-    """Versions present by bundle name, ascending; not yet verified. Raises `OSError` if the store can't be listed."""
+    """Versions present by bundle name, ascending; not yet verified.
+
+    Folders that can't be a bundle's, such as `lost+found`, are passed over. Raises `OSError` if the store, or a
+    bundle's folder, can't be listed.
+    """
     found: dict[str, list[int]] = {}
     for name_folder in sorted(store.iterdir()):
-        if name_folder.name.startswith(".") or not name_folder.is_dir():
+        if not re.fullmatch(NAME_PATTERN, name_folder.name) or not name_folder.is_dir():
             continue
         names = [entry.name for entry in name_folder.iterdir()]
         versions = sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0")
@@ -164,10 +173,13 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
         files: content by file name, the manifest excepted.
         describe: makes the manifest, once the version is known.
 
-    Returns the manifest as written. Raises `BundleError` if the manifest speaks of another name or version.
+    Returns the manifest as written. Raises `BundleError` if the manifest speaks of another name or version, or the name
+    is an alias.
     """
     store.mkdir(parents=True, exist_ok=True)
     with _locked(store):
+        if name in read_aliases(store):
+            raise BundleError(f"{name} is an alias and can't be the name of a bundle")
         version = max(list_versions(store).get(name, []), default=0) + 1
         manifest = describe(version, {file: hashlib.sha256(content).hexdigest() for file, content in files.items()})
         if (manifest.name, manifest.version) != (name, version):

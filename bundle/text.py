@@ -4,12 +4,16 @@ The tokenizer travels inside the bundle as Hugging Face `tokenizers` JSON: norma
 leading start token are data, so nothing about a text is decided in code.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
+
+_CHARACTERS_A_TOKEN = 16
+"""Characters tokenised at first for each token of the window; more only where they weren't enough."""
 
 PAD_ID = 0
 """Id that fills a row behind its last token; the graph masks it out."""
@@ -34,14 +38,16 @@ class TextEncoder:
     """
 
     def __init__(self, tokenizer_json: str, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
         try:
-            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+            with _panics_as_errors():
+                self._tokenizer = Tokenizer.from_str(tokenizer_json)
+                self._tokenizer.no_padding()
+                self._tokenizer.no_truncation()
+            shortest = self.encode("")
         except Exception as error:  # tokenizers raises bare Exception
             raise ValueError(f"the tokenizer can't be read: {error}") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self.max_tokens = max_tokens
-        if not len(self.encode("").ids):
+        if not len(shortest.ids):
             raise ValueError("the tokenizer must put a start token before every text, the empty one too")
 
     @property
@@ -50,10 +56,34 @@ class TextEncoder:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> EncodedText:
-        """One text, without padding."""
-        ids = self._tokenizer.encode(text).ids
-        kept = np.asarray(ids[: self.max_tokens], dtype=np.int64)
-        return EncodedText(kept, truncated=len(ids) > self.max_tokens)
+        """One text, without padding; of a long one, no more is tokenised than the window needs."""
+        length = _CHARACTERS_A_TOKEN * self.max_tokens
+        while length < len(text):
+            encoding = self._tokenize(text[:length])
+            # What follows the cut can change the last word before it, no earlier one.
+            settled = sum(word != encoding.word_ids[-1] for word in encoding.word_ids)
+            if settled > self.max_tokens:
+                return self._window(encoding.ids)
+            length *= 4
+        return self._window(self._tokenize(text).ids)
+
+    def _tokenize(self, text: str) -> Encoding:
+        with _panics_as_errors():
+            return self._tokenizer.encode(text)
+
+    def _window(self, ids: list[int]) -> EncodedText:
+        return EncodedText(np.asarray(ids[: self.max_tokens], dtype=np.int64), truncated=len(ids) > self.max_tokens)
+
+
+@contextlib.contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """A panic of the tokenizer's Rust code isn't an `Exception`: left alone, it would end the process."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RuntimeError(f"the tokenizer failed: {error}") from error
+        raise
 
 
 def pad(rows: Sequence[NDArray[np.int64]], length: int | None = None) -> NDArray[np.int64]:

@@ -2,13 +2,16 @@
 
 import argparse
 import http.client
+import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
 
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from service.settings import Settings
 
@@ -24,7 +27,7 @@ def serve(settings: Settings) -> int:
         port=settings.port,
         workers=settings.workers,
         log_level=settings.log_level,
-        timeout_graceful_shutdown=int(settings.drain_seconds),
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
         server_header=False,
     )
     return 0
@@ -49,11 +52,19 @@ def healthcheck(settings: Settings) -> int:
     return 0
 
 
+_KUBERNETES_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT_\d+_(TCP|UDP|SCTP)")
+"""Variables that Kubernetes sets for a Service of this name; they are not ours."""
+
+
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """`SEQSERVE_*` variables that set nothing: a misspelt limit must not go unnoticed."""
     prefix = Settings.model_config["env_prefix"]
     known = {f"{prefix}{name}".upper() for name in Settings.model_fields} | {"SEQSERVE_DATA"}  # the last is training's
-    return sorted(name for name in environment if name.upper().startswith(prefix) and name.upper() not in known)
+    return sorted(
+        name
+        for name in environment
+        if name.upper().startswith(prefix) and name.upper() not in known and not _KUBERNETES_LINK.search(name)
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,6 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         settings = Settings()
+    except SettingsError as error:
+        print(f'{error}; a list is JSON, such as ["spam"]', file=sys.stderr)
+        return 2
     except ValidationError as error:
         for fault in error.errors():
             print(f"SEQSERVE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}", file=sys.stderr)

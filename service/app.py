@@ -26,12 +26,15 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         threads = settings.inference_threads or available_cpus()
-        with ThreadPoolExecutor(threads, thread_name_prefix="inference") as executor:
-            catalog = Catalog(settings, executor)
+        with (
+            ThreadPoolExecutor(threads, thread_name_prefix="inference") as inference,
+            ThreadPoolExecutor(threads, thread_name_prefix="encoding") as encoding,
+        ):
+            catalog = Catalog(settings, inference)
             await asyncio.to_thread(catalog.refresh)
             watch = asyncio.create_task(catalog.watch())
             try:
-                yield {"settings": settings, "catalog": catalog, "executor": executor}
+                yield {"settings": settings, "catalog": catalog, "encoding": encoding}
             finally:
                 watch.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

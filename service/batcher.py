@@ -8,8 +8,9 @@ a short row doesn't pay for a long one. The bucket whose first row has waited lo
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,19 +79,35 @@ class Batcher:
     padded: frozenset[str] = frozenset()
     _queues: dict[int, deque[_Waiting]] = field(default_factory=dict)
     _tickets: Iterator[int] = field(default_factory=itertools.count)
-    _num_submissions: int = 0
+    _num_callers: int = 0
     _pump: asyncio.Task[None] | None = None
 
-    async def submit(self, rows: Sequence[Row], deadline_seconds: float) -> list[Row]:
+    @asynccontextmanager
+    async def admitted(self, deadline_seconds: float) -> AsyncIterator[None]:
+        """A caller's place, from before it prepares its rows until it has its results.
+
+        Raises `QueueFull` at once when too many callers have one, `DeadlineExceeded` when the block takes too long.
+        """
+        if self._num_callers >= self.limits.max_waiting_requests:
+            raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
+        self._num_callers += 1
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                yield
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"The answer was not ready within {deadline_seconds:g} seconds; send fewer rows, or try again later."
+            ) from None
+        finally:
+            self._num_callers -= 1
+
+    async def submit(self, rows: Sequence[Row]) -> list[Row]:
         """Compute rows; the results come in the same order.
 
-        Raises `QueueFull` at once when too many callers wait, `DeadlineExceeded` when the answer isn't there in time,
-        and whatever `compute` raises. A caller that gives up takes its waiting rows along.
+        Raises whatever `compute` raises. A caller that gives up takes its waiting rows along.
         """
         if not rows:
             return []
-        if self._num_submissions >= self.limits.max_waiting_requests:
-            raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
         submission = _Submission(asyncio.get_running_loop().create_future(), [None] * len(rows), len(rows))
         for index, row in enumerate(rows):
             length = max((len(row[name]) for name in self.padded), default=0)
@@ -98,18 +115,11 @@ class Batcher:
             elements = key if self.padded else max(sum(array.size for array in row.values()), 1)
             waiting = _Waiting(submission, index, row, elements, next(self._tickets))
             self._queues.setdefault(key, deque()).append(waiting)
-        self._num_submissions += 1
         if self._pump is None:
             self._pump = asyncio.create_task(self._run_until_empty())
         try:
-            async with asyncio.timeout(deadline_seconds):
-                return await submission.answer
-        except TimeoutError:
-            raise DeadlineExceeded(
-                f"The answer was not ready within {deadline_seconds:g} seconds; send fewer rows, or try again later."
-            ) from None
+            return await submission.answer
         finally:
-            self._num_submissions -= 1
             submission.answer.cancel()  # marks rows that still wait as abandoned
 
     async def _run_until_empty(self) -> None:

@@ -6,17 +6,28 @@ one immutable `Snapshot`, swapped in one step, so a request sees either the old 
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bundle.golden import Golden, GoldenMismatch, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
-from bundle.store import Alias, Bundle, BundleError, list_versions, read_aliases, read_bundle, version_folder
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
+from bundle.store import (
+    Alias,
+    Bundle,
+    BundleError,
+    BundleUnreadable,
+    list_versions,
+    read_aliases,
+    read_bundle,
+    version_folder,
+)
 from bundle.text import TextEncoder, pad
 from service.batcher import Batcher, Limits
 from service.errors import NotReady, UnknownModel
@@ -24,6 +35,9 @@ from service.runtime import InferenceFailed, ModelUnusable, Runtime
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+REASONS = (BundleError, ModelUnusable, GoldenMismatch, InferenceFailed, ValueError)
+"""What a version is known to be refused for."""
 
 Key = tuple[str, int]
 """Name and version of a bundle."""
@@ -36,6 +50,7 @@ class Served:
     manifest: Manifest
     batcher: Batcher
     encoder: TextEncoder | None
+    report: Mapping[str, Any] = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
     """Report, plots: the files of the bundle that are shown, not computed with."""
 
@@ -86,7 +101,7 @@ class Catalog:
     def __init__(self, settings: Settings, executor: Executor) -> None:
         self._settings = settings
         self._executor = executor
-        self._refused_as: dict[Key, int] = {}  # modification time of the folder that was refused
+        self._refused_as: dict[Key, int | None] = {}  # when what was refused last changed
         self.snapshot = Snapshot()
 
     def find(self, model: str, version: int | None = None) -> Served:
@@ -135,10 +150,15 @@ class Catalog:
                 versions[key] = self._load(read_bundle(version_folder(store, *key)))
                 refused.pop(key, None)
                 logger.info("%s version %d proved itself and is served", *key)
-            except (BundleError, ModelUnusable, GoldenMismatch, InferenceFailed, ValueError) as error:
-                refused[key] = str(error)
-                self._refused_as[key] = modified
-                logger.error("%s version %d is refused: %s", *key, error)
+            except Exception as error:  # whatever is wrong with one bundle must not keep the others from answering
+                if not isinstance(error, REASONS):
+                    logger.exception("%s version %d failed in a way not foreseen", *key)
+                reason = str(error) if isinstance(error, REASONS) else f"{type(error).__name__}: {error}"
+                if refused.get(key) != reason:
+                    logger.error("%s version %d is refused: %s", *key, reason)
+                refused[key] = reason
+                # What couldn't be read is tried again each time; what was read and refused, when it has changed.
+                self._refused_as[key] = None if isinstance(error, BundleUnreadable) else modified
         fault = None
         aliases = before.aliases
         try:
@@ -156,6 +176,12 @@ class Catalog:
         manifest = bundle.manifest
         runtime = Runtime(bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs)
         golden = Golden.from_bytes(bundle.files[GOLDEN_FILE])
+        for kind, recorded, specs in (
+            ("inputs", golden.inputs, manifest.inputs),
+            ("outputs", golden.outputs, manifest.outputs),
+        ):
+            if set(recorded) != {spec.name for spec in specs}:
+                raise GoldenMismatch(f"golden samples must record the manifest's {kind}")
         encoder = None
         if isinstance(manifest.spec, ClassifySpec):
             encoder = TextEncoder(bundle.files[TOKENIZER_FILE].decode(), manifest.spec.max_tokens)
@@ -170,13 +196,25 @@ class Catalog:
         )
         computed_with = {MODEL_FILE, GOLDEN_FILE, TOKENIZER_FILE}
         shown = {name: content for name, content in bundle.files.items() if name not in computed_with}
-        return Served(manifest, batcher, encoder, shown)
+        return Served(manifest, batcher, encoder, _report(bundle), shown)
+
+
+def _report(bundle: Bundle) -> dict[str, Any]:
+    """The report, empty where there is none. Raises `BundleError` if it is no JSON object."""
+    try:
+        report = json.loads(bundle.files.get(REPORT_FILE, b"{}"))
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{REPORT_FILE} is not JSON") from error
+    if not isinstance(report, dict):
+        raise BundleError(f"{REPORT_FILE} is not a JSON object")
+    return report
 
 
 def _modified(folder: Path) -> int:
     """When a folder or anything in it last changed, in nanoseconds; 0 if it can't be told."""
     try:
-        return max([folder.stat().st_mtime_ns, *(path.lstat().st_mtime_ns for path in folder.iterdir())])
+        states = [folder.stat(), *(path.lstat() for path in folder.iterdir())]
+        return max(max(state.st_mtime_ns, state.st_ctime_ns) for state in states)
     except OSError:
         return 0
 

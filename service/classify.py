@@ -13,6 +13,7 @@ from service.batcher import Row
 from service.errors import Invalid, Place
 from service.payload import JSONRoute
 from service.problem import declared
+from service.schema import RequestModel
 from service.settings import Settings
 from service.state import Context, context
 
@@ -31,12 +32,15 @@ def _one_or_many(inputs: Any) -> Any:
     return [inputs] if isinstance(inputs, str) else inputs
 
 
-class ClassifyRequest(BaseModel):
+Texts = Annotated[
+    list[str], Field(min_length=1, fail_fast=True), BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)
+]
+
+
+class ClassifyRequest(RequestModel):
     """Texts and the model that is to label them."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [
                 {
@@ -50,7 +54,9 @@ class ClassifyRequest(BaseModel):
 
     model: str = Field(description="alias or name of a classifier; GET /models lists them")
     version: int | None = Field(None, description="ask for one version; default: the one in service")
-    inputs: Annotated[list[str], Field(min_length=1), BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)]
+    inputs: Annotated[
+        list[str], Field(min_length=1, fail_fast=True), BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)
+    ]
     top_k: int | None = Field(None, ge=1, description="scores given per text, best first; default: all labels")
     explain: bool = Field(False, description="weights of the words; not available in this release")
 
@@ -102,9 +108,9 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     spec = served.manifest.spec
     if not isinstance(spec, ClassifySpec) or served.encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
-    encoded = await encode(payload.inputs, served.encoder, context)
-    rows: list[Row] = [{"ids": text.ids} for text in encoded]
-    outputs = await served.batcher.submit(rows, context.settings.deadline_seconds)
+    async with served.batcher.admitted(context.settings.deadline_seconds):
+        encoded = await encode(payload.inputs, served.encoder, context)
+        outputs = await served.batcher.submit([{"ids": text.ids} for text in encoded])
     results = [
         decode(row, spec, payload.top_k, truncated=text.truncated) for row, text in zip(outputs, encoded, strict=True)
     ]
@@ -137,7 +143,7 @@ async def encode(texts: list[str], encoder: TextEncoder, context: Context) -> li
 
     if sum(map(len, texts)) <= INLINE_CHARACTERS:
         return encode_all()
-    return await asyncio.get_running_loop().run_in_executor(context.executor, encode_all)
+    return await asyncio.get_running_loop().run_in_executor(context.encoding, encode_all)
 
 
 def decode(row: Row, spec: ClassifySpec, top_k: int | None, *, truncated: bool) -> ClassifyResult:

@@ -3,16 +3,17 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bundle.manifest import ForecastSpec, FutureCovariate
 from bundle.series import (
     DERIVATIONS,
+    Freq,
     category_codes,
     fixed_codes,
     fixed_context,
@@ -25,13 +26,26 @@ from service.batcher import Row
 from service.errors import Invalid, Place
 from service.payload import JSONRoute
 from service.problem import declared
+from service.schema import RequestModel
 from service.settings import Settings
 from service.state import Context, context
 
-Freq = Literal["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Values = Annotated[list[Number | None], Field(min_length=1, fail_fast=True)]
+MAX_COVARIATES = 100
+"""Covariates of one series, known to the model or not."""
+
+
+def _few(covariates: Any) -> Any:
+    if isinstance(covariates, dict) and len(covariates) > MAX_COVARIATES:
+        raise ValueError(f"at most {MAX_COVARIATES} covariates a series")
+    return covariates
+
+
+PastCovariates = Annotated[dict[str, Annotated[list[Number | None], Field(fail_fast=True)]], BeforeValidator(_few)]
+FutureCovariates = Annotated[dict[str, Annotated[list[str | None], Field(fail_fast=True)]], BeforeValidator(_few)]
 Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
+Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
 
 EXAMPLE_VALUES = [
     [717818, 724305, 736055, 756405, 717195, 394823, 275711],
@@ -40,29 +54,23 @@ EXAMPLE_VALUES = [
 """Two weeks of weekdays, a Saturday and a Sunday, of the size of Chicago's rail boardings: made up, not data."""
 
 
-class SeriesInput(BaseModel):
+class SeriesInput(RequestModel):
     """One series, with what is known beside it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     values: Values = Field(description="the history, oldest first, in the series' own units; null is a missing value")
     id: str | None = Field(None, max_length=200, description="given back with the forecast")
     start: str | None = Field(None, max_length=40, description="ISO 8601 date or time of the first value")
     freq: Freq | None = Field(None, description="spacing of the values, by its pandas name")
-    past_covariates: dict[str, Annotated[list[Number | None], Field(fail_fast=True)]] = Field(
-        {}, description="further series known up to now, each as long as `values`"
-    )
-    future_covariates: dict[str, Annotated[list[str | None], Field(fail_fast=True)]] = Field(
+    past_covariates: PastCovariates = Field({}, description="further series known up to now, each as long as `values`")
+    future_covariates: FutureCovariates = Field(
         {}, description="categories known ahead, each as long as `values` plus the horizon; null is unknown"
     )
 
 
-class ForecastRequest(BaseModel):
+class ForecastRequest(RequestModel):
     """Series and the model that is to continue them; `values` and its companions are short for one series."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [
                 {
@@ -85,16 +93,18 @@ class ForecastRequest(BaseModel):
 
     model: str = Field(description="alias or name of a forecaster; GET /models lists them")
     version: int | None = Field(None, description="ask for one version; default: the one in service")
-    series: Annotated[list[SeriesInput], Field(min_length=1)] | None = None
+    series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
     horizon: int = Field(1, ge=1, description="steps ahead")
-    levels: Annotated[list[Level], Field(max_length=20)] = Field([80, 95], description="central intervals, in percent")
+    levels: Annotated[list[Level], Field(max_length=20, fail_fast=True)] = Field(
+        [80, 95], description="central intervals, in percent"
+    )
     explain: bool = Field(False, description="which history mattered; not available in this release")
     values: Values | None = None
     id: str | None = Field(None, max_length=200)
     start: str | None = Field(None, max_length=40)
     freq: Freq | None = None
-    past_covariates: dict[str, Annotated[list[Number | None], Field(fail_fast=True)]] = {}
-    future_covariates: dict[str, Annotated[list[str | None], Field(fail_fast=True)]] = {}
+    past_covariates: PastCovariates = Field({})
+    future_covariates: FutureCovariates = Field({})
 
     @model_validator(mode="after")
     def _series_or_values(self) -> "ForecastRequest":
@@ -201,7 +211,8 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
             places += [Place((*_root(payload, index), *place.loc), place.msg) for place in refusal.places]
     if places:
         raise Invalid(places)
-    outputs = await served.batcher.submit([one.row for one in encoded], context.settings.deadline_seconds)
+    async with served.batcher.admitted(context.settings.deadline_seconds):
+        outputs = await served.batcher.submit([one.row for one in encoded])
     forecasts = []
     for index, (row, ready) in enumerate(zip(outputs, encoded, strict=True)):
         quantiles = row["quantiles"][: payload.horizon]
@@ -374,7 +385,7 @@ def decode(
     magnitude = int(np.ceil(np.log10(max(float(np.abs(exact).max()), 1e-30))))
     steps = np.round(exact, 7 - magnitude).T.tolist()
     intervals = {
-        f"{level:g}": Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
+        repr(level).removesuffix(".0"): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
         for index, level in enumerate(levels)
     }
     return Forecast(

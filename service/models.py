@@ -1,12 +1,11 @@
 """What is served: `GET /models` and the card of each model and version."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from bundle.manifest import REPORT_FILE, Manifest
+from bundle.manifest import Manifest
 from service.catalog import Served, Snapshot
 from service.errors import UnknownFile, UnknownModel
 from service.problem import declared
@@ -64,7 +63,7 @@ class ModelCard(BaseModel):
     manifest: Manifest
     metrics: dict[str, Any] = Field(description="of the model on held-out data")
     baselines: dict[str, dict[str, Any]] = Field(description="the same figures of each baseline")
-    report: dict[str, Any] | None = Field(description="the full report of the training run")
+    report: dict[str, Any] = Field(description="the full report of the training run")
     files: list[str] = Field(description="paths of report and plots")
 
 
@@ -146,7 +145,6 @@ def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
 
 def _card(snapshot: Snapshot, served: Served) -> ModelCard:
     manifest = served.manifest
-    report = served.files.get(REPORT_FILE)
     shown = sorted(file for file in served.files if file[file.rfind(".") :] in MEDIA_TYPES)
     return ModelCard(
         name=manifest.name,
@@ -156,6 +154,6 @@ def _card(snapshot: Snapshot, served: Served) -> ModelCard:
         manifest=manifest,
         metrics=manifest.metrics.get("model", {}),
         baselines={name: figures for name, figures in manifest.metrics.items() if name != "model"},
-        report=None if report is None else json.loads(report),
+        report=dict(served.report),
         files=[f"/models/{manifest.name}/versions/{manifest.version}/files/{file}" for file in shown],
     )

@@ -24,8 +24,8 @@ class JSONRoute(APIRoute):
             _check_headers(request)
             body = await _read(request, request.state.settings.max_body_bytes)
             document = parse(body)
-            if b"\\ud" in body.lower() and (place := _lone_surrogate(document)) is not None:
-                raise Invalid([Place(place, "A lone surrogate is no Unicode character; send whole code points")])
+            if b"\\ud" in body.lower():
+                _refuse_lone_surrogates(document)
             return await handle(_ParsedRequest(request, body, document))
 
         return handle_json
@@ -89,20 +89,33 @@ def parse(body: bytes) -> Any:
         raise NotJSON("The JSON is nested too deeply.") from None
 
 
-def _lone_surrogate(document: Any) -> tuple[str | int, ...] | None:
-    """Where a string holds half of a surrogate pair: JSON can escape one, UTF-8 and the tokenizer can't hold it."""
+def _refuse_lone_surrogates(document: Any) -> None:
+    """Raise `Invalid` with the place where a string holds half of a surrogate pair.
+
+    JSON can escape one; UTF-8 can't hold it, and neither can the tokenizer.
+    """
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+        return
+    except UnicodeEncodeError:
+        message = "A lone surrogate is no Unicode character; send whole code points"
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]  # no recursion: nesting may be deep
     while waiting:
         place, value = waiting.pop()
-        if isinstance(value, str):
-            if any("\ud800" <= character <= "\udfff" for character in value):
-                return place
-        elif isinstance(value, dict):
-            waiting += [(place, key) for key in value]
-            waiting += [((*place, key), child) for key, child in value.items()]
+        if isinstance(value, str) and _has_lone_surrogate(value):
+            raise Invalid([Place(place, message)])
+        if isinstance(value, dict):
+            if any(_has_lone_surrogate(key) for key in value):
+                raise Invalid([Place(place, message)])
+            waiting += [((*place, key), child) for key, child in value.items() if isinstance(child, str | dict | list)]
         elif isinstance(value, list):
-            waiting += [((*place, index), child) for index, child in enumerate(value)]
-    return None
+            waiting += [
+                ((*place, index), child) for index, child in enumerate(value) if isinstance(child, str | dict | list)
+            ]
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _refuse_constant(name: str) -> NoReturn:

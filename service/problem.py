@@ -7,6 +7,7 @@
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -147,15 +148,18 @@ async def _refusal(_request: Request, refusal: Exception) -> JSONResponse:
 
 async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    places = [Place(tuple(fault["loc"][1:]), _plain(fault)) for fault in error.errors()]  # loc[0] says "body"
+    places = [Place(_short(fault["loc"][1:]), _plain(fault)) for fault in error.errors()]  # loc[0] says "body"
     return problem_response(422, Invalid(places).detail, places)
+
+
+def _short(loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The place, without what a caller could put into a key: only what looks like a name is repeated."""
+    return tuple(part if isinstance(part, int) or re.fullmatch(r"\w{1,64}", part) else "…" for part in loc)
 
 
 def _plain(fault: Mapping[str, Any]) -> str:
     """Pydantic's sentence, except where it would not tell a stranger what to change."""
     match fault["type"]:
-        case "extra_forbidden":
-            return "This key is not known here; check its spelling or leave it out"
         case "finite_number":
             return "The number is infinite; send a finite one, or null where a value is missing"
         case "value_error":

@@ -50,9 +50,15 @@ class Runtime:
             ("inputs", inputs, self._session.get_inputs()),
             ("outputs", outputs, self._session.get_outputs()),
         ):
-            if {(spec.name, f"tensor({_ONNX_TYPES[spec.dtype]})") for spec in specs} != {
-                (node.name, node.type) for node in nodes
-            }:
+            found = {node.name: (node.type, [size for size in node.shape if isinstance(size, int)]) for node in nodes}
+            wanted = {
+                spec.name: (
+                    f"tensor({_ONNX_TYPES[spec.dtype]})",
+                    [size for size in spec.shape if isinstance(size, int)],
+                )
+                for spec in specs
+            }
+            if found != wanted:
                 raise ModelUnusable(f"the {kind} of model.onnx are not those of the manifest")
 
     def run(self, arrays: Arrays) -> Arrays:
@@ -62,6 +68,11 @@ class Runtime:
         except Exception as error:
             raise InferenceFailed(str(error)) from error
         return dict(zip(self._outputs, computed, strict=True))
+
+
+def _fixed_sizes(shape: list[int | str]) -> list[int | None]:
+    """Sizes by axis, None where one is dynamic."""
+    return [size if isinstance(size, int) else None for size in shape]
 
 
 _ONNX_TYPES = {"int64": "int64", "float32": "float"}

@@ -15,7 +15,7 @@ class State(TypedDict):
 
     settings: Settings
     catalog: Catalog
-    executor: Executor
+    encoding: Executor
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class Context:
 
     settings: Settings
     catalog: Catalog
-    executor: Executor
+    encoding: Executor
+    """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
 
 
 def context(request: Request) -> Context:
     """The application's state, typed."""
     state = request.state
-    return Context(cast(Settings, state.settings), cast(Catalog, state.catalog), cast(Executor, state.executor))
+    return Context(cast(Settings, state.settings), cast(Catalog, state.catalog), cast(Executor, state.encoding))

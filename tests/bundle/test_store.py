@@ -171,6 +171,13 @@ def test_bundle_name_cannot_become_an_alias(tmp_path: Path) -> None:
         set_alias(tmp_path, "blank", "blank")
 
 
+def test_alias_cannot_become_a_bundle_name(tmp_path: Path) -> None:
+    publish_blank(tmp_path)
+    set_alias(tmp_path, "short", "blank")
+    with pytest.raises(BundleError, match="is an alias"):
+        publish_blank(tmp_path, "short")
+
+
 @pytest.mark.parametrize("content", ["[]", '{"a": 1}', '{"a": {"name": "../x"}}', '{"a": {"name": "x", "version": 0}}'])
 def test_malformed_aliases_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "aliases.json").write_text(content)

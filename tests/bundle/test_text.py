@@ -57,3 +57,19 @@ def test_rows_are_padded_behind() -> None:
     rows = [np.array([5, 6]), np.array([7])]
     assert pad(rows).tolist() == [[5, 6], [7, 0]]
     assert pad(rows, 4).tolist() == [[5, 6, 0, 0], [7, 0, 0, 0]]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=8), st.sampled_from(["call ", "free", " \u0301", "é", " 12", "\u1100\u1161", "prize!"])
+        ),
+        max_size=400,
+    )
+)
+def test_cutting_a_long_text_early_never_changes_its_window(parts: list[str]) -> None:
+    text = "".join(parts)
+    small, whole = TextEncoder(TOKENIZER, 4), TextEncoder(TOKENIZER, 100_000)
+    encoded, expected = small.encode(text), whole.encode(text)
+    assert encoded.ids.tolist() == expected.ids[:4].tolist()
+    assert encoded.truncated == (len(expected.ids) > 4)

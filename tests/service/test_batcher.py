@@ -51,6 +51,11 @@ def row(length: int, value: int = 1) -> Row:
     return {"x": np.full(length, value, dtype=np.int64)}
 
 
+async def ask(batcher: Batcher, rows: list[Row], deadline_seconds: float) -> list[Row]:
+    async with batcher.admitted(deadline_seconds):
+        return await batcher.submit(rows)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     for _ in range(500):
         if condition():
@@ -61,24 +66,24 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_rows_come_back_in_order(make: Callable[..., Batcher]) -> None:
     lengths = [3, 100, 7, 600, 1, 16, 17]
-    results = asyncio.run(make().submit([row(n, n) for n in lengths], 5))
+    results = asyncio.run(ask(make(), [row(n, n) for n in lengths], 5))
     for n, result in zip(lengths, results, strict=True):
         assert result["y"][:n].tolist() == [2 * n] * n
 
 
 def test_no_rows_are_answered_at_once(make: Callable[..., Batcher], engine: Engine) -> None:
-    assert asyncio.run(make().submit([], 5)) == []
+    assert asyncio.run(ask(make(), [], 5)) == []
     assert engine.shapes == []
 
 
 def test_shapes_are_bucketed(make: Callable[..., Batcher], engine: Engine) -> None:
-    asyncio.run(make().submit([row(n) for n in (1, 16, 17, 33, 500, 513, 1025)], 5))
+    asyncio.run(ask(make(), [row(n) for n in (1, 16, 17, 33, 500, 513, 1025)], 5))
     assert sorted(engine.shapes) == [(1, 32), (1, 64), (1, 512), (1, 1024), (1, 1536), (2, 16)]
     assert [bucket(n) for n in (1, 16, 17, 512, 513)] == [16, 16, 32, 512, 1024]
 
 
 def test_fixed_rows_are_stacked(make: Callable[..., Batcher], engine: Engine) -> None:
-    asyncio.run(make(padded=()).submit([row(112), row(112)], 5))
+    asyncio.run(ask(make(padded=()), [row(112), row(112)], 5))
     assert engine.shapes == [(2, 112)]
 
 
@@ -88,9 +93,9 @@ def test_free_engine_starts_at_once_and_the_rest_forms_the_next_batch(
     async def run() -> None:
         batcher = make()
         engine.gate.clear()
-        first = asyncio.create_task(batcher.submit([row(4)], 5))
+        first = asyncio.create_task(ask(batcher, [row(4)], 5))
         await until(lambda: len(engine.shapes) == 1)
-        others = [asyncio.create_task(batcher.submit([row(4)], 5)) for _ in range(5)]
+        others = [asyncio.create_task(ask(batcher, [row(4)], 5)) for _ in range(5)]
         await asyncio.sleep(0.01)
         engine.gate.set()
         await asyncio.gather(first, *others)
@@ -100,10 +105,10 @@ def test_free_engine_starts_at_once_and_the_rest_forms_the_next_batch(
 
 
 def test_batches_keep_to_their_budget(make: Callable[..., Batcher], engine: Engine) -> None:
-    asyncio.run(make(rows=4).submit([row(4)] * 10, 5))
+    asyncio.run(ask(make(rows=4), [row(4)] * 10, 5))
     assert [shape[0] for shape in engine.shapes] == [4, 4, 2]
     engine.shapes.clear()
-    asyncio.run(make(elements=40).submit([row(4)] * 5 + [row(100)], 5))
+    asyncio.run(ask(make(elements=40), [row(4)] * 5 + [row(100)], 5))
     assert sorted(engine.shapes) == [(1, 16), (1, 128), (2, 16), (2, 16)]
 
 
@@ -111,9 +116,9 @@ def test_oldest_row_goes_first_whatever_its_length(make: Callable[..., Batcher],
     async def run() -> None:
         batcher = make(rows=2)
         engine.gate.clear()
-        tasks = [asyncio.create_task(batcher.submit([row(4)], 5))]
+        tasks = [asyncio.create_task(ask(batcher, [row(4)], 5))]
         await until(lambda: len(engine.shapes) == 1)
-        tasks += [asyncio.create_task(batcher.submit([row(n)], 5)) for n in (200, 4, 100, 4, 4)]
+        tasks += [asyncio.create_task(ask(batcher, [row(n)], 5)) for n in (200, 4, 100, 4, 4)]
         await asyncio.sleep(0.01)
         engine.gate.set()
         await asyncio.gather(*tasks)
@@ -126,14 +131,14 @@ def test_full_queue_refuses(make: Callable[..., Batcher], engine: Engine) -> Non
     async def run() -> None:
         batcher = make(waiting=2)
         engine.gate.clear()
-        accepted = [asyncio.create_task(batcher.submit([row(1)], 5)) for _ in range(2)]
+        accepted = [asyncio.create_task(ask(batcher, [row(1)], 5)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull) as refused:
-            await batcher.submit([row(1)], 5)
+            await ask(batcher, [row(1)], 5)
         assert refused.value.retry_after_seconds == 1
         engine.gate.set()
         assert len(await asyncio.gather(*accepted)) == 2
-        await batcher.submit([row(1)], 5)  # room again
+        await ask(batcher, [row(1)], 5)  # room again
 
     asyncio.run(run())
 
@@ -142,10 +147,10 @@ def test_deadline_passes_and_the_row_is_dropped(make: Callable[..., Batcher], en
     async def run() -> None:
         batcher = make()
         engine.gate.clear()
-        first = asyncio.create_task(batcher.submit([row(1)], 5))
+        first = asyncio.create_task(ask(batcher, [row(1)], 5))
         await until(lambda: len(engine.shapes) == 1)
         with pytest.raises(DeadlineExceeded):
-            await batcher.submit([row(1)], 0.05)
+            await ask(batcher, [row(1)], 0.05)
         engine.gate.set()
         await first
         await asyncio.sleep(0.05)
@@ -158,10 +163,10 @@ def test_caller_who_leaves_takes_the_rows_along(make: Callable[..., Batcher], en
     async def run() -> None:
         batcher = make()
         engine.gate.clear()
-        first = asyncio.create_task(batcher.submit([row(1)], 5))
+        first = asyncio.create_task(ask(batcher, [row(1)], 5))
         await until(lambda: len(engine.shapes) == 1)
-        left = asyncio.create_task(batcher.submit([row(1)] * 3, 5))
-        stays = asyncio.create_task(batcher.submit([row(1)], 5))
+        left = asyncio.create_task(ask(batcher, [row(1)] * 3, 5))
+        stays = asyncio.create_task(ask(batcher, [row(1)], 5))
         await asyncio.sleep(0.01)
         left.cancel()
         await asyncio.sleep(0.01)
@@ -177,9 +182,9 @@ def test_failing_batch_fails_its_callers_only(make: Callable[..., Batcher], engi
         batcher = make()
         engine.fail = True
         with pytest.raises(RuntimeError, match="broken"):
-            await batcher.submit([row(1)] * 3, 5)
+            await ask(batcher, [row(1)] * 3, 5)
         engine.fail = False
-        assert len(await batcher.submit([row(1)], 5)) == 1
+        assert len(await ask(batcher, [row(1)], 5)) == 1
 
     asyncio.run(run())
 
@@ -189,7 +194,7 @@ def test_lost_row_is_noticed() -> None:
         with ThreadPoolExecutor(1) as executor:
             batcher = Batcher(lambda arrays: {"y": arrays["x"][:-1]}, executor, Limits(8, 1000, 8), frozenset({"x"}))
             with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
-                await batcher.submit([row(1)] * 3, 5)
+                await ask(batcher, [row(1)] * 3, 5)
 
     asyncio.run(run())
 
@@ -199,7 +204,7 @@ def test_many_callers_at_once_all_get_their_own(make: Callable[..., Batcher]) ->
 
     async def caller(batcher: Batcher, value: int) -> bool:
         lengths = rng.integers(1, 80, size=rng.integers(1, 6))
-        results = await batcher.submit([row(int(n), value) for n in lengths], 10)
+        results = await ask(batcher, [row(int(n), value) for n in lengths], 10)
         return all((result["y"][:n] == 2 * value).all() for n, result in zip(lengths, results, strict=True))
 
     async def run() -> list[bool]:

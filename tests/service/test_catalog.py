@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -92,11 +93,32 @@ def _no_texts(files: dict[str, bytes]) -> None:
     files["golden.npz"] = Golden(golden.inputs, golden.outputs).to_bytes()
 
 
+def _golden_without_rows(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden({"ids": np.array(5)}, golden.outputs, golden.texts).to_bytes()
+
+
+def _golden_of_other_outputs(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden(golden.inputs, {"other": golden.outputs["probabilities"]}, golden.texts).to_bytes()
+
+
+def _tokenizer_that_fails(files: dict[str, bytes]) -> None:
+    document = json.loads(files["tokenizer.json"])
+    document["post_processor"]["single"][0]["SpecialToken"]["id"] = "[NOT THERE]"
+    files["tokenizer.json"] = json.dumps(document).encode()
+
+
 UNPROVEN: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "other answers than torch gave": (_wrong_answers, "golden samples differ"),
     "another tokenizer": (_other_tokenizer, "the tokenizer no longer gives the ids"),
     "no tokenizer": (lambda files: files.update({"tokenizer.json": b"{}"}), "the tokenizer can't be read"),
     "no texts to prove the tokenizer": (_no_texts, "must record texts"),
+    "golden samples without rows": (_golden_without_rows, "golden samples must be at least one"),
+    "golden samples of another output": (_golden_of_other_outputs, "must record the manifest's outputs"),
+    "a tokenizer that fails": (_tokenizer_that_fails, "the tokenizer can't be read"),
+    "a report that is a list": (lambda files: files.update({"report.json": b"[1]"}), "not a JSON object"),
+    "a report that is not JSON": (lambda files: files.update({"report.json": b"{"}), "report.json is not JSON"),
     "no graph": (lambda files: files.update({"model.onnx": b"graph"}), "model.onnx can't be loaded"),
     "no golden samples": (lambda files: files.update({"golden.npz": b"samples"}), "golden samples can't be read"),
 }
@@ -117,6 +139,56 @@ def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None
     publish_again(store, spoil=lambda files: files.update({"model.onnx": other}))
     catalog.refresh()
     assert "not those of the manifest" in catalog.snapshot.refused["spam-cnn", 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("ridership-wavenet", {"quantile_levels": [0.025, 0.5, 0.975]}, "outputs must be quantiles"),
+        ("ridership-wavenet", {"horizon": 7}, "outputs must be quantiles"),
+        ("ridership-wavenet", {"freq": "ME"}, "Input should be '15min'"),
+        ("ridership-wavenet", {"past_covariates": []}, "as the task defines them"),
+        (
+            "ridership-wavenet",
+            {
+                "future_covariates": [
+                    {"name": "day_type", "categories": ["x", "y", "z"], "derived_from_dates": "day_type"}
+                ]
+            },
+            "categories lacks one",
+        ),
+        ("spam-cnn", {"labels": ["ham", "a", "b", "spam"]}, "outputs must be probabilities"),
+    ],
+)
+def test_manifest_that_does_not_fit_its_graph_is_refused(
+    catalog: Catalog, store: Path, name: str, changes: dict[str, object], reason: str
+) -> None:
+    path = version_folder(store, name, 1) / "manifest.json"
+    document = json.loads(path.read_text())
+    document["spec"] |= changes
+    path.write_text(json.dumps(document))
+    catalog.refresh()
+    assert reason in catalog.snapshot.refused[name, 1]
+
+
+def test_what_could_not_be_read_is_tried_again(catalog: Catalog, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("bundle.store.os.open", _stale_file_handle)
+        catalog.refresh()
+    assert "can't be read" in catalog.snapshot.refused["spam-cnn", 1]
+    catalog.refresh()
+    assert catalog.find("spam").manifest.version == 1
+
+
+def _stale_file_handle(*_: object, **__: object) -> int:
+    raise OSError(116, "Stale file handle")
+
+
+def test_folders_of_others_are_passed_over(catalog: Catalog, store: Path) -> None:
+    (store / "lost+found" / "1").mkdir(parents=True)
+    catalog.refresh()
+    assert catalog.snapshot.fault is None
+    assert catalog.snapshot.names() == ["ridership-wavenet", "spam-cnn"]
 
 
 def test_required_model_that_is_refused_keeps_the_service_unready(store: Path) -> None:

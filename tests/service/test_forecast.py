@@ -62,6 +62,11 @@ def test_intervals_contain_the_median_and_narrower_ones(client: TestClient) -> N
     assert (upper[-1] > lower[-1]).all()
 
 
+def test_levels_close_to_each_other_are_told_apart(client: TestClient) -> None:
+    one = forecast(client, values=RAIL, levels=[80, 80.00001, 94.99999])["forecasts"][0]
+    assert list(one["intervals"]) == ["80", "80.00001", "94.99999"]
+
+
 def test_no_levels_give_the_median_alone(client: TestClient) -> None:
     assert forecast(client, values=RAIL, levels=[])["forecasts"][0]["intervals"] == {}
 

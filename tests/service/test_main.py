@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import healthcheck, main
+from service.__main__ import healthcheck, main, unknown_variables
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,3 +105,15 @@ def test_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setenv("SEQSERVE_MAX_TEXT", "5")
     assert main(["serve"]) == 2
     assert "SEQSERVE_MAX_TEXT: no such setting" in capsys.readouterr().err
+
+
+def test_list_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SEQSERVE_REQUIRED_MODELS", "spam")
+    assert main(["healthcheck"]) == 2
+    assert "a list is JSON" in capsys.readouterr().err
+
+
+def test_links_that_kubernetes_sets_are_passed_over() -> None:
+    links = ["SEQSERVE_SERVICE_HOST", "SEQSERVE_SERVICE_PORT", "SEQSERVE_PORT_8000_TCP", "SEQSERVE_PORT_8000_TCP_ADDR"]
+    assert unknown_variables(dict.fromkeys([*links, "SEQSERVE_DATA", "SEQSERVE_PORT", "HOME"], "")) == []
+    assert unknown_variables({"SEQSERVE_PROT": "1"}) == ["SEQSERVE_PROT"]

@@ -106,7 +106,16 @@ CASES = [
     Case("null", 422, "valid dictionary", body="null", loc=[]),
     Case("no model", 422, "Field required", body=spam(model=...), loc=["model"]),
     Case("no inputs", 422, "Field required", body=spam(inputs=...), loc=["inputs"]),
-    Case("misspelt key", 422, "not known here", body=spam(modle="spam"), loc=["modle"]),
+    Case("misspelt key", 422, "1 key is not known here; known are model,", body=spam(modle="spam"), loc=[]),
+    Case("100,000 unknown keys", 422, "100000 keys are not known", body={str(n): n for n in range(100_000)}, loc=[]),
+    Case(
+        "unknown key in a series",
+        422,
+        "not known here",
+        "/forecast",
+        '{"model": "ridership", "series": [{"value": 1}]}',
+        ["series", 0],
+    ),
     Case("model as a number", 422, "valid string", body=spam(model=1), loc=["model"]),
     Case("model as null", 422, "valid string", body=spam(model=None), loc=["model"]),
     Case("version as text", 422, "valid integer", body=spam(version="1"), loc=["version"]),
@@ -130,6 +139,14 @@ CASES = [
         loc=["inputs", 1],
     ),
     Case("lone low surrogate", 422, "lone surrogate", body='{"model": "spam", "inputs": "\\uDE00 x"}', loc=["inputs"]),
+    Case("lone surrogate below a key of one", 422, "lone surrogate", body='{"\\ud800": "\\ud800"}', loc=[]),
+    Case(
+        "lone surrogate deep below a key of one",
+        422,
+        "lone surrogate",
+        body='{"a": {"\\ud800": {"b": "\\udc00"}}}',
+        loc=["a"],
+    ),
     Case("lone surrogate in a key", 422, "lone surrogate", body='{"model": "spam", "\\ud83d": 1}', loc=[]),
     Case("top_k zero", 422, "greater than or equal to 1", body=spam(top_k=0), loc=["top_k"]),
     Case("top_k negative", 422, "greater than or equal to 1", body=spam(top_k=-1), loc=["top_k"]),
@@ -305,6 +322,8 @@ SECRET = "kj3h4k5jh3k4j5h"
         ("/classify", {"model": SECRET, "inputs": "a"}),
         ("/classify", {"model": "spam", "inputs": [SECRET, 1]}),
         ("/classify", {"model": "spam", "inputs": {SECRET: SECRET}}),
+        ("/classify", {"model": "spam", "inputs": "a", SECRET: 1}),
+        ("/forecast", {"model": "ridership", "values": [1], "past_covariates": {f"<b>{SECRET}</b>": ["x"]}}),
         ("/forecast", {"model": "ridership", "values": [SECRET]}),
         ("/forecast", {"model": "ridership", "values": [1], "start": SECRET}),
         ("/forecast", {"model": "ridership", "values": [1], "freq": SECRET}),
@@ -319,9 +338,28 @@ def test_no_value_is_echoed(client: TestClient, route: str, body: dict[str, Any]
 
 
 def test_many_faults_are_counted_and_the_first_listed(client: TestClient) -> None:
-    problem = client.post("/classify", json={"model": "spam", "inputs": [1] * 1000}).json()
+    problem = client.post("/classify", json={"model": "spam", "inputs": ["a" * 200_001] * 30}).json()
     assert len(problem["errors"]) == 20
-    assert "The first 20 of 1000 are listed." in problem["detail"]
+    assert "The first 20 of 30 are listed." in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("/classify", {"model": "spam", "inputs": [1] * 500_000}),
+        ("/forecast", {"model": "ridership", "series": [{}] * 500_000}),
+        ("/forecast", {"model": "ridership", "values": ["x"] * 500_000}),
+        ("/forecast", {"model": "ridership", "values": [1], "levels": [0] * 500_000}),
+        (
+            "/forecast",
+            {"model": "ridership", "values": [1], "past_covariates": {str(n): ["x"] for n in range(100_000)}},
+        ),
+    ],
+)
+def test_faults_without_number_cost_little(client: TestClient, route: str, body: dict[str, Any]) -> None:
+    problem = client.post(route, json=body).json()
+    assert problem["status"] == 422
+    assert len(problem["errors"]) <= 2
 
 
 def test_body_over_the_limit_without_content_length(client: TestClient) -> None:

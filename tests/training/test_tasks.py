@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from bundle.golden import Golden
-from bundle.manifest import GOLDEN_FILE, TOKENIZER_FILE
+from bundle.manifest import GOLDEN_FILE, REPORT_FILE, TOKENIZER_FILE
 from bundle.series import day_type
 from bundle.store import read_bundle, version_folder
 from tests.tiny import TinySeries, TinyTexts, described, made_up_boardings, made_up_messages, tiny_ridership, tiny_spam
@@ -27,6 +27,7 @@ from training.tasks import TrainedModel, classify, forecast
 from training.tasks.classify import ClassifyRecipe
 from training.tasks.forecast import Origins
 from training.tasks.table import TASKS
+from training.tokenizer import MASK_ID
 
 RIDERSHIP = tiny_ridership()
 
@@ -105,6 +106,65 @@ def test_labels_turned_round_turn_the_figures_round(with_seen: TrainedModel, wit
     for name in with_seen.metrics:
         right = np.array(with_seen.metrics[name]["confusion"])
         np.testing.assert_array_equal(with_opposite.metrics[name]["confusion"], right[::-1])
+
+
+# --- classify: batches -----------------------------------------------------------------------------------------------
+
+
+def encoded(lengths: list[int], fragment_probability: float) -> classify._EncodedTexts:
+    """Texts of a start token, 2, and ids that count up from 10."""
+    ids = [np.array([2, *range(10, 9 + length)]) for length in lengths]
+    return classify._EncodedTexts(ids, np.arange(len(lengths)) % 2, fragment_probability, np.random.default_rng(0))
+
+
+def test_fragment_is_the_start_token_and_a_stretch_of_the_text() -> None:
+    lengths = [1, 2, 6, 7, 8, 40, 500] * 20
+    whole, cut = encoded(lengths, 0.0), encoded(lengths, 1.0)
+    for number, length in enumerate(lengths):
+        (ids, label), (fragment, same_label) = whole[number], cut[number]
+        assert len(ids) == length
+        assert label == same_label == number % 2
+        if length <= classify.MIN_FRAGMENT:
+            np.testing.assert_array_equal(fragment, ids)
+        else:
+            assert classify.MIN_FRAGMENT < len(fragment) <= length
+            np.testing.assert_array_equal(fragment, [2, *range(fragment[1], fragment[1] + len(fragment) - 1)])
+            assert 10 <= fragment[1] <= fragment[-1] <= ids[-1]
+    assert len({tuple(cut[number][0]) for number in range(6, 140, 7)}) > 15
+
+
+def test_batches_hold_every_text_once_in_another_order_each_epoch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 300).tolist()
+    sampler = classify._SimilarLengths(lengths, 16, seed=0)
+    epochs = [list(sampler) for _ in range(2)]
+    for batches in epochs:
+        assert len(batches) == len(sampler) == 19
+        assert sorted(row for batch in batches for row in batch) == list(range(300))
+        spreads = [max(lengths[row] for row in batch) - min(lengths[row] for row in batch) for batch in batches]
+        assert np.mean(spreads) < 25  # of texts drawn at random it is about 90
+    assert epochs[0] != epochs[1]
+    in_order = classify._SimilarLengths(lengths, 16, seed=None)
+    assert list(in_order) == list(in_order)
+    assert sorted(row for batch in in_order for row in batch) == list(range(300))
+
+
+def test_tokens_are_hidden_in_training_alone_and_never_the_special_ones() -> None:
+    class Noting(torch.nn.Module):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            seen.append(ids)
+            return torch.zeros(len(ids), 2)
+
+    seen: list[torch.Tensor] = []
+    ids = torch.arange(30).repeat(50, 1)
+    loss, network = classify._Loss(mask_probability=0.5), Noting()
+    loss(network.train(), (ids, torch.zeros(50, dtype=torch.int64)))
+    loss(network.eval(), (ids, torch.zeros(50, dtype=torch.int64)))
+    trained, validated = seen
+    hidden = trained != ids
+    assert (trained[hidden] == MASK_ID).all()
+    assert not hidden[:, :3].any()
+    assert 0.4 < hidden[:, 3:].float().mean() < 0.6
+    assert torch.equal(validated, ids)
 
 
 # --- classify: figures -----------------------------------------------------------------------------------------------
@@ -217,10 +277,26 @@ def test_seasonal_naive_repeats_the_last_week() -> None:
     np.testing.assert_array_equal(naive[94], np.array([*range(first - 7, first)] * 2) + 94)
 
 
+def test_figures_of_quantiles_by_hand() -> None:
+    actual = np.array([[10.0, 20.0], [30.0, 40.0], [50.0, np.nan]])
+    ends_and_median = np.array([[[8.0, 9, 12], [18, 21, 22]], [[24, 26, 29], [30, 33, 36]], [[44, 48, 54], [0, 0, 0]]])
+    figures = forecast.describe(actual, ends_and_median, (0.025, 0.5, 0.975))
+    assert figures["mae_next_day"] == pytest.approx((1 + 4 + 2) / 3)
+    assert figures["mae_by_horizon"] == [2.5, 4.0]  # of the two origins whose horizon came true
+    assert figures["mae_mean_of_14"] == 3.25
+    assert figures["coverage_95_next_day"] == pytest.approx(2 / 3)
+    assert figures["coverage_95"] == 0.5
+    # The 80 % interval reaches 0.4 / 0.475 of the way from the median to each end.
+    assert figures["coverage_80_next_day"] == pytest.approx(2 / 3)
+    below, above = 0.025 * np.array([2, 2, 6, 10]), 0.025 * np.array([2, 2, 0, 0]) + 0.975 * np.array([0, 0, 1, 4])
+    assert figures["pinball"] == pytest.approx((below + above + [0.5, 0.5, 2, 3.5]).mean() / 3)
+
+
 def test_days_no_origin_completes_are_measured_by_the_next_day_alone() -> None:
     actual = np.full((3, 14), np.nan)
     actual[:, 0] = [1.0, 2.0, 3.0]
-    quantiles = np.broadcast_to([-2.0, 1.0, 2.0], (3, 14, 3))
+    quantiles = np.full((3, 14, 3), 100.0)
+    quantiles[:, 0] = [-2.0, 1.0, 2.0]
     figures = forecast.describe(actual, quantiles, (0.025, 0.5, 0.975))
     assert figures == {
         "mae_next_day": 1.0,
@@ -232,32 +308,55 @@ def test_days_no_origin_completes_are_measured_by_the_next_day_alone() -> None:
 # --- forecast: what was held out -------------------------------------------------------------------------------------
 
 
-class OtherReportingDays(TinySeries):
-    """The tiny series, with everything after the selection days made otherwise."""
+class OtherDays(TinySeries):
+    """The tiny series, with everything from a day on made otherwise."""
+
+    def __init__(self, first: dt.date) -> None:
+        self.first = first
 
     def load(self) -> SeriesSplit:
         split = super().load()
-        other = split.series.index_of(RIDERSHIP.selection_end) + 1
-        series = split.series
-        kept, bus = series.target.copy(), series.past["bus"].copy()
-        kept[other:] = kept[other:][::-1] * 3
-        bus[other:] = 1e5
-        return SeriesSplit(CovariateSeries(series.start, kept, {"bus": bus}, series.future), split.described)
+        series, first = split.series, split.series.index_of(self.first)
+        rail, bus = series.target.copy(), series.past["bus"].copy()
+        rail[first:] = rail[first:][::-1] * 3
+        bus[first:] = 1e5
+        return SeriesSplit(CovariateSeries(series.start, rail, {"bus": bus}, series.future), split.described)
+
+
+@pytest.fixture
+def fit_other_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dt.date], TrainedModel]:
+    """Fit the tiny forecaster again, to a series that is otherwise from a day on; it reports on fewer days."""
+
+    def fit(first: dt.date) -> TrainedModel:
+        monkeypatch.setitem(COVARIATE_SERIES, "tiny", OtherDays(first))
+        recipe = dataclasses.replace(RIDERSHIP, reporting_end=RIDERSHIP.reporting_start + dt.timedelta(days=13))
+        return forecast.fit(recipe, 0, tmp_path, progress=False)
+
+    return fit
 
 
 def test_no_choice_depends_on_the_reporting_days(
-    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit_other_days: Callable[[dt.date], TrainedModel], tiny_store: Path
 ) -> None:
     published = read_bundle(version_folder(tiny_store, "ridership-wavenet", 1))
-    monkeypatch.setitem(COVARIATE_SERIES, "tiny", OtherReportingDays())
-    fewer_days = dataclasses.replace(RIDERSHIP, reporting_end=RIDERSHIP.reporting_start + dt.timedelta(days=13))
-    trained = forecast.fit(fewer_days, 0, tmp_path, progress=False)
+    trained = fit_other_days(RIDERSHIP.selection_end + dt.timedelta(days=1))
     assert trained.calibration == published.manifest.calibration
     golden = Golden.from_bytes(published.files[GOLDEN_FILE])
     with torch.no_grad():
         answers = trained.graph(*(torch.from_numpy(golden.inputs[spec.name]) for spec in trained.inputs))
     np.testing.assert_array_equal(answers, golden.outputs["quantiles"])
     assert trained.metrics["model"]["mae_next_day"] > 2 * published.manifest.metrics["model"]["mae_next_day"]
+
+
+def test_weights_are_fitted_to_the_days_before_the_calibration_alone(
+    fit_other_days: Callable[[dt.date], TrainedModel], tiny_store: Path
+) -> None:
+    published = read_bundle(version_folder(tiny_store, "ridership-wavenet", 1))
+    learned = json.loads(published.files[REPORT_FILE])["epochs"]
+    trained = fit_other_days(RIDERSHIP.calibration_start)
+    assert [epoch["train_loss"] for epoch in trained.report["epochs"]] == [epoch["train_loss"] for epoch in learned]
+    assert [epoch["valid_loss"] for epoch in trained.report["epochs"]] != [epoch["valid_loss"] for epoch in learned]
+    assert trained.calibration["widening"] != published.manifest.calibration["widening"]
 
 
 # --- forecast: spoiling ----------------------------------------------------------------------------------------------
@@ -545,7 +644,7 @@ def test_unknown_model_is_said_so(model: str, evaluate: Any, tmp_path: Path) -> 
 def test_unknown_version_is_said_so(evaluate: Any, tmp_path: Path) -> None:
     status, out, err = evaluate("spam", sms_file(tmp_path, UNSEEN), "--version", "7")
     assert (status, out) == (1, "")
-    assert err.startswith("BundleError: ")
+    assert "can't be read: No such file" in err
 
 
 def test_absent_store_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bundle.manifest import TrainingData
-from bundle.series import SATURDAY, SUNDAY_OR_HOLIDAY, WEEKDAY
+from bundle.series import DAY_TYPES
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.source import DataUnavailable, download, local_folder, read_local, sha256
 
@@ -20,8 +20,6 @@ NAME = "cta_ridership"
 LOCAL_FILE = "daily_boardings_to_2019-05-31.csv"
 LAST_DAY = "2019-05-31"
 """Last day of the training and validation part; what follows is the test part, and never leaves this module."""
-
-DAY_TYPES = (WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY)
 
 ORIGIN = (
     "https://raw.githubusercontent.com/ageron/data/2ea73147454d2ff8c8a933913be4606f05b352ca/"
