@@ -32,9 +32,14 @@ def evaluate(model: str, store: Path, version: int | None, file: Path, period: P
     """Measure a published bundle on a file of its data set's form; prints JSON."""
     alias = read_aliases(store).get(model)
     name = alias.name if alias else model
-    version = version or (alias.version if alias else None) or max(list_versions(store).get(name, [0]))
-    if version == 0 or name not in RECIPES:
+    versions = list_versions(store).get(name, [])
+    if not versions or name not in RECIPES:
         print(f"there is no bundle {model!r} in {store}, or no recipe for it", file=sys.stderr)
+        return 2
+    if version is None:
+        version = alias.version if alias and alias.version else versions[-1]
+    if version not in versions:
+        print(f"{name} has no version {version} in {store}; it has {', '.join(map(str, versions))}", file=sys.stderr)
         return 2
     bundle = read_bundle(version_folder(store, name, version))
     recipe = RECIPES[name]()

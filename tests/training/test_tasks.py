@@ -641,10 +641,12 @@ def test_unknown_model_is_said_so(model: str, evaluate: Any, tmp_path: Path) -> 
     assert f"no bundle {model!r}" in err
 
 
-def test_unknown_version_is_said_so(evaluate: Any, tmp_path: Path) -> None:
-    status, out, err = evaluate("spam", sms_file(tmp_path, UNSEEN), "--version", "7")
-    assert (status, out) == (1, "")
-    assert "can't be read: No such file" in err
+@pytest.mark.parametrize("version", ["0", "7"])
+def test_unknown_version_is_said_so(version: str, evaluate: Any, tmp_path: Path) -> None:
+    status, out, err = evaluate("spam", sms_file(tmp_path, UNSEEN), "--version", version)
+    assert (status, out) == (2, "")
+    assert f"spam-cnn has no version {version} in" in err
+    assert "it has 1" in err
 
 
 def test_absent_store_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

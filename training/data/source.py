@@ -6,7 +6,6 @@ once into the user's cache folder by pooch, and verified.
 
 import hashlib
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pooch
@@ -15,14 +14,6 @@ import requests
 
 class DataUnavailable(RuntimeError):
     """Neither a local copy nor the public origin could be read; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """The text of a data set's file, and the sha256 of each file it was read from."""
-
-    text: str
-    checksums: dict[str, str] = field(default_factory=dict)
 
 
 def local_folder(data_set: str) -> Path | None:

@@ -77,7 +77,7 @@ class ForecastRecipe:
     first_step_weight: float
     """Weight of the next day's loss relative to that of each later day."""
     spoiling: float
-    """How often training hides values, a past series or day types, relative to `_Spoiler`'s own shares."""
+    """How often training hides values, a past series or day types, relative to the shares in `_Stretches`."""
     schedule: Schedule
     intended_use: str
     limits: str
@@ -177,7 +177,15 @@ def evaluate(
     reporting days themselves. The days before them are history; where the file begins too late for them, they are
     taken from the data set, if it can be read, and the first week of the file is history else.
     """
-    assert isinstance(manifest.spec, ForecastSpec)
+    spec = manifest.spec
+    assert isinstance(spec, ForecastSpec)
+    # What the bundle reads is in the bundle; today's recipe may read something else.
+    recipe = dataclasses.replace(
+        recipe,
+        context_length=spec.context_length,
+        past=tuple(covariate.name for covariate in spec.past_covariates),
+        day_types=tuple(spec.future_covariates[0].categories),
+    )
     source = COVARIATE_SERIES[recipe.data]
     series = source.load_file(path)
     last = series.date_at(len(series.target) - 1)
@@ -202,7 +210,7 @@ def evaluate(
         "last_target": end.isoformat(),
         "next_day_origins": len(origins),
         "complete_origins": len(origins.complete()),
-        "model": describe(origins.actual, quantiles, recipe.network.quantile_levels),
+        "model": describe(origins.actual, quantiles, tuple(spec.quantile_levels)),
         "seasonal_naive": _point_figures(origins.actual, seasonal_naive(origins)),
     }
 
