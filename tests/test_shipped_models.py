@@ -13,7 +13,7 @@ from training.__main__ import main
 from training.export import EXPORT_TOLERANCE, session
 from training.recipes import RECIPES
 from training.tasks import Period
-from training.tasks.forecast import SeriesSamples
+from training.tasks.samples import SeriesSamples
 from training.tasks.table import TASKS
 
 STORE = Path(__file__).resolve().parents[1] / "models_store"

@@ -17,8 +17,8 @@ from training.models.cnn import CNNConfig
 from training.models.text_classifier import TextClassifierConfig
 from training.models.wavenet import WaveNetConfig
 from training.recipes import ridership_wavenet, spam_cnn
-from training.tasks.classify import ClassifyRecipe
-from training.tasks.forecast import ForecastRecipe
+from training.tasks.classify_recipe import ClassifyRecipe
+from training.tasks.forecast_recipe import ForecastRecipe
 from training.tokenizer import TokenizerConfig
 
 SPAM_WORDS = ("win", "prize", "free", "claim", "cash", "call", "urgent", "text", "offer", "winner")

@@ -11,8 +11,8 @@ from training.models.cnn import CNNConfig
 from training.models.forecaster import ForecasterConfig
 from training.models.text_classifier import TextClassifierConfig
 from training.models.wavenet import WaveNetConfig
-from training.tasks.classify import ClassifyRecipe
-from training.tasks.forecast import ForecastRecipe
+from training.tasks.classify_recipe import ClassifyRecipe
+from training.tasks.forecast_recipe import ForecastRecipe
 from training.tokenizer import TokenizerConfig
 
 Recipe = ClassifyRecipe | ForecastRecipe

@@ -17,7 +17,7 @@ from tests.training.small import unfitted
 from training.export import CHECKED, EXAMPLE, EXPORT_TOLERANCE, ExportDiffers, check, session, trace
 from training.publish import publish
 from training.tasks import TrainedModel
-from training.tasks.classify import TextSamples
+from training.tasks.samples import TextSamples
 
 VOCABULARY = 30
 

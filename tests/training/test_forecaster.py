@@ -17,7 +17,8 @@ from training.export import session, trace
 from training.models import ARCHITECTURES
 from training.models.forecaster import WEEK, EveryStep, Forecaster, ForecasterConfig, LastStep
 from training.recipes import ridership_wavenet
-from training.tasks.forecast import Origins, SeriesSamples
+from training.tasks.origins import Origins
+from training.tasks.samples import SeriesSamples
 
 RECIPE = tiny_ridership()
 CONFIG = RECIPE.network
@@ -72,7 +73,7 @@ def every_step() -> Run:
 def known() -> Inputs:
     """A context of made-up days and the day types of two weeks more; one row."""
     begin = SERIES.start + dt.timedelta(days=150)
-    return Origins.of(SERIES, RECIPE, begin, begin).inputs
+    return Origins.of(SERIES, RECIPE.spec(), begin, begin).inputs
 
 
 def changed(inputs: Inputs, **arrays: NDArray[Any]) -> Inputs:

@@ -23,9 +23,10 @@ from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.splits import near_duplicate_key, without_near_duplicates
 from training.recipes import RECIPES
-from training.tasks import TrainedModel, classify, forecast
-from training.tasks.classify import ClassifyRecipe
-from training.tasks.forecast import Origins
+from training.tasks import TrainedModel, classify, forecast, forecast_figures, text_batches
+from training.tasks import stretches as stretches_
+from training.tasks.classify_recipe import ClassifyRecipe
+from training.tasks.origins import Origins
 from training.tasks.table import TASKS
 from training.tokenizer import MASK_ID
 
@@ -111,10 +112,10 @@ def test_labels_turned_round_turn_the_figures_round(with_seen: TrainedModel, wit
 # --- classify: batches -----------------------------------------------------------------------------------------------
 
 
-def encoded(lengths: list[int], fragment_probability: float) -> classify._EncodedTexts:
+def encoded(lengths: list[int], fragment_probability: float) -> text_batches.EncodedTexts:
     """Texts of a start token, 2, and ids that count up from 10."""
     ids = [np.array([2, *range(10, 9 + length)]) for length in lengths]
-    return classify._EncodedTexts(ids, np.arange(len(lengths)) % 2, fragment_probability, np.random.default_rng(0))
+    return text_batches.EncodedTexts(ids, np.arange(len(lengths)) % 2, fragment_probability, np.random.default_rng(0))
 
 
 def test_fragment_is_the_start_token_and_a_stretch_of_the_text() -> None:
@@ -124,10 +125,10 @@ def test_fragment_is_the_start_token_and_a_stretch_of_the_text() -> None:
         (ids, label), (fragment, same_label) = whole[number], cut[number]
         assert len(ids) == length
         assert label == same_label == number % 2
-        if length <= classify.MIN_FRAGMENT:
+        if length <= text_batches.MIN_FRAGMENT:
             np.testing.assert_array_equal(fragment, ids)
         else:
-            assert classify.MIN_FRAGMENT < len(fragment) <= length
+            assert text_batches.MIN_FRAGMENT < len(fragment) <= length
             np.testing.assert_array_equal(fragment, [2, *range(fragment[1], fragment[1] + len(fragment) - 1)])
             assert 10 <= fragment[1] <= fragment[-1] <= ids[-1]
     assert len({tuple(cut[number][0]) for number in range(6, 140, 7)}) > 15
@@ -135,7 +136,7 @@ def test_fragment_is_the_start_token_and_a_stretch_of_the_text() -> None:
 
 def test_batches_hold_every_text_once_in_another_order_each_epoch() -> None:
     lengths = np.random.default_rng(0).integers(1, 100, 300).tolist()
-    sampler = classify._SimilarLengths(lengths, 16, seed=0)
+    sampler = text_batches.SimilarLengths(lengths, 16, seed=0)
     epochs = [list(sampler) for _ in range(2)]
     for batches in epochs:
         assert len(batches) == len(sampler) == 19
@@ -143,7 +144,7 @@ def test_batches_hold_every_text_once_in_another_order_each_epoch() -> None:
         spreads = [max(lengths[row] for row in batch) - min(lengths[row] for row in batch) for batch in batches]
         assert np.mean(spreads) < 25  # of texts drawn at random it is about 90
     assert epochs[0] != epochs[1]
-    in_order = classify._SimilarLengths(lengths, 16, seed=None)
+    in_order = text_batches.SimilarLengths(lengths, 16, seed=None)
     assert list(in_order) == list(in_order)
     assert sorted(row for batch in in_order for row in batch) == list(range(300))
 
@@ -156,7 +157,7 @@ def test_tokens_are_hidden_in_training_alone_and_never_the_special_ones() -> Non
 
     seen: list[torch.Tensor] = []
     ids = torch.arange(30).repeat(50, 1)
-    loss, network = classify._Loss(mask_probability=0.5), Noting()
+    loss, network = text_batches.TextLoss(mask_probability=0.5), Noting()
     loss(network.train(), (ids, torch.zeros(50, dtype=torch.int64)))
     loss(network.eval(), (ids, torch.zeros(50, dtype=torch.int64)))
     trained, validated = seen
@@ -218,7 +219,7 @@ def numbered_days(last: dt.date) -> CovariateSeries:
 @pytest.mark.parametrize("last_day", [LAST_TARGET, LAST_TARGET + dt.timedelta(days=5), dt.date(2019, 7, 31)])
 def test_history_ends_the_day_before_the_first_target(first_target: dt.date, last_day: dt.date) -> None:
     """Also where the file goes on behind the last target, of which nothing is read but day types, or begins late."""
-    origins = Origins.of(numbered_days(last_day), RIDERSHIP, first_target, LAST_TARGET)
+    origins = Origins.of(numbered_days(last_day), RIDERSHIP.spec(), first_target, LAST_TARGET)
     context, horizon = RIDERSHIP.context_length, RIDERSHIP.network.horizon
     first, last = (first_target - START).days, (LAST_TARGET - START).days
     assert len(origins) == last - first + 1
@@ -238,7 +239,7 @@ def test_history_ends_the_day_before_the_first_target(first_target: dt.date, las
 
 
 def test_complete_origins_are_those_whose_horizon_came_true() -> None:
-    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, FIRST_TARGET, LAST_TARGET)
+    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP.spec(), FIRST_TARGET, LAST_TARGET)
     complete = origins.complete()
     assert (len(origins), len(complete)) == (95, 82)
     assert np.isfinite(complete.actual).all()
@@ -247,7 +248,7 @@ def test_complete_origins_are_those_whose_horizon_came_true() -> None:
 
 
 def test_one_day_makes_one_origin() -> None:
-    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, LAST_TARGET, LAST_TARGET)
+    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP.spec(), LAST_TARGET, LAST_TARGET)
     assert len(origins) == 1
     assert len(origins.complete()) == 0
     assert np.isfinite(origins.actual).sum() == 1
@@ -265,13 +266,13 @@ def test_one_day_makes_one_origin() -> None:
 )
 def test_period_outside_the_file_is_named(start: dt.date, end: dt.date, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, start, end)
+        Origins.of(numbered_days(LAST_TARGET), RIDERSHIP.spec(), start, end)
 
 
 def test_seasonal_naive_repeats_the_last_week() -> None:
-    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP, FIRST_TARGET, LAST_TARGET)
+    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP.spec(), FIRST_TARGET, LAST_TARGET)
     first = (FIRST_TARGET - START).days
-    naive = forecast.seasonal_naive(origins)
+    naive = forecast_figures.seasonal_naive(origins)
     assert naive.shape == origins.actual.shape
     np.testing.assert_array_equal(naive[0], [*range(first - 7, first)] * 2)
     np.testing.assert_array_equal(naive[94], np.array([*range(first - 7, first)] * 2) + 94)
@@ -280,7 +281,7 @@ def test_seasonal_naive_repeats_the_last_week() -> None:
 def test_figures_of_quantiles_by_hand() -> None:
     actual = np.array([[10.0, 20.0], [30.0, 40.0], [50.0, np.nan]])
     ends_and_median = np.array([[[8.0, 9, 12], [18, 21, 22]], [[24, 26, 29], [30, 33, 36]], [[44, 48, 54], [0, 0, 0]]])
-    figures = forecast.describe(actual, ends_and_median, (0.025, 0.5, 0.975))
+    figures = forecast_figures.describe(actual, ends_and_median, (0.025, 0.5, 0.975))
     assert figures["mae_next_day"] == pytest.approx((1 + 4 + 2) / 3)
     assert figures["mae_by_horizon"] == [2.5, 4.0]  # of the two origins whose horizon came true
     assert figures["mae_mean_of_14"] == 3.25
@@ -297,7 +298,7 @@ def test_days_no_origin_completes_are_measured_by_the_next_day_alone() -> None:
     actual[:, 0] = [1.0, 2.0, 3.0]
     quantiles = np.full((3, 14, 3), 100.0)
     quantiles[:, 0] = [-2.0, 1.0, 2.0]
-    figures = forecast.describe(actual, quantiles, (0.025, 0.5, 0.975))
+    figures = forecast_figures.describe(actual, quantiles, (0.025, 0.5, 0.975))
     assert figures == {
         "mae_next_day": 1.0,
         "coverage_80_next_day": pytest.approx(1 / 3),
@@ -366,7 +367,7 @@ def test_weights_are_fitted_to_the_days_before_the_calibration_alone(
 def test_spoiling_changes_what_is_read_and_never_the_target(spoiling: float) -> None:
     days = numbered_days(LAST_TARGET)
     recipe = dataclasses.replace(RIDERSHIP, spoiling=spoiling)
-    stretches = forecast._Stretches(days, recipe, np.random.default_rng(0))
+    stretches = stretches_.Stretches(days, recipe, np.random.default_rng(0))
     length, horizon = recipe.stretch_days, recipe.network.horizon
     assert len(stretches) == len(days.target) - length - horizon + 1
     codes = np.array([1 + recipe.day_types.index(kind) for kind in days.future["day_type"]])
@@ -690,8 +691,8 @@ def test_reported_messages_have_no_near_duplicate_in_training(real_data: Path) -
 def test_shipped_forecaster_is_reported_on_the_lectures_days(real_data: Path) -> None:
     recipe: Any = RECIPES["ridership-wavenet"]()
     series = COVARIATE_SERIES["cta_ridership"].load().series
-    origins = Origins.of(series, recipe, recipe.reporting_start, recipe.reporting_end)
+    origins = Origins.of(series, recipe.spec(), recipe.reporting_start, recipe.reporting_end)
     assert (len(origins), len(origins.complete())) == (95, 82)
-    march_to_may = Origins.of(series, recipe, dt.date(2019, 3, 1), recipe.reporting_end)
-    errors = np.abs(march_to_may.actual - forecast.seasonal_naive(march_to_may))
+    march_to_may = Origins.of(series, recipe.spec(), dt.date(2019, 3, 1), recipe.reporting_end)
+    errors = np.abs(march_to_may.actual - forecast_figures.seasonal_naive(march_to_may))
     assert errors[:, 0].mean() == pytest.approx(42_143, abs=1)  # the lecture's figure, A. Géron, chapter 15

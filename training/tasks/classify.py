@@ -1,4 +1,4 @@
-"""The task of labelling texts: batches, loss, folds, calibration, metrics, baselines.
+"""The task of labelling texts: from data to figures beside baselines.
 
 One run: the training part is divided into folds that keep near-duplicates together. Each fold fits a network, stopping
 early on the part it left out; the epochs found, and the predictions on the parts left out, decide how long the final
@@ -10,9 +10,8 @@ import dataclasses
 import logging
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,56 +21,27 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch import nn
+from torch.utils.data import DataLoader
 
-from bundle.golden import Arrays, Run
+from bundle.golden import Run
 from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest, TensorSpec
-from bundle.text import PAD_ID, TextEncoder, pad
+from bundle.text import TextEncoder, pad
 from training import metrics, plots
 from training.data import LABELLED_TEXTS
 from training.data.labelled_texts import LabelledTexts
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
-from training.fit import Fitted, Schedule, seed_everything
+from training.fit import Fitted, seed_everything
 from training.fit import fit as fit_network
-from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
+from training.models.text_classifier import CalibratedClassifier, TextClassifier
 from training.tasks import Period, TrainedModel, count_parameters
-from training.tokenizer import MASK_ID, SPECIAL_TOKENS, TokenizerConfig, train_tokenizer
+from training.tasks.classify_recipe import ClassifyRecipe
+from training.tasks.samples import TextSamples
+from training.tasks.text_batches import EncodedTexts, SimilarLengths, TextLoss, collate
+from training.tokenizer import train_tokenizer
 
 logger = logging.getLogger(__name__)
-
-MIN_FRAGMENT = 6
-"""Tokens of the shortest fragment shown in training."""
-
-
-@dataclass(frozen=True)
-class ClassifyRecipe:
-    """Everything that decides a published text classifier."""
-
-    task: ClassVar[str] = "classify"
-    name: str
-    alias: str
-    data: str
-    """Name of a data set in `training.data.LABELLED_TEXTS`."""
-    labels: tuple[str, ...]
-    positive_label: str
-    architecture: str
-    settings: Any
-    """Of the architecture."""
-    network: TextClassifierConfig
-    tokenizer: TokenizerConfig
-    max_tokens: int
-    mask_probability: float
-    """Share of the tokens hidden in training, so that no single one decides."""
-    fragment_probability: float
-    """Share of the texts of which training shows a fragment only, so that short ones are told apart too."""
-    schedule: Schedule
-    num_folds: int
-    golden_texts: tuple[str, ...]
-    intended_use: str
-    limits: str
 
 
 def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
@@ -276,7 +246,7 @@ class _Run:
         )
         fitted = fit_network(
             network,
-            _Loss(recipe.mask_probability),
+            TextLoss(recipe.mask_probability),
             self._batches(train, encoder, shuffle=True),
             None if valid is None else self._batches(valid, encoder, shuffle=False),
             recipe.schedule,
@@ -287,14 +257,14 @@ class _Run:
         return network.eval(), encoder, fitted
 
     def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
-        data_set = _EncodedTexts(
+        data_set = EncodedTexts(
             [encoder.encode(text).ids for text in rows.texts],
             self.codes(rows.labels),
             self.recipe.fragment_probability if shuffle else 0.0,
             np.random.default_rng(self.seed),
         )
-        sampler = _SimilarLengths(data_set.lengths, self.recipe.schedule.batch_size, self.seed if shuffle else None)
-        return DataLoader(data_set, batch_sampler=sampler, collate_fn=_collate)
+        sampler = SimilarLengths(data_set.lengths, self.recipe.schedule.batch_size, self.seed if shuffle else None)
+        return DataLoader(data_set, batch_sampler=sampler, collate_fn=collate)
 
     @torch.no_grad()
     def logits(self, network: nn.Module, encoder: TextEncoder, texts: Sequence[str]) -> NDArray[np.floating]:
@@ -309,89 +279,3 @@ class _Run:
 def _chunks(texts: Sequence[str], size: int = 64) -> Iterator[Sequence[str]]:
     for start in range(0, len(texts), size):
         yield texts[start : start + size]
-
-
-class _Loss:
-    """Cross-entropy; in training, some tokens are hidden."""
-
-    def __init__(self, mask_probability: float) -> None:
-        self.mask_probability = mask_probability
-
-    def __call__(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        ids, labels = batch
-        if network.training and self.mask_probability:
-            hidden = (torch.rand(ids.shape) < self.mask_probability) & (ids >= len(SPECIAL_TOKENS))
-            ids = ids.masked_fill(hidden, MASK_ID)
-        return F.cross_entropy(network(ids), labels)
-
-
-class _EncodedTexts(Dataset[tuple[NDArray[np.int64], int]]):
-    """Ids and labels; now and then of a fragment: the start token and a random stretch of the text."""
-
-    def __init__(
-        self,
-        ids: list[NDArray[np.int64]],
-        labels: NDArray[np.int64],
-        fragment_probability: float,
-        rng: np.random.Generator,
-    ) -> None:
-        self.ids, self.labels = ids, labels
-        self.fragment_probability, self.rng = fragment_probability, rng
-        self.lengths = [len(row) for row in ids]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.int64], int]:
-        ids = self.ids[index]
-        if len(ids) > MIN_FRAGMENT and self.rng.random() < self.fragment_probability:
-            size = self.rng.integers(max(MIN_FRAGMENT, len(ids) // 4), len(ids))
-            first = self.rng.integers(1, len(ids) - size + 1)
-            ids = np.concatenate([ids[:1], ids[first : first + size]])
-        return ids, int(self.labels[index])
-
-
-def _collate(rows: list[tuple[NDArray[np.int64], int]]) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(pad([ids for ids, _ in rows])), torch.tensor([label for _, label in rows])
-
-
-class _SimilarLengths(Sampler[list[int]]):
-    """Batches of texts of similar length, so that little is padding; shuffled anew each epoch, or in order."""
-
-    def __init__(self, lengths: list[int], batch_size: int, seed: int | None) -> None:
-        self.lengths, self.batch_size = lengths, batch_size
-        self.rng = None if seed is None else np.random.default_rng(seed)
-
-    def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        size = self.batch_size
-        if self.rng is None:
-            order = np.argsort(self.lengths, kind="stable").tolist()
-            yield from (order[start : start + size] for start in range(0, len(order), size))
-            return
-        order = self.rng.permutation(len(self.lengths)).tolist()
-        batches = []
-        for start in range(0, len(order), 8 * size):  # similar among 8 batches' worth, random beyond
-            chunk = sorted(order[start : start + 8 * size], key=lambda row: self.lengths[row])
-            batches += [chunk[first : first + size] for first in range(0, len(chunk), size)]
-        yield from (batches[place] for place in self.rng.permutation(len(batches)))
-
-
-@dataclass(frozen=True)
-class TextSamples:
-    """Rows of random ids of random length, to check an export with."""
-
-    vocabulary_size: int
-
-    def draw(self, rng: np.random.Generator, batch: int, time: int) -> dict[str, NDArray[np.generic]]:
-        """The first row fills the whole width, the others are shorter and padded."""
-        ids = rng.integers(len(SPECIAL_TOKENS), self.vocabulary_size, size=(batch, time))
-        lengths = np.concatenate([[time], rng.integers(1, time + 1, size=batch - 1)])
-        ids[np.arange(time) >= lengths[:, None]] = PAD_ID
-        return {"ids": ids.astype(np.int64)}
-
-    def pad(self, inputs: Arrays, extra: int) -> dict[str, NDArray[np.generic]]:
-        """Padded on the right."""
-        return {"ids": np.pad(inputs["ids"], ((0, 0), (0, extra)), constant_values=PAD_ID)}

@@ -1,0 +1,75 @@
+"""Figures of forecasts, and the plain forecasts they stand beside."""
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from statsforecast.models import ARIMA, AutoETS
+
+from bundle.series import interval_levels, quantiles_at
+from training import metrics
+from training.data.covariate_series import CovariateSeries
+from training.models.forecaster import WEEK
+from training.tasks.origins import Origins
+
+logger = logging.getLogger(__name__)
+
+REPORTED_LEVELS = (80, 95)
+
+
+def describe(
+    actual: NDArray[np.floating], quantiles: NDArray[np.floating], levels: tuple[float, ...]
+) -> dict[str, Any]:
+    """All figures of quantile forecasts `[origins, horizon, levels]`, in the series' units.
+
+    Where no origin's whole horizon came true, those of the next day alone.
+    """
+    figures = point_figures(actual, quantiles[..., len(levels) // 2])
+    complete = np.isfinite(actual).all(axis=1)
+    if complete.any():
+        figures["pinball"] = metrics.pinball(actual[complete], quantiles[complete], levels)
+    for level in REPORTED_LEVELS:
+        lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
+        if complete.any():
+            figures[f"coverage_{level}"] = metrics.coverage(actual[complete], lower[complete], upper[complete])
+        figures[f"coverage_{level}_next_day"] = metrics.coverage(actual[:, 0], lower[:, 0], upper[:, 0])
+    return figures
+
+
+def point_figures(actual: NDArray[np.floating], forecast: NDArray[np.floating]) -> dict[str, Any]:
+    """Errors of point forecasts `[origins, horizon]`: of the next day, and by horizon where a whole one came true."""
+    figures: dict[str, Any] = {"mae_next_day": float(np.abs(actual[:, 0] - forecast[:, 0]).mean())}
+    complete = np.isfinite(actual).all(axis=1)
+    if complete.any():
+        by_horizon = metrics.absolute_error_by_horizon(actual[complete], forecast[complete])
+        figures |= {"mae_mean_of_14": float(by_horizon.mean()), "mae_by_horizon": by_horizon.tolist()}
+    return figures
+
+
+def seasonal_naive(origins: Origins) -> NDArray[np.float64]:
+    """The last known week, repeated."""
+    week = origins.inputs["history"][:, -WEEK:].astype(np.float64)
+    return np.tile(week, (1, origins.actual.shape[1] // WEEK))
+
+
+def baselines(series: CovariateSeries, origins: Origins) -> dict[str, dict[str, Any]]:
+    """The same figures for simple forecasts from the same origins.
+
+    The statistical models are fitted anew at each origin, to the two years before it. The seasonal ARIMA is the
+    lecture's (A. Géron, "Hands-On Machine Learning", 3rd edition, chapter 15).
+    """
+    models: dict[str, Any] = {
+        "auto_ets": AutoETS(season_length=WEEK),
+        "seasonal_arima": ARIMA(order=(1, 0, 0), season_length=WEEK, seasonal_order=(0, 1, 1)),
+    }
+    horizon = origins.actual.shape[1]
+    figures = {"seasonal_naive": point_figures(origins.actual, seasonal_naive(origins))}
+    for name, model in models.items():
+        logger.info("baseline %s: %d fits", name, len(origins))
+        forecasts = []
+        for last in range(origins.first, origins.first + len(origins)):
+            history = series.target[max(0, last + 1 - 730) : last + 1]
+            forecasts.append(model.forecast(y=history, h=horizon)["mean"])
+        figures[name] = point_figures(origins.actual, np.stack(forecasts))
+    return figures

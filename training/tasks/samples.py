@@ -1,0 +1,63 @@
+"""Random inputs of each task's graph, to trace an export and to check it with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.golden import Arrays
+from bundle.text import PAD_ID
+from training.models.forecaster import WEEK
+from training.tokenizer import SPECIAL_TOKENS
+
+
+@dataclass(frozen=True)
+class TextSamples:
+    """Rows of random ids of random length, to check an export with."""
+
+    vocabulary_size: int
+
+    def draw(self, rng: np.random.Generator, batch: int, time: int) -> dict[str, NDArray[np.generic]]:
+        """The first row fills the whole width, the others are shorter and padded."""
+        ids = rng.integers(len(SPECIAL_TOKENS), self.vocabulary_size, size=(batch, time))
+        lengths = np.concatenate([[time], rng.integers(1, time + 1, size=batch - 1)])
+        ids[np.arange(time) >= lengths[:, None]] = PAD_ID
+        return {"ids": ids.astype(np.int64)}
+
+    def pad(self, inputs: Arrays, extra: int) -> dict[str, NDArray[np.generic]]:
+        """Padded on the right."""
+        return {"ids": np.pad(inputs["ids"], ((0, 0), (0, extra)), constant_values=PAD_ID)}
+
+
+@dataclass(frozen=True)
+class SeriesSamples:
+    """Random daily series with a week's shape, to check an export with."""
+
+    past: tuple[str, ...]
+    horizon: int
+    num_day_types: int
+
+    def draw(self, rng: np.random.Generator, batch: int, time: int) -> dict[str, NDArray[Any]]:
+        """Some rows begin late, some values are missing, some day types unknown."""
+        shape = np.tile([1.0, 1, 1, 1, 1, 0.6, 0.4], time // WEEK + 1)[:time]
+        begins = rng.integers(0, time, size=(batch, 1)) * (rng.random((batch, 1)) < 0.5)
+        hidden = (np.arange(time) < begins) & (np.arange(time) < time - 1)
+        rows: dict[str, NDArray[Any]] = {}
+        for name in ("history", *(f"past_{name}" for name in self.past)):
+            values = 5e5 * shape * rng.uniform(0.8, 1.2, size=(batch, time))
+            values[rng.random(values.shape) < 0.05] = np.nan
+            values[hidden] = np.nan
+            values[:, -1] = 5e5
+            rows[name] = values.astype(np.float32)
+        codes = rng.integers(0, self.num_day_types + 1, size=(batch, time + self.horizon))
+        codes[:, :time][hidden] = 0
+        rows["future_day_type"] = codes.astype(np.int64)
+        return rows
+
+    def pad(self, inputs: Arrays, extra: int) -> dict[str, NDArray[Any]]:
+        """Padded on the left: NaN before the series, unknown before the day types."""
+        return {
+            name: np.pad(array, ((0, 0), (extra, 0)), constant_values=0 if array.dtype == np.int64 else np.nan)
+            for name, array in inputs.items()
+        }
