@@ -115,11 +115,11 @@ def fit(
             num_sanity_val_steps=0,
         )
         trainer.fit(module, train, valid)
+    network.eval()
     if checkpoint is None:
         return Fitted(num_epochs, module.epochs)
     best = torch.load(checkpoint.best_model_path, weights_only=True)
     module.load_state_dict(best["state_dict"])
-    network.eval()
     return Fitted(int(best["epoch"]) + 1, module.epochs)
 
 

@@ -172,7 +172,7 @@ def fit_widening(
         lower, upper = said[:, middle - step], said[:, middle + step]
         needed = np.maximum((median - values) / (median - lower), (values - median) / (upper - median))
         covered = min(1.0, np.ceil((len(values) + 1) * (levels[middle + step] - levels[middle - step])) / len(values))
-        factor = max(factor, float(np.quantile(needed, covered, method="higher")))
+        factor = max(factor, float(np.quantile(needed, covered, method="inverted_cdf")))
         widening[[middle - step, middle + step]] = factor
     return widening
 
