@@ -124,72 +124,86 @@ class Forecaster(nn.Module):
         self, history_BT: Tensor, past_BPT: Tensor, codes_BS: Tensor, steps: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Quantiles `[B, N, H, Q]` at the given steps (all by default), and the level `[B, N]` they are scaled by."""
-        config, horizon = self.config, self.config.horizon
+        past = self._past(history_BT, past_BPT, codes_BS)
+        every_step = torch.arange(history_BT.shape[1], device=history_BT.device)
+        next_day = self._first_forecast(past, every_step, self.ahead_days[:1])
+        read_BTD = self.body(self._features(past, next_day), past.started)
+
+        steps_N = every_step if steps is None else steps
+        first = self._first_forecast(past, steps_N, self.ahead_days)
+        level_BN = past.level[:, 0].index_select(1, steps_N)
+        deviation_BNHQ = self._head(read_BTD.index_select(1, steps_N), first, level_BN)
+        return first.anchor.unsqueeze(3) + level_BN[:, :, None, None] * deviation_BNHQ, level_BN
+
+    def _past(self, history_BT: Tensor, past_BPT: Tensor, codes_BS: Tensor) -> "_Past":
+        """What is known of each step: values and whether observed, levels, deviations from them, day types."""
         values_BVT = torch.cat([history_BT.unsqueeze(1), past_BPT], dim=1)  # target first
         observed_BVT = (~torch.isnan(values_BVT)).to(torch.float32)
         values_BVT = torch.nan_to_num(values_BVT)
         started_BT = (observed_BVT.sum(dim=1).cumsum(dim=1) > 0).to(torch.float32)
         days_BSK = self._day_types(codes_BS, started_BT)
-        num_steps = history_BT.shape[1]
-        today_BTK = days_BSK[:, :num_steps]
-
-        # Levels, and what each day deviates from them.
+        today_BTK = days_BSK[:, : history_BT.shape[1]]
         usual_BVT = torch.einsum("btk,vk->bvt", today_BTK, self.references)
         level_BVT = self._level(values_BVT, observed_BVT, usual_BVT)
-        relative_BVT = (values_BVT / level_BVT - usual_BVT / self.references[:, 1].view(1, -1, 1)) * observed_BVT
-        of_type_BTK = self._level_of_each_type(values_BVT[:, 0], observed_BVT[:, 0], today_BTK, level_BVT[:, 0])
-
-        # A first forecast: of the next day from every step, and of all days ahead from the steps asked for.
-        past = _Past(values_BVT, observed_BVT, relative_BVT, days_BSK, of_type_BTK, self._weeks * WEEK)
-        every_step = torch.arange(num_steps, device=history_BT.device)
-        next_day = self._first_forecast(past, every_step, self.ahead_days[:1])
-        steps_N = every_step if steps is None else steps
-        first = self._first_forecast(past, steps_N, self.ahead_days)
-
-        # What the architecture reads of each past day.
-        surprise_BT = (values_BVT[:, 0] - _delayed(next_day.anchor[:, :, 0], 1)) / level_BVT[:, 0]
-        surprise_BT = surprise_BT * observed_BVT[:, 0] * _delayed(started_BT, 1)
-        changes_BVT = (
-            (values_BVT - _delayed(values_BVT, WEEK)) / level_BVT * observed_BVT * _delayed(observed_BVT, WEEK)
+        return _Past(
+            values=values_BVT,
+            observed=observed_BVT,
+            started=started_BT,
+            level=level_BVT,
+            relative=(values_BVT / level_BVT - usual_BVT / self.references[:, 1].view(1, -1, 1)) * observed_BVT,
+            day_types=days_BSK,
+            of_type=self._level_of_each_type(values_BVT[:, 0], observed_BVT[:, 0], today_BTK, level_BVT[:, 0]),
+            reach=self._weeks * WEEK,
         )
+
+    def _features(self, past: "_Past", next_day: "_FirstForecast") -> Tensor:
+        """What the architecture reads of each past day `[B, T, C]`: how it deviated from what was expected."""
+        started_B1T = past.started.unsqueeze(1)
+        surprise_BT = (past.values[:, 0] - _delayed(next_day.anchor[:, :, 0], 1)) / past.level[:, 0]
+        surprise_BT = surprise_BT * past.observed[:, 0] * _delayed(past.started, 1)
+        changes_BVT = (past.values - _delayed(past.values, WEEK)) / past.level
+        changes_BVT = changes_BVT * past.observed * _delayed(past.observed, WEEK)
         features_BCT = torch.cat(
             [
                 5 * surprise_BT.unsqueeze(1),
                 5 * changes_BVT[:, 1:],
-                3 * relative_BVT,
-                observed_BVT,
-                *(3 * self._trend(level_BVT[:, :1], started_BT.unsqueeze(1), days) for days in (7, 28)),
+                3 * past.relative,
+                past.observed,
+                *(3 * self._trend(past.level[:, :1], started_B1T, days) for days in (7, 28)),
             ],
             dim=1,
         ).clamp(-6, 6)
+        today_BTK = past.day_types[:, : past.started.shape[1]]
         features_BTC = torch.cat([features_BCT.transpose(1, 2), today_BTK, next_day.day_types[:, :, 0]], dim=2)
-        read_BTD = self.body(features_BTC * started_BT.unsqueeze(2), started_BT)
+        return features_BTC * past.started.unsqueeze(2)
 
-        # The head, for the steps asked for.
-        level_BN = level_BVT[:, 0].index_select(1, steps_N)
+    def _head(self, read_BND: Tensor, first: "_FirstForecast", level_BN: Tensor) -> Tensor:
+        """Deviation from the anchor, in levels `[B, N, H, Q]`: one small network for every day ahead."""
+        config = self.config
         level_BN1 = level_BN.unsqueeze(2)
-        shared = self.context(self.dropout(read_BTD.index_select(1, steps_N)))
-        shared_BN1C, own_BNC = shared[..., : config.context_size].unsqueeze(2), shared[..., config.context_size :]
+        read_BNC = self.context(self.dropout(read_BND))
+        shared_BN1C, own_BNC = read_BNC[..., : config.context_size].unsqueeze(2), read_BNC[..., config.context_size :]
         lags = slice(0, config.lag_weeks)
         deviation_BNHW = (first.lags - first.anchor.unsqueeze(3)) / level_BN1.unsqueeze(3) * first.observed
-        pieces = [
-            (first.anchor / level_BN1 - 0.75).unsqueeze(3) * 2,
-            ((first.expected - first.anchor) / level_BN1 * 3).clamp(-4, 4).unsqueeze(3),
-            first.weight.unsqueeze(3) / 2,
-            (3 * deviation_BNHW[..., lags]).clamp(-4, 4),
-            first.alike[..., lags],
-            first.observed[..., lags],
-            *((3 * relative[..., lags]).clamp(-4, 4) for relative in first.relative_past),
-            first.calendar,
-            own_BNC.reshape(*own_BNC.shape[:2], horizon, config.step_size),
-        ]
-        around_BNHC = torch.cat(pieces, dim=3)
+        around_BNHC = torch.cat(
+            [
+                (first.anchor / level_BN1 - 0.75).unsqueeze(3) * 2,
+                ((first.expected - first.anchor) / level_BN1 * 3).clamp(-4, 4).unsqueeze(3),
+                first.weight.unsqueeze(3) / 2,
+                (3 * deviation_BNHW[..., lags]).clamp(-4, 4),
+                first.alike[..., lags],
+                first.observed[..., lags],
+                *((3 * relative[..., lags]).clamp(-4, 4) for relative in first.relative_past),
+                first.calendar,
+                own_BNC.reshape(*own_BNC.shape[:2], config.horizon, config.step_size),
+            ],
+            dim=3,
+        )
         same_for_all = torch.zeros_like(around_BNHC[..., :1])
         hidden = torch.cat([around_BNHC, shared_BN1C + same_for_all, self.step_embedding + same_for_all], dim=3)
         hidden = self.dropout(F.silu(self.first(hidden)))
         hidden = hidden + F.silu(self.second(hidden))
-        quantiles_BNHQ = self._ordered(self.output(hidden))
-        return first.anchor.unsqueeze(3) + level_BN1.unsqueeze(3) * quantiles_BNHQ, level_BN
+        return self._ordered(self.output(hidden))
 
     @property
     def _weeks(self) -> int:
@@ -287,8 +301,10 @@ class Forecaster(nn.Module):
 class _Past:
     """What is known of each step, to be looked up by its position; zero before the first one."""
 
-    values: Tensor  # (B, V, T)
+    values: Tensor  # (B, V, T), target first
     observed: Tensor  # (B, V, T)
+    started: Tensor  # (B, T)
+    level: Tensor  # (B, V, T)
     relative: Tensor  # (B, V, T)
     day_types: Tensor  # (B, S, K)
     of_type: Tensor  # (B, T, K)
