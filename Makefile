@@ -30,14 +30,11 @@ lock:  ## deploy/requirements.lock, for the image; run it on the image's Python:
 image:  ## the container image, seqserve:latest
 	docker build --tag seqserve .
 
-.venv/installed: pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --editable .
-	touch $@
+.venv/installed: PROJECT = .
+.venv-dev/installed: PROJECT = .[training,dev]
 
-.venv-dev/installed: pyproject.toml
+.venv/installed .venv-dev/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/pip install --quiet --editable '.[training,dev]'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --editable '$(PROJECT)'
 	touch $@

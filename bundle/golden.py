@@ -84,7 +84,12 @@ def _difference(expected: Arrays, actual: Arrays) -> float:
         got = actual.get(name)
         if got is None or got.shape != wanted.shape:
             raise GoldenMismatch(f"output {name!r} is absent or has another shape than the golden samples")
-        scale = max(float(np.abs(wanted).max(initial=0.0)), 1e-12)
-        difference = float(np.abs(got.astype(np.float64) - wanted.astype(np.float64)).max(initial=0.0)) / scale
-        worst = max(worst, difference if np.isfinite(difference) else np.inf)  # max() would drop a NaN
+        worst = max(worst, relative_difference(wanted, got))
     return worst
+
+
+def relative_difference(wanted: NDArray[Any], got: NDArray[Any]) -> float:
+    """Largest difference of two arrays of one shape, relative to the largest value wanted; infinite for a NaN."""
+    scale = max(float(np.abs(wanted).max(initial=0.0)), 1e-12)
+    difference = float(np.abs(got.astype(np.float64) - wanted.astype(np.float64)).max(initial=0.0)) / scale
+    return difference if np.isfinite(difference) else np.inf

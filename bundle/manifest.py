@@ -69,6 +69,14 @@ class ClassifySpec(_Part):
             raise ValueError("positive_label is not one of the labels")
         return self
 
+    def inputs(self) -> list[TensorSpec]:
+        """Inputs of the graph, in order."""
+        return [TensorSpec(name="ids", dtype="int64", shape=["batch", "time"])]
+
+    def outputs(self) -> list[TensorSpec]:
+        """Outputs of the graph."""
+        return [TensorSpec(name="probabilities", dtype="float32", shape=["batch", len(self.labels)])]
+
 
 class PastCovariate(_Part):
     """A second series known up to now; graph input `past_<name>:float32[batch,context]`, NaN where missing."""
@@ -124,6 +132,20 @@ class ForecastSpec(_Part):
             raise ValueError("quantile_levels must contain the median, 0.5")
         return self
 
+    def inputs(self) -> list[TensorSpec]:
+        """Inputs of the graph, in order: history, past covariates, future covariates."""
+        past = [f"past_{covariate.name}" for covariate in self.past_covariates]
+        future = [f"future_{covariate.name}" for covariate in self.future_covariates]
+        return [
+            *(TensorSpec(name=name, dtype="float32", shape=["batch", "context"]) for name in ("history", *past)),
+            *(TensorSpec(name=name, dtype="int64", shape=["batch", "context_and_horizon"]) for name in future),
+        ]
+
+    def outputs(self) -> list[TensorSpec]:
+        """Outputs of the graph."""
+        shape: list[int | str] = ["batch", self.horizon, len(self.quantile_levels)]
+        return [TensorSpec(name="quantiles", dtype="float32", shape=shape)]
+
 
 class TrainingData(_Part):
     """What the model was fitted on, so that a run can be traced and repeated."""
@@ -176,21 +198,11 @@ class Manifest(_Part):
         needed = {MODEL_FILE, GOLDEN_FILE} | ({TOKENIZER_FILE} if self.spec.task == "classify" else set())
         if missing := needed - self.files.keys():
             raise ValueError(f"files lacks {', '.join(sorted(missing))}")
-        inputs, outputs = _tensors(self.spec)
-        if {(spec.name, spec.dtype) for spec in self.inputs} != inputs:
-            raise ValueError(
-                f"inputs must be {', '.join(sorted(name for name, _ in inputs))}, as the task defines them"
-            )
-        if [(spec.name, spec.dtype, spec.shape[1:]) for spec in self.outputs] != [outputs]:
-            raise ValueError(f"outputs must be {outputs[0]} of shape [batch, {', '.join(map(str, outputs[2]))}]")
+        for kind, written, defined in (
+            ("inputs", self.inputs, self.spec.inputs()),
+            ("outputs", self.outputs, self.spec.outputs()),
+        ):
+            if written != defined:
+                shown = ", ".join(f"{tensor.name}:{tensor.dtype}{tensor.shape}" for tensor in defined)
+                raise ValueError(f"{kind} must be {shown}, as the task defines them")
         return self
-
-
-def _tensors(spec: ClassifySpec | ForecastSpec) -> tuple[set[tuple[str, str]], tuple[str, str, list[int | str]]]:
-    """Names and types of a task's inputs; name, type and sizes, the batch apart, of its output."""
-    if isinstance(spec, ClassifySpec):
-        return {("ids", "int64")}, ("probabilities", "float32", [len(spec.labels)])
-    inputs = {("history", "float32")}
-    inputs |= {(f"past_{covariate.name}", "float32") for covariate in spec.past_covariates}
-    inputs |= {(f"future_{covariate.name}", "int64") for covariate in spec.future_covariates}
-    return inputs, ("quantiles", "float32", [spec.horizon, len(spec.quantile_levels)])

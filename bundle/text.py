@@ -67,6 +67,10 @@ class TextEncoder:
             length *= 4
         return self._window(self._tokenize(text).ids)
 
+    def encode_padded(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Several texts as `int64[texts, time]`, padded to the longest."""
+        return pad([self.encode(text).ids for text in texts])
+
     def _tokenize(self, text: str) -> Encoding:
         with _panics_as_errors():
             return self._tokenizer.encode(text)

@@ -13,7 +13,7 @@ from service import classify, forecast, health, models, openapi, problem
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.settings import Settings
-from service.state import State
+from service.state import Context, State
 
 DESCRIPTION = """Small sequence models behind a URL: label texts, continue series.
 
@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(catalog.refresh)
             watch = asyncio.create_task(catalog.watch())
             try:
-                yield {"settings": settings, "catalog": catalog, "encoding": encoding}
+                yield {"context": Context(settings, catalog, encoding)}
             finally:
                 watch.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -28,15 +28,15 @@ from bundle.store import (
     read_bundle,
     version_folder,
 )
-from bundle.text import TextEncoder, pad
+from bundle.text import TextEncoder
 from service.batcher import Batcher, Limits
 from service.errors import NotReady, UnknownModel
-from service.runtime import InferenceFailed, ModelUnusable, Runtime
+from service.runtime import InferenceFailed, Runtime
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-REASONS = (BundleError, ModelUnusable, GoldenMismatch, InferenceFailed, ValueError)
+REASONS = (ValueError, InferenceFailed)  # BundleError, ModelUnusable and GoldenMismatch are ValueErrors
 """What a version is known to be refused for."""
 
 Key = tuple[str, int]
@@ -224,6 +224,6 @@ def _prove_tokenizer(encoder: TextEncoder, golden: Golden) -> None:
     recorded = golden.inputs.get("ids")
     if not golden.texts or recorded is None:
         raise GoldenMismatch("golden samples of a classifier must record texts and ids")
-    ids = pad([encoder.encode(text).ids for text in golden.texts])
+    ids = encoder.encode_padded(golden.texts)
     if not np.array_equal(ids, recorded):
         raise GoldenMismatch("the tokenizer no longer gives the ids it was published with")

@@ -54,9 +54,7 @@ class ClassifyRequest(RequestModel):
 
     model: str = Field(description="alias or name of a classifier; GET /models lists them")
     version: int | None = Field(None, description="ask for one version; default: the one in service")
-    inputs: Annotated[
-        list[str], Field(min_length=1, fail_fast=True), BeforeValidator(_one_or_many), WithJsonSchema(_TEXTS_SCHEMA)
-    ]
+    inputs: Texts
     top_k: int | None = Field(None, ge=1, description="scores given per text, best first; default: all labels")
     explain: bool = Field(False, description="weights of the words; not available in this release")
 

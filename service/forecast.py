@@ -95,9 +95,7 @@ class ForecastRequest(RequestModel):
     version: int | None = Field(None, description="ask for one version; default: the one in service")
     series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
     horizon: int = Field(1, ge=1, description="steps ahead")
-    levels: Annotated[list[Level], Field(max_length=20, fail_fast=True)] = Field(
-        [80, 95], description="central intervals, in percent"
-    )
+    levels: Levels = Field([80, 95], description="central intervals, in percent")
     explain: bool = Field(False, description="which history mattered; not available in this release")
     values: Values | None = None
     id: str | None = Field(None, max_length=200)
@@ -267,9 +265,7 @@ class EncodedSeries:
 def encode(series: SeriesInput, spec: ForecastSpec, horizon: int) -> EncodedSeries:
     """One series to a row of arrays. Raises `Invalid` with places relative to the series."""
     warnings: list[str] = []
-    history = fixed_context(series.values, spec.context_length)
-    if np.isinf(history).any():
-        raise Invalid([Place(("values",), "A value is beyond ±3.4e38, the largest the model can read")])
+    history = _context(series.values, spec, ("values",))
     num_observed = int(np.isfinite(history).sum())
     if num_observed == 0:
         raise Invalid(
@@ -308,11 +304,15 @@ def _past(series: SeriesInput, spec: ForecastSpec, warnings: list[str]) -> dict[
             values = [None] * len(series.values)
         if len(values) != len(series.values):
             raise Invalid([Place(place, f"{len(series.values)} entries are needed, one for each of values")])
-        context = fixed_context(values, spec.context_length)
-        if np.isinf(context).any():
-            raise Invalid([Place(place, "A value is beyond ±3.4e38, the largest the model can read")])
-        arrays[f"past_{covariate.name}"] = context
+        arrays[f"past_{covariate.name}"] = _context(values, spec, place)
     return arrays
+
+
+def _context(values: Sequence[float | None], spec: ForecastSpec, place: tuple[str, ...]) -> NDArray[np.float32]:
+    context = fixed_context(values, spec.context_length)
+    if np.isinf(context).any():
+        raise Invalid([Place(place, "A value is beyond ±3.4e38, the largest the model can read")])
+    return context
 
 
 def _future(
@@ -350,12 +350,16 @@ def _derived(
     assert covariate.derived_from_dates is not None
     rule = DERIVATIONS[covariate.derived_from_dates]
     first = max(0, num_past - spec.context_length)  # what is older isn't read
-    try:
-        dates = timestamps(start, spec.freq, first, num_past + horizon - first)
-    except ValueError as error:
-        raise Invalid([Place(("start",), str(error))]) from None
+    dates = _points(start, spec, first, num_past + horizon - first)
     unread: list[str | None] = [None] * first
     return category_codes([*unread, *(rule(date) for date in dates)], covariate.categories)
+
+
+def _points(start: dt.datetime, spec: ForecastSpec, first: int, count: int) -> list[dt.datetime]:
+    try:
+        return timestamps(start, spec.freq, first, count)
+    except ValueError as error:
+        raise Invalid([Place(("start",), str(error))]) from None
 
 
 def _refuse_unknown(kind: str, sent: dict[str, Any], known: list[str]) -> None:
@@ -367,10 +371,7 @@ def _refuse_unknown(kind: str, sent: dict[str, Any], known: list[str]) -> None:
 def _timestamps(series: SeriesInput, spec: ForecastSpec, start: dt.datetime | None, horizon: int) -> list[str] | None:
     if start is None or series.start is None:
         return None
-    try:
-        points = timestamps(start, spec.freq, len(series.values), horizon)
-    except ValueError as error:
-        raise Invalid([Place(("start",), str(error))]) from None
+    points = _points(start, spec, len(series.values), horizon)
     date_only = len(series.start) <= len("2019-W01-1") and spec.freq not in {"15min", "30min", "h"}
     return [(point.date() if date_only else point).isoformat() for point in points]
 

@@ -1,5 +1,6 @@
 """What is served: `GET /models` and the card of each model and version."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -122,7 +123,7 @@ async def show_version(name: str, version: str, context: Annotated[Context, Depe
 async def show_file(name: str, version: str, file: str, context: Annotated[Context, Depends(context)]) -> Response:
     """A file that the card lists."""
     content = _find(context, name, version).files.get(file)
-    media_type = MEDIA_TYPES.get(file[file.rfind(".") :])
+    media_type = MEDIA_TYPES.get(PurePosixPath(file).suffix)
     if content is None or media_type is None:
         raise UnknownFile("The version has no such file to show; its card lists what there is.")
     # Plots come from a bundle, not from us: whatever a forged one holds, it may draw and do nothing else.
@@ -145,7 +146,7 @@ def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
 
 def _card(snapshot: Snapshot, served: Served) -> ModelCard:
     manifest = served.manifest
-    shown = sorted(file for file in served.files if file[file.rfind(".") :] in MEDIA_TYPES)
+    shown = sorted(file for file in served.files if PurePosixPath(file).suffix in MEDIA_TYPES)
     return ModelCard(
         name=manifest.name,
         version=manifest.version,

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.errors import BodyTooLarge, Invalid, NotJSON, Place, UnsupportedEncoding, UnsupportedMedia
+from service.state import context
 
 
 class JSONRoute(APIRoute):
@@ -22,9 +23,9 @@ class JSONRoute(APIRoute):
 
         async def handle_json(request: Request) -> Response:
             _check_headers(request)
-            body = await _read(request, request.state.settings.max_body_bytes)
+            body = await _read(request, context(request).settings.max_body_bytes)
             document = parse(body)
-            if b"\\ud" in body.lower():
+            if b"\\ud" in body or b"\\uD" in body:  # an escaped surrogate, paired or not
                 _refuse_lone_surrogates(document)
             return await handle(_ParsedRequest(request, body, document))
 

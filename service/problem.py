@@ -93,13 +93,7 @@ def problem_response(
     status: int, detail: str, places: Sequence[Place] = (), headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """One error body with its status."""
-    meaning = MEANINGS.get(status, Meaning("http", HTTPStatus(status).phrase))
-    body: dict[str, Any] = {
-        "type": f"urn:seqserve:problem:{meaning.kind}",
-        "title": meaning.title,
-        "status": status,
-        "detail": detail,
-    }
+    body = _body(status, detail)
     if places:
         body["errors"] = [{"loc": list(place.loc), "msg": place.msg} for place in places[:MAX_PLACES]]
         if len(places) > MAX_PLACES:
@@ -107,21 +101,25 @@ def problem_response(
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def _body(status: int, detail: str) -> dict[str, Any]:
+    meaning = MEANINGS.get(status, Meaning("http", HTTPStatus(status).phrase))
+    return {
+        "type": f"urn:seqserve:problem:{meaning.kind}",
+        "title": meaning.title,
+        "status": status,
+        "detail": detail,
+    }
+
+
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` of a route for the refusals it may give, 500 excepted."""
     described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        meaning = MEANINGS[status]
-        example: dict[str, Any] = {
-            "type": f"urn:seqserve:problem:{meaning.kind}",
-            "title": meaning.title,
-            "status": status,
-            "detail": "What happened and what to change.",
-        }
+        example = _body(status, "What happened and what to change.")
         if status == 422:
             example["errors"] = [{"loc": ["model"], "msg": "Field required"}]
         described[status] = {
-            "description": meaning.title,
+            "description": example["title"],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
         }
     return described

@@ -50,14 +50,8 @@ class Runtime:
             ("inputs", inputs, self._session.get_inputs()),
             ("outputs", outputs, self._session.get_outputs()),
         ):
-            found = {node.name: (node.type, [size for size in node.shape if isinstance(size, int)]) for node in nodes}
-            wanted = {
-                spec.name: (
-                    f"tensor({_ONNX_TYPES[spec.dtype]})",
-                    [size for size in spec.shape if isinstance(size, int)],
-                )
-                for spec in specs
-            }
+            found = {node.name: (node.type, _fixed_sizes(node.shape)) for node in nodes}
+            wanted = {spec.name: (f"tensor({_ONNX_TYPES[spec.dtype]})", _fixed_sizes(spec.shape)) for spec in specs}
             if found != wanted:
                 raise ModelUnusable(f"the {kind} of model.onnx are not those of the manifest")
 

@@ -10,17 +10,9 @@ from service.catalog import Catalog
 from service.settings import Settings
 
 
-class State(TypedDict):
-    """Built once at start-up, passed in; nothing else is global."""
-
-    settings: Settings
-    catalog: Catalog
-    encoding: Executor
-
-
 @dataclass(frozen=True)
 class Context:
-    """What a route needs; ask for it with `Depends(context)`."""
+    """What a route needs, built once at start-up; nothing else is global. Ask for it with `Depends(context)`."""
 
     settings: Settings
     catalog: Catalog
@@ -28,7 +20,12 @@ class Context:
     """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
 
 
+class State(TypedDict):
+    """What the lifespan yields."""
+
+    context: Context
+
+
 def context(request: Request) -> Context:
     """The application's state, typed."""
-    state = request.state
-    return Context(cast(Settings, state.settings), cast(Catalog, state.catalog), cast(Executor, state.encoding))
+    return cast(Context, request.state.context)

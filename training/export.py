@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bundle.golden import Arrays, Golden, Run
+from bundle.golden import Arrays, Golden, Run, relative_difference
 from training.tasks import TrainedModel
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
@@ -162,9 +162,8 @@ def _difference(expected: Arrays, actual: Arrays, against: str) -> float:
     for name, wanted in expected.items():
         if actual[name].shape != wanted.shape:
             raise ExportDiffers(f"{name} has the shape {actual[name].shape}, not {wanted.shape} as in {against}")
-        scale = max(float(np.abs(wanted).max()), 1e-12)
-        difference = float(np.abs(actual[name] - wanted).max()) / scale
-        if not difference <= EXPORT_TOLERANCE:
+        difference = relative_difference(wanted, actual[name])
+        if difference > EXPORT_TOLERANCE:
             raise ExportDiffers(
                 f"{name} differs by {difference:.1e} of its scale from {against}; {EXPORT_TOLERANCE:.0e} is allowed"
             )

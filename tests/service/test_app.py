@@ -18,7 +18,7 @@ BODY = {"model": "spam", "inputs": "hello"}
 def closed_gate(client: TestClient) -> threading.Event:
     """Make the classifier wait for the event."""
     gate = threading.Event()
-    batcher = client.app_state["catalog"].find("spam").batcher
+    batcher = client.app_state["context"].catalog.find("spam").batcher
     compute = batcher.compute
 
     def wait(arrays: Row) -> Row:
@@ -58,7 +58,7 @@ def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
 
 def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
-        batcher = client.app_state["catalog"].find("spam").batcher
+        batcher = client.app_state["context"].catalog.find("spam").batcher
 
         def broken(arrays: Row) -> Row:
             raise RuntimeError("secret path")

@@ -25,8 +25,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from bundle.golden import Run
-from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest, TensorSpec
-from bundle.text import TextEncoder, pad
+from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
+from bundle.text import TextEncoder
 from training import metrics, plots
 from training.data import LABELLED_TEXTS
 from training.data.labelled_texts import LabelledTexts
@@ -87,10 +87,10 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
     selection = describe(actual, said, positive, threshold)
     return TrainedModel(
         graph=CalibratedClassifier(network, temperature).eval(),
-        inputs=[TensorSpec(name="ids", dtype="int64", shape=["batch", "time"])],
-        outputs=[TensorSpec(name="probabilities", dtype="float32", shape=["batch", len(recipe.labels)])],
+        inputs=spec.inputs(),
+        outputs=spec.outputs(),
         samples=TextSamples(encoder.vocabulary_size),
-        golden={"ids": pad([encoder.encode(text).ids for text in recipe.golden_texts])},
+        golden={"ids": encoder.encode_padded(recipe.golden_texts)},
         golden_texts=list(recipe.golden_texts),
         spec=spec,
         parameters=count_parameters(network),
@@ -133,10 +133,7 @@ def evaluate(
     rows = data_set.load_file(path)
     encoder = TextEncoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
     probabilities = np.concatenate(
-        [
-            run({"ids": pad([encoder.encode(text).ids for text in chunk])})["probabilities"]
-            for chunk in _chunks(rows.texts)
-        ]
+        [run({"ids": encoder.encode_padded(chunk)})["probabilities"] for chunk in _chunks(rows.texts)]
     )
     actual = np.array([spec.labels.index(label) for label in rows.labels])
     positive = spec.labels.index(spec.positive_label)
@@ -254,7 +251,7 @@ class _Run:
             num_epochs=num_epochs,
             progress=self.progress,
         )
-        return network.eval(), encoder, fitted
+        return network, encoder, fitted
 
     def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
         data_set = EncodedTexts(
@@ -268,12 +265,8 @@ class _Run:
 
     @torch.no_grad()
     def logits(self, network: nn.Module, encoder: TextEncoder, texts: Sequence[str]) -> NDArray[np.floating]:
-        network.eval()
-        parts = []
-        for chunk in _chunks(texts):
-            ids = torch.from_numpy(pad([encoder.encode(text).ids for text in chunk]))
-            parts.append(network(ids).double().numpy())
-        return np.concatenate(parts)
+        ids = (torch.from_numpy(encoder.encode_padded(chunk)) for chunk in _chunks(texts))
+        return np.concatenate([network(chunk).double().numpy() for chunk in ids])
 
 
 def _chunks(texts: Sequence[str], size: int = 64) -> Iterator[Sequence[str]]:

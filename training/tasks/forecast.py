@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from bundle.golden import Run
-from bundle.manifest import ForecastSpec, Manifest, TensorSpec
+from bundle.manifest import ForecastSpec, Manifest
 from bundle.series import interval_levels, quantiles_at
 from training import plots
 from training.data import COVARIATE_SERIES
@@ -70,12 +70,8 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
     learning = [dataclasses.asdict(epoch) for epoch in fitted.epochs]
     return TrainedModel(
         graph=graph,
-        inputs=[
-            TensorSpec(name="history", dtype="float32", shape=["batch", "context"]),
-            *(TensorSpec(name=f"past_{name}", dtype="float32", shape=["batch", "context"]) for name in recipe.past),
-            TensorSpec(name="future_day_type", dtype="int64", shape=["batch", "context_and_horizon"]),
-        ],
-        outputs=[TensorSpec(name="quantiles", dtype="float32", shape=["batch", config.horizon, len(levels)])],
+        inputs=spec.inputs(),
+        outputs=spec.outputs(),
         samples=SeriesSamples(recipe.past, config.horizon, len(recipe.day_types)),
         golden=_golden(training_days, recipe),
         golden_texts=[],
