@@ -29,27 +29,39 @@ from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
 from training import metrics, plots
 from training.data import LABELLED_TEXTS
-from training.data.labelled_texts import LabelledTexts
+from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
 from training.fit import Fitted, seed_everything
 from training.fit import fit as fit_network
 from training.models.text_classifier import CalibratedClassifier, TextClassifier
-from training.tasks import Period, TrainedModel, count_parameters
+from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
 from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.samples import TextSamples
 from training.tasks.text_batches import EncodedTexts, SimilarLengths, TextLoss, collate
 from training.tokenizer import train_tokenizer
 
+MEASURES = Measures(
+    main=Measure("mcc", "MCC", "high"),
+    selected=("left_out_folds", "mcc"),
+    selected_on="the training folds that each network was not fitted to",
+    further=(
+        Measure("accuracy", "accuracy", "high"),
+        Measure("macro_recall", "macro recall", "high"),
+        Measure("false_positive_rate", "false positive rate", "low"),
+        Measure("log_loss", "log-loss", "low"),
+    ),
+)
+
 logger = logging.getLogger(__name__)
 
 
-def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
+def fit(
+    recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
     split = LABELLED_TEXTS[recipe.data].load()
-    train = split.train
-    kept = without_near_duplicates(split.valid.texts, train.texts)
-    valid = split.valid.at(kept)
+    train, valid = split.train, _reported(split)
     run = _Run(recipe, seed, folder, progress)
 
     left_out_logits = np.zeros((len(train.texts), len(recipe.labels)))
@@ -74,7 +86,7 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
     network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
     probabilities = _softmax(run.logits(network, encoder, valid.texts) / temperature)
     figures = {"model": describe(run.codes(valid.labels), probabilities, positive, threshold)}
-    figures |= baselines(recipe, train, valid)
+    figures |= baselines(recipe) if beside is None else beside
     logger.info("validation: %s", figures)
 
     spec = ClassifySpec(
@@ -104,8 +116,8 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
             "chosen_on": f"{recipe.num_folds} folds of the training part, near-duplicates kept together",
         },
         report={
-            "evaluated_on": f"validation part less {len(split.valid.texts) - len(kept)} near-duplicates of training "
-            f"texts: {len(kept)} rows",
+            "evaluated_on": f"validation part less {len(split.valid.texts) - len(valid.texts)} near-duplicates of "
+            f"training texts: {len(valid.texts)} rows",
             "selection": {"best_epochs": best_epochs, "num_epochs": num_epochs, "left_out_folds": selection},
             "epochs": {"folds": fold_epochs, "final": [dataclasses.asdict(epoch) for epoch in fitted.epochs]},
         },
@@ -188,8 +200,10 @@ def _decisions(
     }
 
 
-def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts) -> dict[str, dict[str, Any]]:
+def baselines(recipe: ClassifyRecipe) -> Figures:
     """The same figures for simple models fitted to the same rows."""
+    split = LABELLED_TEXTS[recipe.data].load()
+    train, valid = split.train, _reported(split)
     words = {"ngram_range": (1, 2), "sublinear_tf": True}
     characters = {"analyzer": "char_wb", "ngram_range": (1, 5), "sublinear_tf": True}
     models = {
@@ -205,6 +219,11 @@ def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts
         model.fit(train.texts, [codes[label] for label in train.labels])
         figures[name] = _decisions(actual, model.predict(valid.texts), positive, len(codes))
     return figures
+
+
+def _reported(split: TextSplit) -> LabelledTexts:
+    """The validation part, less the near-duplicates of training texts."""
+    return split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts))
 
 
 def fit_temperature(logits: NDArray[np.floating], actual: NDArray[np.int64]) -> float:
