@@ -212,24 +212,6 @@ def figure_against_latency(
     return _svg(figure)
 
 
-def error_by_length(
-    errors: Mapping[str, Sequence[tuple[int, float]]], baseline: Sequence[tuple[int, float]], title: str
-) -> bytes:
-    """How far back each contender remembers: its error over the length of the sequence, beside that of no memory."""
-    figure, axes = _figure(*PANEL)
-    for name, rows in errors.items():
-        style = {"color": _colour(name), "marker": MARKERS.get(name, "."), "markersize": 4}
-        axes.plot(*zip(*sorted(rows), strict=True), label=_plain(name), **style)
-    axes.plot(*zip(*sorted(baseline), strict=True), color=BASELINE, linestyle="--", label="without memory")
-    axes.set_xscale("log")
-    steps = sorted({length for length, _ in baseline})
-    axes.set_xticks(steps, [f"{length:,}" for length in steps])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="steps to remember over", ylabel="error", title=_plain(title))
-    axes.legend(frameon=False, fontsize=7)
-    return _svg(figure)
-
-
 def _plain(text: str) -> str:
     """A name as it is written: matplotlib takes what stands between two dollars for a formula."""
     return text.replace("$", r"\$")

@@ -89,8 +89,6 @@ class Period:
 class Task(Protocol):
     """What every task module offers."""
 
-    MEASURES: Measures
-
     def fit(
         self, recipe: Any, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
     ) -> TrainedModel:
@@ -99,6 +97,10 @@ class Task(Protocol):
 
     def baselines(self, recipe: Any) -> Figures:
         """Figures of simple models, fitted and measured on the rows that the recipe's network is."""
+        ...
+
+    def measures(self, recipe: Any) -> Measures:
+        """What models of this recipe's kind are compared by."""
         ...
 
     def evaluate(
