@@ -78,8 +78,11 @@ def compare(
 ) -> Compared:
     """Fit what isn't fitted yet, and gather everything.
 
-    Raises `ValueError` for an architecture without a recipe, or where recipes aren't measured on the same rows.
+    Raises `ValueError` for an architecture without a recipe, without seeds, or where recipes aren't measured on the
+    same rows.
     """
+    if not seeds:
+        raise ValueError("there is nothing to compare: choose at least 1 seed")
     _check(comparison, architectures)
     folder = runs / "compare" / comparison.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,12 +102,6 @@ def compare(
             outcomes[architecture].append((read_outcome(place), place))
     _check_same_rows([outcome for found in outcomes.values() for outcome, _ in found])
     return Compared(comparison, list(seeds), outcomes, beside)
-
-
-def median_outcome(outcomes: Sequence[Outcome], figure: str) -> Outcome:
-    """The one whose figure is nearest to the median of all."""
-    middle = float(np.median([outcome.figures[figure] for outcome in outcomes]))
-    return min(outcomes, key=lambda outcome: abs(outcome.figures[figure] - middle))
 
 
 def _fit(recipe: Recipe, seed: int, place: Path, beside: Figures, to_model: ToModel, *, progress: bool) -> None:
