@@ -67,7 +67,7 @@ def write_report(standings: Standings, command: str, output: Path, further: Sequ
 def _findings(standings: Standings) -> Findings:
     main, best, as_good = standings.main, standings.best(), standings.as_good()
     sentences = [
-        f"Chosen: {best}. Its {main.label} on {standings.measures.selected_on} is the best: "
+        f"Chosen: {best}. Its {main.label} on the {standings.measures.selected_on} is the best: "
         f"{_spread(standings.selected[best], main)}. On the reported rows, by which nothing was chosen, it is "
         f"{_spread(standings.figures(best, main), main)}."
     ]
@@ -78,7 +78,8 @@ def _findings(standings: Standings) -> Findings:
         sentences += [
             f"{_listed(as_good)} {reach} into the spread of its seeds: with other seeds the order could be another.",
             f"Among these, {fastest} answers fastest, in {_count(standings.median_microseconds(fastest))} "
-            f"microseconds, and {smallest} is the smallest, with {standings.outcomes[smallest][0].parameters:,} weights.",
+            f"microseconds, and {'it' if smallest == fastest else smallest} is the smallest, with "
+            f"{_count(standings.outcomes[smallest][0].parameters)} weights.",
         ]
     elif len(standings.outcomes) > 1 and len(standings.compared.seeds) > 1:
         sentences.append("No other architecture reaches into the spread of its seeds.")
@@ -97,12 +98,17 @@ def _compared(standings: Standings, command: str) -> Section:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     facts = {
         "Data": "; ".join(
-            f"{data['name']} ({data['licence']}), {data['origin'].partition('://')[2] or data['origin']}: "
-            + ", ".join(f"{rows:,} {part}" for part, rows in data["rows"].items())
+            ", ".join(
+                [
+                    f"{data['name']} ({data['licence']})",
+                    data["origin"].partition("://")[2] or data["origin"],
+                    *(f"{rows:,} {part}" for part, rows in data["rows"].items()),
+                ]
+            )
             for data in everyone[0].data
         ),
         "Reported rows": everyone[0].evaluated_on,
-        "Chosen by": f"median {standings.main.label} on {standings.measures.selected_on}",
+        "Chosen by": f"median {standings.main.label} on the {standings.measures.selected_on}",
         "Seeds": ", ".join(map(str, standings.compared.seeds)),
         "Fits": f"{len(everyone)}: {_listed(list(standings.outcomes))}, each with every seed",
         "Code": f"commit {_listed(sorted({outcome.source_commit for outcome in everyone}))}",
@@ -152,9 +158,9 @@ def _result(standings: Standings) -> Section:
         [
             table,
             Text(
-                f"The choice is made on {standings.measures.selected_on}: had it been made on the reported rows, their "
-                "figure would look better than new rows will. Where the ranges of two rows overlap, their order may be "
-                "luck."
+                f"The choice is made on the {standings.measures.selected_on}: had it been made on the reported rows, "
+                "their figure would look better than new rows will. Where the ranges of two rows overlap, their order "
+                "may be luck."
             ),
         ],
     )
@@ -255,7 +261,16 @@ def _properties(standings: Standings) -> Section:
         words = properties(recipe.architecture, recipe.settings)
         rows.append([name, words.order, words.memory, words.length, words.parallel, words.gradients])
     columns = ["knows order", "one output sees", "length of a sequence", "all steps at once", "unstable gradients"]
-    return Section("What tells them apart", [Table("With the settings they have here", columns, rows, words=True)])
+    return Section(
+        "What tells them apart",
+        [
+            Text(
+                "This is said of the architectures alone, with the settings they have here. What a task puts around "
+                "them, such as pooling over all steps of a text or the recent level of a series, may see further."
+            ),
+            Table("Order, memory and training", columns, rows, words=True),
+        ],
+    )
 
 
 def _settings(standings: Standings) -> Section:
@@ -269,7 +284,7 @@ def memory_section(rows: Sequence[MemoryRow], svgs: Mapping[str, bytes]) -> Sect
     parts: list[Text | Table | Plots] = [
         Text(
             "What an output could see is one thing, what is learnt of it another. Here each contender had to remember "
-            "over more and more steps. 100% is the error of the best answer without memory."
+            "over more and more steps. 100 % is the error of the best answer without memory."
         )
     ]
     for task in dict.fromkeys(row.task for row in rows):
@@ -278,7 +293,7 @@ def memory_section(rows: Sequence[MemoryRow], svgs: Mapping[str, bytes]) -> Sect
         contenders = list(dict.fromkeys(row.contender for row in of_task))
         lengths = sorted({row.length for row in of_task})
         cells = [
-            [name, *(f"{shares[name, length]:.0%}" if (name, length) in shares else "–" for length in lengths)]
+            [name, *(_percent(shares[name, length]) if (name, length) in shares else "–" for length in lengths)]
             for name in contenders
         ]
         caption = f"The {task} task: error, of that without memory, by steps to remember over"
@@ -286,8 +301,11 @@ def memory_section(rows: Sequence[MemoryRow], svgs: Mapping[str, bytes]) -> Sect
             name: [length for length in lengths if shares.get((name, length), 1.0) < SOLVED] for name in contenders
         }
         reach = [f"{name} at {f'{max(found):,} steps' if found else 'no length'}" for name, found in solved.items()]
-        alt = f"Error on the {task} task over the length of the sequence. Below {SOLVED:.0%} of the error without "
-        plot = Plot(f"memory-{task}.svg", svgs[task], f"{alt}memory, at the most: {'; '.join(reach)}.")
+        alt = (
+            f"Error on the {task} task over the length of the sequence. Below {_percent(SOLVED)} of the error without "
+            f"memory, at the most: {'; '.join(reach)}."
+        )
+        plot = Plot(f"memory-{task}.svg", svgs[task], alt)
         parts += [Table(caption, [f"{length:,}" for length in lengths], cells), Plots([plot])]
     return Section("Memory by experiment", parts)
 
@@ -303,7 +321,7 @@ def _said(fan: plots.Fan) -> str:
     inside = sum(low <= value <= high for low, value, high in known)
     return (
         f"{fan.title}: a median of {_count(fan.median[0])} for the first of the {fan.unit} ahead and "
-        f"{_count(fan.median[-1])} for the last; {inside} of {len(known)} values are inside the {level}% interval."
+        f"{_count(fan.median[-1])} for the last; {inside} of {len(known)} values are inside the {level} % interval."
     )
 
 
@@ -318,7 +336,7 @@ def _taken(outcome: Outcome) -> str:
 
 def _header(measure: Measure) -> str:
     if isinstance(measure.aim, float):
-        return f"{measure.label} (should be {measure.aim:.0%})"
+        return f"{measure.label}, % (should be {100 * measure.aim:.0f})"
     return f"{measure.label} ({'higher' if measure.aim == 'high' else 'lower'} is better)"
 
 
@@ -334,12 +352,16 @@ def _spread(values: Sequence[float], measure: Measure) -> str:
 
 def _figure(value: float, measure: Measure) -> str:
     if isinstance(measure.aim, float):
-        return f"{value:.1%}"
+        return f"{100 * value:.1f}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def _count(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _words(name: str) -> str:

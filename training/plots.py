@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 STYLE: dict[Any, Any] = {
@@ -27,6 +27,7 @@ COLOURS = {"linear": "#b37400", "dense": "#b0558a", "rnn": "#008a64", "cnn": "#0
 """Of architectures, the same on every plot; told apart by colour-blind eyes too, and by their marker."""
 MARKERS = {"linear": "o", "dense": "s", "rnn": "^", "cnn": "D", "wavenet": "v"}
 PANEL = (3.6, 2.7)
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.6g}")
 
 Epochs = Sequence[Mapping[str, Any]]
 """Of one fit: `train_loss` and `valid_loss` of each epoch."""
@@ -64,7 +65,11 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str
     """Confusion matrix: actual labels down, predicted across."""
     figure, axes = _figure(3.6, 3.2)
     table = np.array(counts)
-    axes.imshow(table / np.maximum(table.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    edges = np.arange(len(labels) + 1) - 0.5
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0, vmax=1)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
     for (row, column), count in np.ndenumerate(table):
         share = count / max(table[row].sum(), 1)
         axes.text(
@@ -159,15 +164,16 @@ def learning_curves(fits: Mapping[str, Sequence[Epochs]]) -> dict[str, bytes]:
         axes.plot(range(1, len(middle) + 1), middle, color=colour, linewidth=2.2, label="validation, median")
         dashed = training[name]
         axes.plot(range(1, len(dashed) + 1), dashed, "--", color=BASELINE, label="training, median")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="epoch", ylabel="loss", title=_plain(name), xlim=(0.5, longest + 0.5), ylim=limits)
-        axes.legend(frameon=False, fontsize=7)
+        _legend_below(axes)
         plots[name] = _svg(figure)
     return plots
 
 
 def forecast_fans(fans: Mapping[str, Fan]) -> dict[str, bytes]:
-    """By architecture: the same forecast, three times its length of history before it, on the same axes."""
-    recent = {name: fan.history[-3 * len(fan.actual) :] for name, fan in fans.items()}
+    """By architecture: the same forecast, twice its length of history before it, on the same axes."""
+    recent = {name: fan.history[-2 * len(fan.actual) :] for name, fan in fans.items()}
     edges = [
         values
         for name, fan in fans.items()
@@ -178,9 +184,9 @@ def forecast_fans(fans: Mapping[str, Fan]) -> dict[str, bytes]:
     for name, fan in fans.items():
         figure, axes = _figure(*PANEL)
         _draw(dataclasses.replace(fan, history=recent[name]), axes, _colour(name))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        axes.yaxis.set_major_formatter(THOUSANDS)
         axes.set(xlabel=f"{fan.unit} ahead", title=_plain(name), ylim=limits)
-        axes.legend(frameon=False, fontsize=6, ncols=2, loc="lower left")
+        _legend_below(axes)
         plots[name] = _svg(figure)
     return plots
 
@@ -188,28 +194,32 @@ def forecast_fans(fans: Mapping[str, Fan]) -> dict[str, bytes]:
 def figure_against_latency(
     points: Mapping[str, Sequence[tuple[float, float]]], label: str, baseline: tuple[str, float] | None
 ) -> bytes:
-    """Every seed's figure over the microseconds of one answer, small; each architecture's median, large and named."""
-    figure, axes = _figure(6.2, 3.8)
+    """Every seed's figure over the microseconds of one answer, small; each architecture's median, large."""
+    figure, axes = _figure(4.8, 3.4)
     for name, seeds in points.items():
         microseconds, values = np.array(seeds, dtype=float).T
-        colour, marker = _colour(name), MARKERS.get(name, "o")
-        axes.scatter(microseconds, values, s=18, color=colour, marker=marker, alpha=0.4, linewidths=0)
+        style = {"color": _colour(name), "marker": MARKERS.get(name, "o")}
+        axes.scatter(microseconds, values, s=18, alpha=0.4, linewidths=0, **style)
         middle = float(np.median(microseconds)), float(np.median(values))
-        axes.scatter(*middle, s=75, color=colour, marker=marker, edgecolors="white", linewidths=0.8, zorder=3)
-        axes.annotate(
-            _plain(name), middle, textcoords="offset points", xytext=(8, 5), color=colour, weight="bold", zorder=4
-        )
+        axes.scatter(*middle, s=75, edgecolors="white", linewidths=0.8, zorder=3, label=_plain(name), **style)
     if baseline is not None:
         name, value = baseline
         axes.axhline(value, color=BASELINE, linestyle="--", linewidth=1.2, label=_plain(f"best baseline: {name}"))
-        axes.legend(frameon=False, fontsize=8)
+    everyone = [microseconds for seeds in points.values() for microseconds, _ in seeds]
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.set_xlim(min(everyone) / 2, max(everyone) * 2)  # never so near that a tenth looks like a gulf
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+    axes.xaxis.set_major_formatter(THOUSANDS)
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(x=0.15, y=0.1)
-    axes.set(xlabel="microseconds for one answer, one thread (log scale)", ylabel=label)
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    axes.set(xlabel="microseconds for one answer, one thread (log scale)", ylabel=_plain(label))
+    _legend_below(axes)
     return _svg(figure)
+
+
+def _legend_below(axes: Any) -> None:
+    """Where it hides nothing."""
+    axes.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 def _plain(text: str) -> str:

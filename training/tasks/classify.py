@@ -239,7 +239,7 @@ def measures(recipe: ClassifyRecipe) -> Measures:
     return Measures(
         main=main,
         selected=("left_out_folds", main.key),
-        selected_on="the training folds that each network was not fitted to",
+        selected_on="left-out training folds",
         further=(
             other,
             Measure("accuracy", "accuracy", "high"),

@@ -125,7 +125,7 @@ def measures(_recipe: ForecastRecipe) -> Measures:
     return Measures(
         main=Measure("mae_mean_of_14", "MAE, mean of 14 days", "low"),
         selected=("mae_mean_of_14_on_selection_days",),
-        selected_on="the selection days",
+        selected_on="selection days",
         further=(
             Measure("mae_next_day", "MAE, next day", "low"),
             Measure("pinball", "pinball loss", "low"),

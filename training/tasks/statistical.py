@@ -1,6 +1,7 @@
 """Statistical forecasts, and those a child could make: what a network has to beat to be worth its keep.
 
-Each reads one history and nothing else, and is fitted anew to every history.
+Each reads one history and nothing else, and is fitted anew to every history. Where the numerics of a fit fail, as they
+do now and then on a history that hardly varies, the seasonal naive forecast stands in and the log says so.
 
 Sources: automatic exponential smoothing, R. Hyndman et al., "A State Space Framework for Automatic Forecasting Using
 Exponential Smoothing Methods", International Journal of Forecasting 18, 2002; theta, V. Assimakopoulos,
@@ -8,6 +9,7 @@ K. Nikolopoulos, "The Theta Model", International Journal of Forecasting 16, 200
 A. Géron, "Hands-On Machine Learning", 3rd edition, chapter 15.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from statsforecast.models import ARIMA, AutoETS, AutoTheta
 
 from training.data.series_set import Series
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Forecast = Callable[[Floats, int], Floats]
@@ -40,9 +44,9 @@ def statistical_forecasts(season: int, length: int) -> dict[str, Forecast]:
     if 1 < season <= MAX_ARIMA_SEASON and length <= MAX_ARIMA_LENGTH:
         models["seasonal_arima"] = ARIMA(order=(1, 0, 0), season_length=season, seasonal_order=(0, 1, 1))
     return {
-        "naive": lambda history, horizon: np.repeat(history[-1:], horizon),
-        "seasonal_naive": lambda history, horizon: np.resize(history[-season:], horizon),
-        **{name: _fitted_anew(model) for name, model in models.items()},
+        "naive": _last_season(1),
+        "seasonal_naive": _last_season(season),
+        **{name: _fitted_anew(name, model, _last_season(season)) for name, model in models.items()},
     }
 
 
@@ -54,9 +58,17 @@ def sampled(series: Sequence[Series], count: int = MAX_SERIES) -> list[Series]:
     return [series[row] for row in sorted(rows)]
 
 
-def _fitted_anew(model: Any) -> Forecast:
+def _last_season(season: int) -> Forecast:
+    return lambda history, horizon: np.resize(history[-season:], horizon)
+
+
+def _fitted_anew(name: str, model: Any, otherwise: Forecast) -> Forecast:
     def forecast(history: Floats, horizon: int) -> Floats:
-        values: Floats = model.forecast(y=history, h=horizon)["mean"]
-        return values
+        try:
+            values: Floats = model.forecast(y=history, h=horizon)["mean"]
+        except Exception as error:  # whatever its numerics ran into; they raise what numpy raises
+            logger.warning("%s can't be fitted to a history of %d values: %s", name, len(history), error)
+            return otherwise(history, horizon)
+        return values if np.isfinite(values).all() else otherwise(history, horizon)
 
     return forecast
