@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.any_frequency import publish_any_frequency
 from tests.tiny import TinySeries, TinyTexts, tiny_ridership, tiny_spam
 from training.data import COVARIATE_SERIES, LABELLED_TEXTS
 from training.publish import publish
@@ -40,7 +39,7 @@ def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a tiny classifier and a tiny forecaster, fitted here, and a model of any frequency; only read it."""
+    """A store with a tiny classifier and a tiny forecaster, fitted and published here; read it, don't write to it."""
     store = tmp_path_factory.mktemp("store")
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
@@ -49,5 +48,4 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for recipe in (tiny_spam(), tiny_ridership()):
             trained = TASKS[recipe.task].fit(recipe, 0, folder / recipe.name, progress=False)
             publish(recipe, 0, trained, store)
-    publish_any_frequency(store)
     return store

@@ -84,7 +84,7 @@ def iterate(model: Model, rows: list[Row], horizon: int, ask: Ask | None = None)
 
 def spread(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Width of the interval of 80 %, in units of a standard deviation."""
-    return (quantiles[:, 10] - quantiles[:, 2]) / (NORMAL[10] - NORMAL[2])
+    return np.asarray((quantiles[:, 10] - quantiles[:, 2]) / (NORMAL[10] - NORMAL[2]))
 
 
 def test_random_walk_widens_with_the_root_of_the_step() -> None:
