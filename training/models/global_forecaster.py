@@ -109,7 +109,8 @@ class GlobalForecaster(nn.Module):
         values_BT = torch.nan_to_num(history_BT).clamp(-LARGEST, LARGEST) / 4
         last_B1 = values_BT.gather(1, newest_BT[:, -1:])
         filled_BT = (values_BT.gather(1, newest_BT) - last_B1) * started_BT
-        unit_B1 = filled_BT.abs().amax(dim=1, keepdim=True).clamp(min=1e-37)
+        largest_B1 = filled_BT.abs().amax(dim=1, keepdim=True)
+        unit_B1 = torch.maximum(largest_B1, 1e-6 * last_B1.abs()).clamp(min=1e-37)
         filled_BT = filled_BT / unit_B1
 
         start_B1 = (~started_BT).sum(dim=1, keepdim=True)
@@ -127,10 +128,11 @@ class GlobalForecaster(nn.Module):
         usual_change_B1 = _mean(change_BT.abs(), has_previous)
         usual_seasonal_B1 = _mean(seasonal_BT.abs(), has_before)
         scale_B1 = torch.where(has_before.sum(dim=1, keepdim=True) >= 3, usual_seasonal_B1, usual_change_B1)
-        scale_B1 = scale_B1.clamp(min=1e-4)
+        # A series that hardly ever changes might: by a hundred-thousandth of itself.
+        scale_B1 = scale_B1.clamp(min=1e-4) + 1e-5 * last_B1.abs() / unit_B1
         return _Window(
             last=4 * last_B1,
-            scale=4 * (scale_B1 * unit_B1) + 1e-5 * (4 * last_B1).abs() + 1e-30,
+            scale=4 * (scale_B1 * unit_B1),
             relative=filled_BT / scale_B1,
             seasonal=seasonal_BT / scale_B1,
             change=change_BT / scale_B1,

@@ -7,6 +7,7 @@ read once, at the end, to report: MASE by set, beside the seasonal naive forecas
 
 import dataclasses
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,21 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
+from bundle.golden import Run
+from bundle.manifest import ForecastSpec, Manifest
 from bundle.series import freq_code, interval_levels, quantiles_at
 from training import metrics, plots
 from training.data import SERIES_SETS
-from training.data.series_set import SeriesSet
+from training.data.series_file import load_series_file
+from training.data.series_set import Series, SeriesSet
 from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, OneFreq
-from training.tasks import TrainedModel, count_parameters
+from training.tasks import Period, TrainedModel, count_parameters
 from training.tasks.forecast import fit_widening
 from training.tasks.forecast_figures import REPORTED_LEVELS
 from training.tasks.global_forecast_recipe import GlobalForecastRecipe
-from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet
+from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
 from training.tasks.samples import HistorySamples
 
 logger = logging.getLogger(__name__)
@@ -61,25 +65,7 @@ def fit(recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool
     network.eval()
     widening = calibrate(network, selection, levels)
 
-    figures: dict[str, dict[str, Any]] = {"model": {}, "seasonal_naive": {}, "naive": {}}
-    inside: dict[int, list[float]] = {level: [] for level in REPORTED_LEVELS}
-    for one in sets:
-        rows = one.reported(recipe.context_length)
-        quantiles = predict(network, rows)
-        forecasts = {
-            "model": quantiles[..., len(levels) // 2],
-            "seasonal_naive": seasonal_naive(one.whole, one.whole.season),
-            "naive": seasonal_naive(one.whole, 1),
-        }
-        for name, forecast in forecasts.items():
-            figures[name][f"mase_{one.whole.name.replace(' ', '_')}"] = mean_mase(one.whole, forecast)
-        for level in REPORTED_LEVELS:
-            lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
-            known = np.isfinite(rows.target)
-            inside[level].append(metrics.coverage(rows.target[known], lower[known], upper[known]))
-    for values in figures.values():
-        values["mase_mean_of_sets"] = float(np.mean(list(values.values())))
-    figures["model"] |= {f"coverage_{level}": float(np.mean(shares)) for level, shares in inside.items()}
+    figures = measure([one.whole for one in sets], recipe.spec(), lambda rows: predict(network, rows))
     logger.info("held out: %s", figures)
 
     spec = recipe.spec()
@@ -114,6 +100,72 @@ def fit(recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool
         },
         files={"epochs.svg": plots.epochs([learning])},
     )
+
+
+def evaluate(
+    recipe: GlobalForecastRecipe, manifest: Manifest, _files: dict[str, bytes], run: Run, path: Path, _period: Period
+) -> dict[str, Any]:
+    """Figures of a published bundle on the last horizon of every series of a file, beside naive forecasts.
+
+    The file has the form of one of the recipe's data sets. Where a series of it is no longer than that horizon, what
+    came before is taken from the data set, by the series' name.
+    """
+    spec = manifest.spec
+    assert isinstance(spec, ForecastSpec)
+    sets = [_with_history(whole, recipe) for whole in load_series_file(path)]
+
+    def forecast(rows: Rows) -> NDArray[np.float64]:
+        num_chunks = -(-len(rows.history) // 64)
+        inputs = {"history": rows.history} | ({"freq": rows.freq} if spec.freq is None else {})
+        chunks = zip(*(np.array_split(array, num_chunks) for array in inputs.values()), strict=True)
+        quantiles = [run(dict(zip(inputs, chunk, strict=True)))["quantiles"] for chunk in chunks]
+        return np.concatenate(quantiles)[:, : rows.target.shape[1]].astype(np.float64)
+
+    return measure(sets, spec, forecast)
+
+
+def _with_history(whole: SeriesSet, recipe: GlobalForecastRecipe) -> SeriesSet:
+    """The set, series that hold no history preceded by the known series of the same name."""
+    if all(len(series.values) > whole.horizon for series in whole.series):
+        return whole
+    known = {
+        series.id: series.values
+        for name in recipe.data
+        for one in SERIES_SETS[name]()
+        if (one.freq, one.horizon) == (whole.freq, whole.horizon)
+        for series in one.series
+    }
+    if unknown := [series.id for series in whole.series if series.id not in known]:
+        raise ValueError(f"series {unknown[0]} is too short to hold a history, and no known series has its name")
+    series = [Series(one.id, np.concatenate([known[one.id], one.values])) for one in whole.series]
+    return dataclasses.replace(whole, series=series)
+
+
+def measure(
+    sets: Sequence[SeriesSet], spec: ForecastSpec, forecast: Callable[[Rows], NDArray[np.float64]]
+) -> dict[str, dict[str, Any]]:
+    """MASE on the last horizon of every series, by set, of the model and of naive forecasts; and coverage."""
+    figures: dict[str, dict[str, Any]] = {"model": {}, "seasonal_naive": {}, "naive": {}}
+    inside: dict[int, list[float]] = {level: [] for level in REPORTED_LEVELS}
+    levels = spec.quantile_levels
+    for whole in sets:
+        rows = held_out(whole, spec.context_length)
+        quantiles = forecast(rows)
+        forecasts = {
+            "model": quantiles[..., len(levels) // 2],
+            "seasonal_naive": seasonal_naive(whole, whole.season),
+            "naive": seasonal_naive(whole, 1),
+        }
+        for name, said in forecasts.items():
+            figures[name][f"mase_{whole.name.replace(' ', '_')}"] = mean_mase(whole, said)
+        known = np.isfinite(rows.target)
+        for level in REPORTED_LEVELS:
+            lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
+            inside[level].append(metrics.coverage(rows.target[known], lower[known], upper[known]))
+    for values in figures.values():
+        values["mase_mean_of_sets"] = float(np.mean(list(values.values())))
+    figures["model"] |= {f"coverage_{level}": float(np.mean(shares)) for level, shares in inside.items()}
+    return figures
 
 
 def calibrate(network: GlobalForecaster, selection: list[Rows], levels: tuple[float, ...]) -> NDArray[np.float32]:

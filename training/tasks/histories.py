@@ -4,6 +4,7 @@ Of each series, the last horizon is held out to report. Training sees what comes
 before one horizon more, which then chooses the epoch; in large ones a tenth of the series choose it, and train nothing.
 """
 
+import dataclasses
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from bundle.series import fixed_context, freq_code
-from training.data.series_set import SeriesSet
+from training.data.series_set import Series, SeriesSet
 
 SMALL_SET = 50
 """Series of the largest set that is parted by time."""
@@ -54,6 +55,13 @@ def rows_of(
     return Rows(history, np.full((len(series), 1), code, dtype=np.int64), target)
 
 
+def held_out(whole: SeriesSet, context_length: int) -> Rows:
+    """The last horizon of every series, and what came before it."""
+    series = [one.values for one in whole.series]
+    origins = [len(values) - whole.horizon for values in series]
+    return rows_of(series, origins, whole.horizon, freq_code(whole.freq), context_length)
+
+
 @dataclass(frozen=True)
 class SplitSet:
     """A set parted into what is trained on, what chooses the epoch, and what is reported."""
@@ -89,15 +97,8 @@ class SplitSet:
         """The rows that choose the epoch, if there are any."""
         if not self.select:
             return None
-        series = self.select[:MAX_ROWS]
-        origins = [len(values) - self.whole.horizon for values in series]
-        return rows_of(series, origins, self.whole.horizon, freq_code(self.whole.freq), context_length)
-
-    def reported(self, context_length: int) -> Rows:
-        """The held-out horizon of every series."""
-        series = [one.values for one in self.whole.series]
-        origins = [len(values) - self.whole.horizon for values in series]
-        return rows_of(series, origins, self.whole.horizon, freq_code(self.whole.freq), context_length)
+        chosen = [Series("", values) for values in self.select[:MAX_ROWS]]
+        return held_out(dataclasses.replace(self.whole, series=chosen), context_length)
 
 
 class RandomHistories(Dataset[Batch]):
