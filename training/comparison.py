@@ -112,7 +112,7 @@ def _fit(recipe: Recipe, seed: int, place: Path, beside: Figures, to_model: ToMo
         seconds = time.perf_counter() - started
         model = to_model(trained)
         selected: Any = trained.report["selection"]
-        for part in task.measures(recipe).selected:
+        for part in task.measures(recipe).selection.key.split("."):
             selected = selected[part]
         outcome = Outcome(
             architecture=recipe.architecture,

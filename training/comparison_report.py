@@ -51,6 +51,7 @@ def write_report(standings: Standings, command: str, output: Path, further: Sequ
             _learning(standings),
             _answers(standings),
             _all_figures(standings),
+            *_parts(standings),
             _properties(standings),
             *further,
             _settings(standings),
@@ -66,10 +67,11 @@ def write_report(standings: Standings, command: str, output: Path, further: Sequ
 
 def _findings(standings: Standings) -> Findings:
     main, best, as_good = standings.main, standings.best(), standings.as_good()
+    selection = standings.measures.selection
     sentences = [
-        f"Chosen: {best}. Its {main.label} on the {standings.measures.selected_on} is the best: "
-        f"{_spread(standings.selected[best], main)}. On the reported rows, by which nothing was chosen, it is "
-        f"{_spread(standings.figures(best, main), main)}."
+        f"Chosen: {best}. Its {selection.label} on the {standings.measures.selected_on} is the best: "
+        f"{_spread(standings.selected[best], selection)}. On the reported rows, by which nothing was chosen, its "
+        f"{main.label} is {_spread(standings.figures(best, main), main)}."
     ]
     if as_good:
         reach = "reaches" if len(as_good) == 1 else "reach"
@@ -98,17 +100,19 @@ def _compared(standings: Standings, command: str) -> Section:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     facts = {
         "Data": "; ".join(
-            ", ".join(
-                [
-                    f"{data['name']} ({data['licence']})",
-                    data["origin"].partition("://")[2] or data["origin"],
-                    *(f"{rows:,} {part}" for part, rows in data["rows"].items()),
-                ]
+            dict.fromkeys(
+                ", ".join(
+                    [
+                        f"{data['name']} ({data['licence']})",
+                        data["origin"].partition("://")[2] or data["origin"],
+                        *(f"{rows:,} {part}" for part, rows in data["rows"].items()),
+                    ]
+                )
+                for data in everyone[0].data
             )
-            for data in everyone[0].data
         ),
         "Reported rows": everyone[0].evaluated_on,
-        "Chosen by": f"median {standings.main.label} on the {standings.measures.selected_on}",
+        "Chosen by": f"median {standings.measures.selection.label} on the {standings.measures.selected_on}",
         "Seeds": ", ".join(map(str, standings.compared.seeds)),
         "Fits": f"{len(everyone)}: {_listed(list(standings.outcomes))}, each with every seed",
         "Code": f"commit {_listed(sorted({outcome.source_commit for outcome in everyone}))}",
@@ -136,7 +140,7 @@ def _result(standings: Standings) -> Section:
         [
             name,
             _spread(standings.figures(name, main), main),
-            _spread(standings.selected[name], main),
+            _spread(standings.selected[name], standings.measures.selection),
             _count(statistics.median(outcome.parameters for outcome in found)),
             _count(statistics.median(outcome.model_bytes for outcome in found) / 1024),
             _count(statistics.median(outcome.training_seconds for outcome in found)),
@@ -145,9 +149,17 @@ def _result(standings: Standings) -> Section:
         for name, found in standings.outcomes.items()
     ]
     rows += [[_words(name), _spread(standings.figures(name, main), main), *["–"] * 5] for name in standings.baselines]
-    columns = ["reported rows", standings.measures.selected_on, "weights", "file, KiB", "training, s", "one answer, µs"]
+    measures = standings.measures
+    columns = [
+        f"{_header(main)}, reported rows",
+        f"{_header(measures.selection)}, {measures.selected_on}",
+        "weights",
+        "file, KiB",
+        "training, s",
+        "one answer, µs",
+    ]
     table = Table(
-        f"{_header(main)}. Median over seeds, lowest to highest in brackets; then what it costs",
+        "Median over seeds, lowest to highest in brackets; then what it costs",
         columns,
         rows,
         chosen=standings.best(),
@@ -162,6 +174,7 @@ def _result(standings: Standings) -> Section:
                 "their figure would look better than new rows will. Where the ranges of two rows overlap, their order "
                 "may be luck."
             ),
+            *([Text(measures.note)] if measures.note else []),
         ],
     )
 
@@ -252,6 +265,21 @@ def _all_figures(standings: Standings) -> Section:
         quiet=frozenset(map(_words, standings.baselines)),
     )
     return Section("All figures", [table])
+
+
+def _parts(standings: Standings) -> list[Section]:
+    """The figures of each part of the data, where there are such."""
+    parts = standings.measures.parts
+    if parts is None:
+        return []
+    everyone = [*standings.outcomes, *standings.baselines]
+    rows = []
+    for measure in standings.parts():
+        medians = [standings.figures(name, measure) for name in everyone]
+        cells = [_figure(statistics.median(found), measure) if found else "–" for found in medians]
+        rows.append([_words(measure.label), *cells])
+    table = Table(f"{_header(parts)}, median over seeds", [_words(name) for name in everyone], rows)
+    return [Section("Part by part", [table])]
 
 
 def _properties(standings: Standings) -> Section:

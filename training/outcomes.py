@@ -33,7 +33,7 @@ class Outcome:
     architecture: str
     seed: int
     selected: float
-    """The task's main figure on the rows that choices are made on."""
+    """The figure that is chosen by, on the rows for it."""
     figures: dict[str, Any]
     """Of the reported rows."""
     parameters: int

@@ -48,6 +48,11 @@ class Fan:
     naive: Sequence[float | None]
 
 
+def known(values: NDArray[np.floating]) -> list[float | None]:
+    """As a `Fan` and JSON have them: None where missing."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
 def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):

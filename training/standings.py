@@ -41,6 +41,15 @@ class Standings:
         rows = [outcome.figures for outcome in self.outcomes[name]] if name in self.outcomes else [self.baselines[name]]
         return [row[measure.key] for row in rows if measure.key in row]
 
+    def parts(self) -> list[Measure]:
+        """One for each part of the data that has a figure of its own."""
+        parts = self.measures.parts
+        if parts is None:
+            return []
+        rows = [found[0].figures for found in self.outcomes.values()]
+        keys = dict.fromkeys(key for row in rows for key in row if key.startswith(parts.key) and key != self.main.key)
+        return [Measure(key, key.removeprefix(parts.key), parts.aim) for key in keys]
+
     def median(self, name: str) -> float:
         """Of the main figure, on the reported rows."""
         return statistics.median(self.figures(name, self.main))
@@ -51,7 +60,8 @@ class Standings:
 
     def best(self) -> str:
         """The architecture to choose, by the rows that choices are made on."""
-        return min(self.selected, key=lambda name: self._loss(statistics.median(self.selected[name])))
+        aim = self.measures.selection.aim
+        return min(self.selected, key=lambda name: _loss(statistics.median(self.selected[name]), aim))
 
     def as_good(self) -> list[str]:
         """Architectures whose seeds reach into the spread of the best one's seeds, on those same rows."""
@@ -65,11 +75,15 @@ class Standings:
     def strongest_baseline(self) -> str | None:
         """By the reported rows; None where no baseline has the main figure."""
         known = [name for name in self.baselines if self.figures(name, self.main)]
-        return min(known, key=lambda name: self._loss(self.median(name)), default=None)
+        return min(known, key=lambda name: _loss(self.median(name), self.main.aim), default=None)
 
     def better_than(self, baseline: str) -> list[str]:
         """Architectures whose median is better."""
-        return [name for name in self.outcomes if self._loss(self.median(name)) < self._loss(self.median(baseline))]
+        return [
+            name
+            for name in self.outcomes
+            if _loss(self.median(name), self.main.aim) < _loss(self.median(baseline), self.main.aim)
+        ]
 
     def typical(self, name: str) -> Outcome:
         """Of an architecture's seeds the one whose main figure is nearest to their median."""
@@ -94,5 +108,6 @@ class Standings:
             "baselines": self.baselines,
         }
 
-    def _loss(self, figure: float) -> float:
-        return -figure if self.main.aim == "high" else figure
+
+def _loss(figure: float, aim: str | float) -> float:
+    return -figure if aim == "high" else figure

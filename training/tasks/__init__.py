@@ -36,11 +36,17 @@ class Measures:
     """The figures that a task's models are compared by."""
 
     main: Measure
-    selected: tuple[str, ...]
-    """Where `report["selection"]` has the main figure of the rows that choices are made on, never the reported ones."""
+    """Of the reported rows."""
+    selection: Measure
+    """What is chosen by, on other rows than the reported ones: `report["selection"]` has it under this key, dots going
+    deeper."""
     selected_on: str
     """Those rows, in words."""
     further: tuple[Measure, ...] = ()
+    parts: Measure | None = None
+    """Figures of the data's parts, one each; the key is what their names begin with."""
+    note: str = ""
+    """What a reader has to know to compare figures."""
 
 
 class Samples(Protocol):

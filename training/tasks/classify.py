@@ -238,7 +238,7 @@ def measures(recipe: ClassifyRecipe) -> Measures:
     main, other = (macro_recall, mcc) if recipe.balanced else (mcc, macro_recall)
     return Measures(
         main=main,
-        selected=("left_out_folds", main.key),
+        selection=dataclasses.replace(main, key=f"left_out_folds.{main.key}"),
         selected_on="left-out training folds",
         further=(
             other,

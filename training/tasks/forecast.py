@@ -124,7 +124,7 @@ def measures(_recipe: ForecastRecipe) -> Measures:
     """Mean absolute errors first; intervals should hold what they promise."""
     return Measures(
         main=Measure("mae_mean_of_14", "MAE, mean of 14 days", "low"),
-        selected=("mae_mean_of_14_on_selection_days",),
+        selection=Measure("mae_mean_of_14_on_selection_days", "MAE, mean of 14 days", "low"),
         selected_on="selection days",
         further=(
             Measure("mae_next_day", "MAE, next day", "low"),
@@ -212,17 +212,12 @@ def _fan(
     return plots.Fan(
         title=f"{recipe.target} a day, the two weeks from {recipe.reporting_start}",
         unit="days",
-        history=_known(origins.inputs["history"][0, -8 * WEEK :]),
-        actual=_known(origins.actual[0]),
+        history=plots.known(origins.inputs["history"][0, -8 * WEEK :]),
+        actual=plots.known(origins.actual[0]),
         median=quantiles[0, :, len(levels) // 2].tolist(),
         intervals=intervals,
-        naive=_known(seasonal_naive(origins)[0]),
+        naive=plots.known(seasonal_naive(origins)[0]),
     )
-
-
-def _known(values: NDArray[np.floating]) -> list[float | None]:
-    """As JSON has them: None where missing."""
-    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _golden(days: CovariateSeries, recipe: ForecastRecipe) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,46 @@
+"""What decides a published forecaster of many series."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bundle.manifest import ForecastSpec
+from bundle.series import SEASONS, Freq
+from training.fit import Schedule
+from training.models.global_forecaster import GlobalForecasterConfig
+
+
+@dataclass(frozen=True)
+class GlobalForecastRecipe:
+    """Everything that decides a published forecaster of many series."""
+
+    task: ClassVar[str] = "global_forecast"
+    name: str
+    alias: str
+    data: tuple[str, ...]
+    """Names of data sets in `training.data.SERIES_SETS`."""
+    freq: Freq | None
+    """Spacing of the series the bundle takes; None for any."""
+    context_length: int
+    architecture: str
+    settings: Any
+    """Of the architecture."""
+    network: GlobalForecasterConfig
+    batches_per_epoch: int
+    """Each of one set, drawn in proportion to the fourth root of its values, so that small sets count too."""
+    spoiling: float
+    """How often training shortens a history, hides values of it, or its spacing."""
+    schedule: Schedule
+    intended_use: str
+    limits: str
+
+    def spec(self) -> ForecastSpec:
+        """What the bundle's manifest says of the task."""
+        return ForecastSpec(
+            target="any regularly spaced numeric series" if self.freq is None else "the series it was trained on",
+            unit="the series' own",
+            freq=self.freq,
+            season=SEASONS[self.freq] if self.freq else None,
+            context_length=self.context_length,
+            horizon=self.network.horizon,
+            quantile_levels=list(self.network.quantile_levels),
+        )
