@@ -79,11 +79,8 @@ class Standings:
 
     def better_than(self, baseline: str) -> list[str]:
         """Architectures whose median is better."""
-        return [
-            name
-            for name in self.outcomes
-            if _loss(self.median(name), self.main.aim) < _loss(self.median(baseline), self.main.aim)
-        ]
+        bar = _loss(self.median(baseline), self.main.aim)
+        return [name for name in self.outcomes if _loss(self.median(name), self.main.aim) < bar]
 
     def typical(self, name: str) -> Outcome:
         """Of an architecture's seeds the one whose main figure is nearest to their median."""

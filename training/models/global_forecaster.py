@@ -32,7 +32,7 @@ DETECTED_SEASONS = (4, 5, 7, 12, 24, 48, 52, 96)
 MIN_RESEMBLANCE = 0.3
 """Least autocorrelation of the changes at a lag that is taken for a season."""
 LONGEST_CONTEXT = 512
-NUM_SEASONS_BACK = 3
+NUM_SEASONS_BACK = 8
 LARGEST = 3e38
 
 
@@ -80,7 +80,7 @@ class GlobalForecaster(nn.Module):
         self.register_buffer("widening", torch.ones(num_quantiles))  # calibration; see `calibrate`
 
     def calibrate(self, widening: Tensor) -> None:
-        """Multiply the distance of each quantile from the median, `[Q]`; growing outwards, so that order is kept."""
+        """Multiply the distance of each quantile from its inner neighbour, `[Q]`, positive, so that order is kept."""
         self.widening.copy_(widening)
 
     def forward(self, history_BT: Tensor, freq_B1: Tensor, horizon: int | None = None) -> tuple[Tensor, Tensor]:
@@ -197,10 +197,10 @@ class GlobalForecaster(nn.Module):
         """The weighed forecast, mended, and distances outwards that a softplus keeps positive, summed up."""
         middle = x_BHQ.shape[2] // 2
         median_BH1 = weighed_BH.unsqueeze(2) + x_BHQ[..., middle : middle + 1]
-        distance_BHQ = 0.3 * F.softplus(x_BHQ - 0.5) * ahead_H.sqrt().clamp(max=4).view(1, -1, 1)
+        distance_BHQ = 0.3 * F.softplus(x_BHQ - 0.5) * ahead_H.sqrt().clamp(max=4).view(1, -1, 1) * self.widening
         up = distance_BHQ[..., middle + 1 :].cumsum(dim=2)
         down = distance_BHQ[..., :middle].flip(2).cumsum(dim=2).flip(2)
-        return median_BH1 + torch.cat([-down, torch.zeros_like(median_BH1), up], dim=2) * self.widening
+        return median_BH1 + torch.cat([-down, torch.zeros_like(median_BH1), up], dim=2)
 
 
 @dataclass(frozen=True)
@@ -236,9 +236,9 @@ class _Window:
         angle_BT = 2 * torch.pi * (((self.num_steps - 1 - steps_T) % self.season) / self.season)
         return torch.stack(
             [
-                torch.asinh(self.relative) / 2,
-                torch.asinh(self.change),
-                torch.asinh(self.seasonal),
+                _squashed(self.relative) / 2,
+                _squashed(self.change),
+                _squashed(self.seasonal),
                 self.observed,
                 torch.sin(angle_BT),
                 torch.cos(angle_BT),
@@ -255,7 +255,7 @@ class _Window:
             [
                 torch.log1p(self.started.sum(dim=1, keepdim=True)) / 3,
                 resemblance_B1.clamp(-2, 1),
-                torch.asinh(self.last / self.scale) / 5,
+                _squashed(self.last / self.scale) / 5,
                 torch.log(_mean(self.change.abs(), self.started) + 0.05),
                 torch.log(self.mean(self.started).abs() + 0.1) / 3,
             ],
@@ -283,8 +283,8 @@ class _Window:
 class _Simple:
     """The simple forecasts, relative to the last value, in scales."""
 
-    NUM = 12
-    NUM_FEATURES = 2 * 12
+    NUM = 13
+    NUM_FEATURES = 2 * 13
 
     forecasts: Tensor  # (B, H, K)
     available: Tensor  # (B, H, K)
@@ -300,6 +300,9 @@ class _Simple:
         same = [window.at(cycles_BH * season_B1 - ahead_H + back * season_B1) for back in range(NUM_SEASONS_BACK)]
         naive_BH = torch.where(same[0][1], same[0][0], zero_BH)
         has_season = same[0][1]
+        reached_SBH = torch.stack([reached.to(torch.float32) for _, reached in same])
+        usual_BH = (torch.stack([value for value, _ in same]) * reached_SBH).sum(dim=0)
+        usual_BH = usual_BH / reached_SBH.sum(dim=0).clamp(min=1)
         seventh_BH, has_seventh = window.at(((ahead_H - 1) // (7 * season_B1) + 1) * 7 * season_B1 - ahead_H)
         newest_B1, _ = window.of_season(0)
         before_B1, has_before = window.of_season(1)
@@ -323,6 +326,7 @@ class _Simple:
             (naive_BH + _mean(window.seasonal, fast_BT * window.has_before), has_season),  # … at today's level
             (naive_BH + _mean(window.seasonal, slow_BT * window.has_before), has_season),
             ((same[0][0] + same[1][0] + same[2][0]) / 3 + newest_B1 - three_means_B1, has_third & same[2][1]),
+            (torch.where(has_season, usual_BH, zero_BH), has_season),  # mean of the same step of eight seasons
             (zero_BH + steps * drift_B1, always),  # the line through both ends
             (zero_BH + steps * _mean(window.change, slow_BT * window.started), always),  # the newest slope
             (zero_BH + window.mean(fast_BT * window.started), always),  # smoothed level
@@ -335,12 +339,17 @@ class _Simple:
 
     def features(self) -> Tensor:
         """What the head reads of them: `[B, H, 2 K]`."""
-        return torch.cat([torch.asinh(self.forecasts), self.available], dim=2)
+        return torch.cat([_squashed(self.forecasts), self.available], dim=2)
 
 
 def _mean(x_BT: Tensor, weights_BT: Tensor) -> Tensor:
     """Weighted mean over the steps `[B, 1]`, 0 where nothing has weight."""
     return (x_BT * weights_BT).sum(dim=1, keepdim=True) / weights_BT.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
+
+def _squashed(x: Tensor) -> Tensor:
+    """As it is near 0, as its logarithm far from it."""
+    return torch.sign(x) * torch.log1p(x.abs())
 
 
 def _delayed(x_BT: Tensor, steps: int, value: float = 0.0) -> Tensor:

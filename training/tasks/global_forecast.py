@@ -28,12 +28,12 @@ from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, OneFreq
 from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
-from training.tasks.forecast import fit_widening
 from training.tasks.forecast_figures import REPORTED_LEVELS
 from training.tasks.global_forecast_figures import MEAN, baseline_figures, mase_key, mean_mase, seasonal_naive
 from training.tasks.global_forecast_recipe import GlobalForecastRecipe
 from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
 from training.tasks.samples import HistorySamples
+from training.tasks.widening import from_neighbour
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ def calibrate(network: GlobalForecaster, selection: list[Rows], levels: tuple[fl
         said.append(predict(network, rows)[known][drawn])
     if not selection:
         return np.ones(len(levels), dtype=np.float32)
-    widening = fit_widening(np.concatenate(actual), np.concatenate(said), levels)
+    widening = from_neighbour(np.concatenate(actual), np.concatenate(said), levels)
     network.calibrate(torch.from_numpy(widening))
     return widening
 
