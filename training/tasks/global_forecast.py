@@ -21,7 +21,7 @@ from bundle.golden import Run
 from bundle.manifest import ForecastSpec, Manifest
 from bundle.series import freq_code, interval_levels, quantiles_at
 from training import metrics, plots
-from training.data import SERIES_SETS
+from training.data.own_series import OwnSeries
 from training.data.series_file import load_series_file
 from training.data.series_set import Series, SeriesSet
 from training.fit import fit as fit_network
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 def fit(recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
-    sets = [SplitSet.of(whole) for name in recipe.data for whole in SERIES_SETS[name]()]
+    sets = [SplitSet.of(whole) for whole in recipe.sets()]
     levels = recipe.network.quantile_levels
     seed_everything(seed)
     network = GlobalForecaster(recipe.network, recipe.architecture, recipe.settings)
@@ -112,7 +112,11 @@ def evaluate(
     """
     spec = manifest.spec
     assert isinstance(spec, ForecastSpec)
-    sets = [_with_history(whole, recipe) for whole in load_series_file(path)]
+    own = recipe.data
+    if isinstance(own, OwnSeries):
+        sets = [dataclasses.replace(own, path=path).load()]
+    else:
+        sets = [_with_history(whole, recipe) for whole in load_series_file(path)]
 
     def forecast(rows: Rows) -> NDArray[np.float64]:
         num_chunks = -(-len(rows.history) // 64)
@@ -130,8 +134,7 @@ def _with_history(whole: SeriesSet, recipe: GlobalForecastRecipe) -> SeriesSet:
         return whole
     known = {
         series.id: series.values
-        for name in recipe.data
-        for one in SERIES_SETS[name]()
+        for one in recipe.sets()
         if (one.freq, one.horizon) == (whole.freq, whole.horizon)
         for series in one.series
     }
