@@ -35,11 +35,6 @@ SEASONS: Mapping[str, int] = MappingProxyType(
 )
 """Steps in one usual season by freq: a day, a week or a year; 1 for none."""
 
-SEASONS: Mapping[str, int] = MappingProxyType(
-    {"15min": 96, "30min": 48, "h": 24, "D": 7, "B": 5, "W": 52, "MS": 12, "QS": 4, "YS": 1}
-)
-"""Steps in one season of each spacing: a day of hours or less, a week of days, a year of weeks or more, 1 for none."""
-
 _FIXED_STEPS = {
     "15min": dt.timedelta(minutes=15),
     "30min": dt.timedelta(minutes=30),

@@ -2,8 +2,9 @@
 
     <folder>/<architecture>-<seed>-<key>/{outcome.json, model.onnx, row.npz}
 
-The key stands for the recipe's settings: another setting, another folder. An outcome is written beside its place and
-renamed into it, so there is a whole one or none, whenever the writer is stopped.
+The key stands for the recipe's settings and, where it has one, the content of its own file: another setting, another
+folder. An outcome is written beside its place and renamed into it, so there is a whole one or none, whenever the writer
+is stopped.
 """
 
 import dataclasses
@@ -57,9 +58,11 @@ class Outcome:
 
 
 def settings_key(recipe: Any) -> str:
-    """Twelve hexadecimal digits that change with any setting of the recipe."""
+    """Twelve hexadecimal digits that change with any setting of the recipe, and with the content of its own file."""
     settings = json.dumps(to_jsonable_python(dataclasses.asdict(recipe)), sort_keys=True)
-    return hashlib.sha256(f"{recipe.task} {settings}".encode()).hexdigest()[:12]
+    own_file = getattr(recipe.data, "path", None)
+    content = b"" if own_file is None else own_file.read_bytes()
+    return hashlib.sha256(f"{recipe.task} {settings} ".encode() + content).hexdigest()[:12]
 
 
 def write_outcome(outcome: Outcome, model: bytes, row: Arrays, unfinished: Path, place: Path) -> None:

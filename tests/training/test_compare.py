@@ -9,24 +9,28 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from bundle.manifest import MODEL_FILE
-from tests.tiny import TinyTexts, tiny_ridership, tiny_spam
+from tests.tiny import TinyTexts, described, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS
 from training.__main__ import main
 from training.comparison import Compared, Comparison, compare, comparisons
 from training.comparison_report import MemoryRow, memory_section, write_report
-from training.data import LABELLED_TEXTS
+from training.data import LABELLED_TEXTS, SERIES_SETS
+from training.data.own_texts import OwnTexts
+from training.data.series_set import Series, SeriesSet
 from training.export import session, trace
 from training.latency import microseconds_per_answer
 from training.models import ARCHITECTURES
 from training.models.linear import LinearConfig
 from training.models.properties import STATEMENTS, properties
-from training.outcomes import Outcome, read_outcome, read_row
+from training.outcomes import Outcome, read_outcome, read_row, settings_key
 from training.plots import Fan, calibration
 from training.recipes import RECIPES, Recipe
+from training.recipes.forecast import forecast
 from training.standings import Standings
 from training.tasks import TrainedModel, classify
 
@@ -160,6 +164,62 @@ def test_outcomes_measured_on_other_rows_are_refused(tmp_path: Path) -> None:
     (place / "outcome.json").write_text(json.dumps(told | {"evaluated_on": "12 other rows"}))
     with pytest.raises(ValueError, match=r"linear-0 and cnn-0 can't be compared, .* 12 other rows"):
         run(tmp_path, seeds=1, to_model=refuse)
+
+
+def test_changed_content_of_an_own_file_is_fitted_anew(tmp_path: Path) -> None:
+    file = tmp_path / "texts.csv"
+    keys = set()
+    for content in ("text,label\n", "text,label\nhello,ham\n"):
+        file.write_text(content)
+        own = OwnTexts(file, "text", "label", ("ham", "spam"))
+        keys |= {settings_key(dataclasses.replace(tiny_spam(), data=own)) for _ in range(2)}
+    assert len(keys) == 2
+
+
+# --- many series -----------------------------------------------------------------------------------------------------
+
+
+def made_up_sets() -> list[SeriesSet]:
+    """Monthly series with a season, one with a gap, and yearly ones without."""
+    rng = np.random.default_rng(0)
+    season = np.tile([5.0, 5, 6, 7, 9, 9, 12, 11, 9, 7, 6, 8], 6)
+    monthly = [Series(f"m{number}", season * (1 + number) + rng.normal(0, 0.2, 72)) for number in range(3)]
+    monthly[1].values[3:6] = np.nan
+    yearly = [Series(f"y{number}", np.cumsum(rng.normal(1, 0.5, 30))) for number in range(3)]
+    described_ = described("made up")
+    return [
+        SeriesSet("made monthly", monthly, "MS", 12, 6, described_),
+        SeriesSet("made yearly", yearly, "YS", 1, 4, described_),
+    ]
+
+
+def tiny_forecast(architecture: str) -> Recipe:
+    recipe = forecast(architecture)
+    return dataclasses.replace(
+        recipe,
+        data=("made_up",),
+        context_length=48,
+        batches_per_epoch=3,
+        network=dataclasses.replace(recipe.network, horizon=12),
+        schedule=dataclasses.replace(recipe.schedule, max_epochs=1, batch_size=8),
+    )
+
+
+def test_forecasters_of_many_series_are_compared_by_every_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SERIES_SETS, "made_up", made_up_sets)
+    comparison = Comparison("many", {name: tiny_forecast(name) for name in ("linear", "cnn")})
+    standings = Standings(run(tmp_path, comparison, seeds=1), {"linear-0": 5.0, "cnn-0": 9.0})
+    baselines = standings.baselines
+    assert baselines["seasonal_naive"]["mase_made_monthly"] < baselines["naive"]["mase_made_monthly"]
+    assert baselines["auto_theta_on_a_sample"].keys() == baselines["naive"].keys()
+    assert baselines["seasonal_arima_on_a_sample"].keys() == {"mase_made_monthly"}  # so it has no mean of sets
+    figures = standings.outcomes["cnn"][0].figures
+    assert figures["mase_mean_of_sets"] == pytest.approx(
+        (figures["mase_made_monthly"] + figures["mase_made_yearly"]) / 2
+    )
+    write_report(standings, "again", tmp_path / "report")
+    page = check(tmp_path / "report", ["linear", "cnn", "auto theta on a sample", "made monthly"])
+    assert any("made monthly, series m0, the last 6 steps" in alt for alt in page.described)
 
 
 # --- standings -------------------------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def test_graph_of_one_spacing_is_that_of_any_with_its_code() -> None:
     network = forecaster()
     history = torch.tensor(seasonal_series(7)[None], dtype=torch.float32)
     for freq in ("D", "MS"):
-        code = freq_code(freq)  # type: ignore[arg-type]
+        code = freq_code(freq)
         assert torch.equal(OneFreq(network, code)(history), AnyFreq(network)(history, torch.tensor([[code]])))
     assert not torch.equal(OneFreq(network, 4)(history), OneFreq(network, 7)(history))
 

@@ -65,7 +65,7 @@ def refusal(folder: Path, content: str, series: str | None = None, **asked: Any)
 @pytest.mark.parametrize("freq", FREQUENCIES)
 @pytest.mark.parametrize("asked", [True, False], ids=["named", "found"])
 def test_every_spacing_is_read(tmp_path: Path, freq: Freq, asked: bool) -> None:
-    count = own_series.values_needed(3, SEASONS[freq])
+    count = own_series.values_needed(3)
     found = load(tmp_path, table(times(freq, count)), freq=freq if asked else None)
     (one,) = found.series
     assert (found.freq, found.season, found.horizon) == (freq, SEASONS[freq], 3)

@@ -36,9 +36,13 @@ _INFINITE = re.compile(r"[+-]?inf(inity)?", re.I)
 logger = logging.getLogger(__name__)
 
 
-def values_needed(horizon: int, season: int) -> int:
-    """Fewest values of a series: the horizon held out, and before it another one to learn from, or two seasons."""
-    return horizon + max(horizon, 2 * season)
+MIN_HISTORY = 8
+"""Values to learn from, at least."""
+
+
+def values_needed(horizon: int) -> int:
+    """Fewest values of a series: the horizon held out, and before it as many to learn from."""
+    return horizon + max(horizon, MIN_HISTORY)
 
 
 def load(
@@ -79,7 +83,7 @@ def load(
         _check_grid(rows, freq)
     _check_gaps(rows, freq, fill_gaps=fill_gaps)
     every = _trimmed(table, _regular(rows, freq), freq)
-    _check_lengths(table, every, horizon, freq)
+    _check_lengths(table, every, horizon)
     num_values = sum(_num_values(one) for one in every)
     logger.info("%s: %s series, %s values, freq %s", table.file, f"{len(every):,}", f"{num_values:,}", freq)
     described = TrainingData(
@@ -361,8 +365,8 @@ def _trimmed(table: Table, every: list[Series], freq: Freq) -> list[Series]:
     return trimmed
 
 
-def _check_lengths(table: Table, every: list[Series], horizon: int, freq: Freq) -> None:
-    needed = values_needed(horizon, SEASONS[freq])
+def _check_lengths(table: Table, every: list[Series], horizon: int) -> None:
+    needed = values_needed(horizon)
     short = [one for one in every if _num_values(one) < needed]
     if not short:
         return
@@ -373,9 +377,9 @@ def _check_lengths(table: Table, every: list[Series], horizon: int, freq: Freq) 
         said += ", ".join(f"{one.id[:40]!r} ({_num_values(one):,})" for one in short[:NUM_NAMED])
         said += f" and {len(short) - NUM_NAMED:,} more" if len(short) > NUM_NAMED else ""
     raise TableProblem(
-        f"{table.file}: {said}. With a horizon of {horizon:,} and freq {freq} {needed:,} are needed: {horizon:,} to "
-        "measure on, and before them as many to learn from, or two seasons. Add values, choose a shorter horizon, or "
-        "remove a series that is too short"
+        f"{table.file}: {said}. With a horizon of {horizon:,}, {needed:,} are needed: {horizon:,} to measure on, and "
+        f"before them {needed - horizon:,} to learn from. Add values, choose a shorter horizon, or remove a series "
+        "that is too short"
     )
 
 
@@ -392,3 +396,21 @@ def _frequencies() -> str:
 
 def _duration(span: dt.timedelta) -> str:
     return str(span).removesuffix(", 0:00:00")
+
+
+@dataclass(frozen=True)
+class OwnSeries:
+    """A file as a source of series; the fields are the arguments of `load`."""
+
+    path: Path
+    time: str
+    value: str
+    series: str | None
+    freq: Freq | None
+    horizon: int
+    fill_gaps: bool
+
+    def load(self) -> SeriesSet:
+        """See `load`."""
+        columns = (self.path, self.time, self.value, self.series)
+        return load(*columns, horizon=self.horizon, freq=self.freq, fill_gaps=self.fill_gaps)

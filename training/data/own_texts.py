@@ -4,10 +4,12 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.manifest import TrainingData
 from training.data.labelled_texts import LabelledTexts, TextSplit
+from training.data.source import DataUnavailable
 from training.data.splits import near_duplicate_key
 from training.data.table_file import NUM_NAMED, Table, TableProblem, read_table
 
@@ -164,3 +166,24 @@ def _held_out(groups: list[str], label_of: dict[str, str]) -> set[str]:
                 num_groups_left -= 1
                 num_rows_left -= num_rows[group]
     return held_out
+
+
+@dataclass(frozen=True)
+class OwnTexts:
+    """A file as a source of texts, like the modules in `LABELLED_TEXTS`."""
+
+    path: Path
+    text: str
+    label: str
+    labels: tuple[str, ...]
+    """Those the model knows."""
+
+    def load(self) -> TextSplit:
+        """See `load`. Raises `DataUnavailable` where the file isn't there any more."""
+        if not self.path.is_file():
+            raise DataUnavailable(f"{self.path.name}, which the model was trained on, isn't in this folder")
+        return load(self.path, self.text, self.label)
+
+    def load_file(self, path: Path) -> LabelledTexts:
+        """See `load_file`."""
+        return load_file(path, self.text, self.label, self.labels)

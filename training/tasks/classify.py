@@ -30,7 +30,6 @@ from bundle.golden import Run
 from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
 from training import metrics, plots
-from training.data import LABELLED_TEXTS
 from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
@@ -50,7 +49,7 @@ def fit(
     recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
 ) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
-    split = LABELLED_TEXTS[recipe.data].load()
+    split = recipe.source().load()
     train, valid = split.train, _reported(split)
     run = _Run(recipe, seed, folder, progress)
 
@@ -126,7 +125,7 @@ def evaluate(
     """
     spec = manifest.spec
     assert isinstance(spec, ClassifySpec)
-    data_set = LABELLED_TEXTS[recipe.data]
+    data_set = recipe.source()
     rows = data_set.load_file(path)
     encoder = TextEncoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
     probabilities = np.concatenate(
@@ -210,7 +209,7 @@ def _decisions(
 
 def baselines(recipe: ClassifyRecipe) -> Figures:
     """The same figures for simple models fitted to the same rows."""
-    split = LABELLED_TEXTS[recipe.data].load()
+    split = recipe.source().load()
     train, valid = split.train, _reported(split)
     words = {"ngram_range": (1, 2), "sublinear_tf": True}
     characters = {"analyzer": "char_wb", "ngram_range": (1, 5), "sublinear_tf": True}

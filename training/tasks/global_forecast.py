@@ -21,7 +21,7 @@ from bundle.golden import Run
 from bundle.manifest import ForecastSpec, Manifest
 from bundle.series import freq_code, interval_levels, quantiles_at
 from training import metrics, plots
-from training.data import SERIES_SETS
+from training.data.own_series import OwnSeries
 from training.data.series_file import load_series_file
 from training.data.series_set import Series, SeriesSet
 from training.fit import fit as fit_network
@@ -42,7 +42,7 @@ def fit(
     recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
 ) -> TrainedModel:
     """Run the recipe: see the module's docstring. Without `beside`, only the naive forecasts stand beside it."""
-    sets = [SplitSet.of(whole) for name in recipe.data for whole in SERIES_SETS[name]()]
+    sets = [SplitSet.of(whole) for whole in recipe.sets()]
     levels = recipe.network.quantile_levels
     seed_everything(seed)
     network = GlobalForecaster(recipe.network, recipe.architecture, recipe.settings)
@@ -110,7 +110,7 @@ def fit(
 
 def baselines(recipe: GlobalForecastRecipe) -> Figures:
     """The same figures for naive and statistical forecasts of the same horizons; this takes a while."""
-    return baseline_figures([whole for name in recipe.data for whole in SERIES_SETS[name]()])
+    return baseline_figures(recipe.sets())
 
 
 def measures(_recipe: GlobalForecastRecipe) -> Measures:
@@ -139,7 +139,11 @@ def evaluate(
     """
     spec = manifest.spec
     assert isinstance(spec, ForecastSpec)
-    sets = [_with_history(whole, recipe) for whole in load_series_file(path)]
+    own = recipe.data
+    if isinstance(own, OwnSeries):
+        sets = [dataclasses.replace(own, path=path).load()]
+    else:
+        sets = [_with_history(whole, recipe) for whole in load_series_file(path)]
 
     def forecast(rows: Rows) -> NDArray[np.float64]:
         num_chunks = -(-len(rows.history) // 64)
@@ -157,8 +161,7 @@ def _with_history(whole: SeriesSet, recipe: GlobalForecastRecipe) -> SeriesSet:
         return whole
     known = {
         series.id: series.values
-        for name in recipe.data
-        for one in SERIES_SETS[name]()
+        for one in recipe.sets()
         if (one.freq, one.horizon) == (whole.freq, whole.horizon)
         for series in one.series
     }

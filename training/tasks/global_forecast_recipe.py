@@ -5,6 +5,9 @@ from typing import Any, ClassVar
 
 from bundle.manifest import ForecastSpec
 from bundle.series import SEASONS, Freq
+from training.data import SERIES_SETS
+from training.data.own_series import OwnSeries
+from training.data.series_set import SeriesSet
 from training.fit import Schedule
 from training.models.global_forecaster import GlobalForecasterConfig
 
@@ -15,9 +18,10 @@ class GlobalForecastRecipe:
 
     task: ClassVar[str] = "global_forecast"
     name: str
-    alias: str
-    data: tuple[str, ...]
-    """Names of data sets in `training.data.SERIES_SETS`."""
+    alias: str | None
+    """Short name that the first published version gets; None for none."""
+    data: tuple[str, ...] | OwnSeries
+    """Names of data sets in `training.data.SERIES_SETS`, or an own file."""
     freq: Freq | None
     """Spacing of the series the bundle takes; None for any."""
     context_length: int
@@ -32,6 +36,12 @@ class GlobalForecastRecipe:
     schedule: Schedule
     intended_use: str
     limits: str
+
+    def sets(self) -> list[SeriesSet]:
+        """The data, read."""
+        if isinstance(self.data, OwnSeries):
+            return [self.data.load()]
+        return [whole for name in self.data for whole in SERIES_SETS[name]()]
 
     def spec(self) -> ForecastSpec:
         """What the bundle's manifest says of the task."""
