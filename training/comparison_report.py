@@ -208,7 +208,8 @@ def _learning(standings: Standings) -> Section:
     drawn = []
     for name, svg in plots.learning_curves(curves).items():
         first, last = (statistics.median(curve[epoch]["valid_loss"] for curve in curves[name]) for epoch in (0, -1))
-        alt = f"Learning curves of {name}, {len(curves[name])} fits: the median validation loss goes from {first:.3g} "
+        fits = "1 fit" if len(curves[name]) == 1 else f"{len(curves[name])} fits"
+        alt = f"Learning curves of {name}, {fits}: the median validation loss goes from {first:.3g} "
         drawn.append(Plot(f"learning-{name}.svg", svg, alt + f"after the first epoch to {last:.3g} after the last."))
     return Section(
         "How they learned",

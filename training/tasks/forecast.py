@@ -123,11 +123,11 @@ def baselines(recipe: ForecastRecipe) -> Figures:
 def measures(_recipe: ForecastRecipe) -> Measures:
     """Mean absolute errors first; intervals should hold what they promise."""
     return Measures(
-        main=Measure("mae_mean_of_14", "MAE, mean of 14 days", "low"),
-        selection=Measure("mae_mean_of_14_on_selection_days", "MAE, mean of 14 days", "low"),
+        main=Measure("mae_mean_of_14", "MAE over 14 days", "low"),
+        selection=Measure("mae_mean_of_14_on_selection_days", "MAE over 14 days", "low"),
         selected_on="selection days",
         further=(
-            Measure("mae_next_day", "MAE, next day", "low"),
+            Measure("mae_next_day", "next-day MAE", "low"),
             Measure("pinball", "pinball loss", "low"),
             Measure("coverage_80", "inside 80 % intervals", 0.8),
             Measure("coverage_95", "inside 95 % intervals", 0.95),

@@ -116,7 +116,7 @@ def baselines(recipe: GlobalForecastRecipe) -> Figures:
 def measures(_recipe: GlobalForecastRecipe) -> Measures:
     """MASE, every set counting alike; chosen by the loss that chooses the epoch."""
     return Measures(
-        main=Measure(MEAN, "MASE, mean of sets", "low"),
+        main=Measure(MEAN, "mean MASE of the sets", "low"),
         selection=Measure("scaled_pinball_loss", "scaled pinball loss", "low"),
         selected_on="targets that choose the epoch",
         further=(
