@@ -13,8 +13,9 @@ from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TensorSpec
 from bundle.store import list_versions, read_aliases, read_bundle, version_folder
 from bundle.text import PAD_ID
 from tests.tiny import tiny_spam
-from tests.training.small import unfitted
+from tests.training.small import VARIANTS, unfitted
 from training.export import CHECKED, EXAMPLE, EXPORT_TOLERANCE, ExportDiffers, check, session, trace
+from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
 from training.publish import publish
 from training.tasks import TrainedModel
 from training.tasks.samples import TextSamples
@@ -46,6 +47,14 @@ class Embedded(nn.Module):
 
     def pooled(self, vectors: Tensor) -> Tensor:
         return vectors.sum(dim=1)
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_every_architecture_exports_equal_at_every_size(variant: str) -> None:
+    torch.manual_seed(0)
+    config = TextClassifierConfig(embedding_dim=4, embedding_dropout=0.0, dropout=0.0)
+    trained = around(CalibratedClassifier(TextClassifier(VOCABULARY, 2, config, *VARIANTS[variant]), 1.0))
+    assert 0 <= check(trained, session(trace(trained))) <= EXPORT_TOLERANCE
 
 
 class OffWhenTraced(Embedded):

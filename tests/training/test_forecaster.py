@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from bundle.golden import Arrays, Run
 from bundle.manifest import TensorSpec
 from tests.tiny import made_up_boardings, tiny_ridership
-from tests.training.small import SETTINGS, unfitted
+from tests.training.small import VARIANTS, unfitted
 from training.export import session, trace
 from training.models import ARCHITECTURES
 from training.models.forecaster import WEEK, EveryStep, Forecaster, ForecasterConfig, LastStep
+from training.models.linear import LinearConfig
 from training.recipes import ridership_wavenet
 from training.tasks.origins import Origins
 from training.tasks.samples import SeriesSamples
@@ -169,12 +170,19 @@ def test_forecast_of_a_day_does_not_depend_on_day_types_after_it(ahead: int, kno
 
 def test_architecture_that_sees_later_steps_is_refused() -> None:
     refused = []
-    for name, architecture in ARCHITECTURES.items():
-        if not architecture.build(2, SETTINGS[name]).causal:
+    for variant, (name, settings) in VARIANTS.items():
+        if not ARCHITECTURES[name].build(2, settings).causal:
             with pytest.raises(ValueError, match=f"{name} is not causal"):
-                Forecaster(CONFIG, name, SETTINGS[name], REFERENCES)
-            refused.append(name)
+                Forecaster(CONFIG, name, settings, REFERENCES)
+            refused.append(variant)
     assert "cnn" in refused
+    assert "cnn causal" not in refused
+
+
+def test_architecture_that_sees_less_than_the_horizon_is_refused() -> None:
+    with pytest.raises(ValueError, match="sees 13 steps, fewer than the 14 it is to forecast"):
+        Forecaster(CONFIG, "linear", LinearConfig(outputs=4, window=H - 1), REFERENCES)
+    Forecaster(CONFIG, "linear", LinearConfig(outputs=4, window=H), REFERENCES)
 
 
 def test_shipped_forecaster_sees_eight_weeks_at_least() -> None:

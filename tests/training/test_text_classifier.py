@@ -8,20 +8,19 @@ import torch
 from torch import Tensor
 
 from bundle.text import pad
-from tests.training.small import SETTINGS
-from training.models import ARCHITECTURES
-from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
+from tests.training.small import VARIANTS
+from training.models.text_classifier import CalibratedClassifier, Pooling, TextClassifier, TextClassifierConfig
 
 VOCABULARY, CLASSES = 50, 3
 
-every_architecture = pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+every_variant = pytest.mark.parametrize("variant", sorted(VARIANTS))
 
 
-def classifier(architecture: str, temperature: float = 1.0) -> CalibratedClassifier:
+def classifier(variant: str, temperature: float = 1.0, pooling: Pooling = "maximum") -> CalibratedClassifier:
     """Untrained, with an output so steep that a small difference shows."""
     torch.manual_seed(0)
-    config = TextClassifierConfig(embedding_dim=6, embedding_dropout=0.5, dropout=0.5)
-    network = TextClassifier(VOCABULARY, CLASSES, config, architecture, SETTINGS[architecture])
+    config = TextClassifierConfig(embedding_dim=6, embedding_dropout=0.5, dropout=0.5, pooling=pooling)
+    network = TextClassifier(VOCABULARY, CLASSES, config, *VARIANTS[variant])
     with torch.no_grad():
         network.output.weight.mul_(8)
     return CalibratedClassifier(network, temperature).eval()
@@ -36,24 +35,25 @@ def padded(rows: list[Any], length: int | None = None) -> Tensor:
     return torch.from_numpy(pad(rows, length))
 
 
-@every_architecture
+@every_variant
+@pytest.mark.parametrize("pooling", ["maximum", "mean"])
 @torch.no_grad()
-def test_answer_is_the_same_alone_padded_and_in_mixed_company(architecture: str) -> None:
-    graph = classifier(architecture)
+def test_answer_is_the_same_alone_padded_and_in_mixed_company(variant: str, pooling: Pooling) -> None:
+    graph = classifier(variant, pooling=pooling)
     rows = texts([1, 2, 3, 7, 40, 150, 512] + [1 + 3 * number for number in range(57)])
     together = graph(padded(rows))
     assert together.shape == (64, CLASSES)
-    assert together.std(dim=0).max() > 0.02  # answers differ, so agreement says something
+    assert together.std(dim=0).max() > 0.01  # answers differ, so agreement says something
     for number, row in enumerate(rows):
         expected = together[number : number + 1]
         torch.testing.assert_close(graph(padded([row])), expected, rtol=0, atol=1e-5)
         torch.testing.assert_close(graph(padded([row], 512)), expected, rtol=0, atol=1e-5)
 
 
-@every_architecture
+@every_variant
 @torch.no_grad()
-def test_every_token_can_change_the_answer(architecture: str) -> None:
-    graph = classifier(architecture)
+def test_every_token_can_change_the_answer(variant: str) -> None:
+    graph = classifier(variant)
     row = texts([4])[0]
     others = [np.where(np.arange(4) == place, token, row) for place in range(4) for token in range(1, VOCABULARY)]
     moved = (graph(padded(others)) - graph(padded([row]))).abs().amax(dim=1).reshape(4, -1)

@@ -1,19 +1,24 @@
 """1-D CNN: convolutions of several widths side by side, each a detector of short patterns wherever they stand.
 
 Inputs: `x_BTC` features of each step, `mask_BT` 1 where there is a step, 0 where there is padding.
-Output: `h_BTD`, D = filters × number of widths; step t has seen the steps within half the largest kernel around t.
+Output: `h_BTD`, D = filters × number of widths; step t has seen the steps within half the largest kernel around t or,
+if `causal`, a kernel's width of steps up to and with t. With a GRU on top, D = its units and its memory is longer.
 
 Padded steps are zero before every convolution, just like the steps beyond the ends of the sequence, so how far a row is
 padded never changes what is computed of its steps.
 
-Source: Y. Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP 2014 (widths side by side).
+Sources: Y. Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP 2014 (widths side by side); A.
+Géron, "Hands-On Machine Learning", 3rd edition, chapter 15 (a GRU on top).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+
+from training.models.rnn import RNN, RNNConfig
 
 
 @dataclass(frozen=True)
@@ -23,32 +28,47 @@ class CNNConfig:
     filters: int
     """Per width."""
     kernel_sizes: tuple[int, ...]
-    """Widths of the convolutions side by side, odd, in steps."""
+    """Widths of the convolutions side by side, in steps; odd, unless `causal`."""
     residual_layers: int = 0
     """Further convolutions of width 3, one after another, each added to what it reads."""
+    causal: bool = False
+    """Let a convolution end at its step instead of being centred on it."""
+    gru_units: int = 0
+    """Units of a GRU on top, which reads both ways unless `causal`; 0 for none."""
+    dropout: float = 0.0
+    """Of what each further layer reads."""
 
 
 class CNN(nn.Module):
     """See the module's docstring."""
 
-    causal = False
-
     def __init__(self, num_inputs: int, config: CNNConfig) -> None:
         super().__init__()
-        if any(size % 2 == 0 for size in config.kernel_sizes):
+        if not config.causal and any(size % 2 == 0 for size in config.kernel_sizes):
             raise ValueError("kernel_sizes must be odd, so that a convolution is centred on its step")
-        self.num_outputs = config.filters * len(config.kernel_sizes)
-        self.side_by_side = nn.ModuleList(
-            nn.Conv1d(num_inputs, config.filters, size, padding=size // 2) for size in config.kernel_sizes
-        )
-        self.residual = nn.ModuleList(
-            nn.Conv1d(self.num_outputs, self.num_outputs, 3, padding=1) for _ in range(config.residual_layers)
-        )
+        self.causal = config.causal
+        self.receptive_field = None if config.gru_units else max(config.kernel_sizes) + 2 * config.residual_layers
+        width = config.filters * len(config.kernel_sizes)
+        self.side_by_side = nn.ModuleList(nn.Conv1d(num_inputs, config.filters, size) for size in config.kernel_sizes)
+        self.residual = nn.ModuleList(nn.Conv1d(width, width, 3) for _ in range(config.residual_layers))
+        self.dropout = nn.Dropout(config.dropout)
+        self.num_outputs = width
+        self.gru: RNN | None = None
+        if config.gru_units:
+            self.gru = RNN(width, RNNConfig("gru", config.gru_units, bidirectional=not config.causal))
+            self.num_outputs = self.gru.num_outputs
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
         mask_B1T = mask_BT.unsqueeze(1)
         x_BCT = x_BTC.transpose(1, 2) * mask_B1T
-        h_BDT = torch.cat([F.relu(convolution(x_BCT)) for convolution in self.side_by_side], dim=1)
+        h_BDT = torch.cat([self._convolved(x_BCT, convolution) for convolution in self.side_by_side], dim=1)
         for convolution in self.residual:
-            h_BDT = h_BDT + F.relu(convolution(h_BDT * mask_B1T))
-        return (h_BDT * mask_B1T).transpose(1, 2)
+            h_BDT = h_BDT + self._convolved(self.dropout(h_BDT) * mask_B1T, convolution)
+        h_BTD = (h_BDT * mask_B1T).transpose(1, 2)
+        return h_BTD if self.gru is None else self.gru(self.dropout(h_BTD), mask_BT)
+
+    def _convolved(self, x_BCT: Tensor, convolution: Any) -> Tensor:
+        """One convolution and its ReLU, with zeros beyond the ends so that as many steps come out as go in."""
+        size = convolution.kernel_size[0]
+        left = size - 1 if self.causal else size // 2
+        return F.relu(convolution(F.pad(x_BCT, (left, size - 1 - left))))

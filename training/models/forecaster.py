@@ -96,6 +96,9 @@ class Forecaster(nn.Module):
         if not self.body.causal:
             raise ValueError(f"{architecture} is not causal: a forecaster's step may not see the steps after it")
         horizon, num_quantiles = config.horizon, len(config.quantile_levels)
+        seen = self.body.receptive_field
+        if seen is not None and seen < horizon:
+            raise ValueError(f"{architecture} sees {seen} steps, fewer than the {horizon} it is to forecast")
         self.context = nn.Linear(self.body.num_outputs, config.context_size + horizon * config.step_size)
         self.step_embedding = nn.Parameter(0.1 * torch.randn(horizon, config.step_embedding))
         num_inputs = (

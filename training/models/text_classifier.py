@@ -1,18 +1,22 @@
-"""Text classifier: token ids -> embedding -> any architecture -> maximum over the steps -> class.
+"""Text classifier: token ids -> embedding -> any architecture -> maximum or mean over the steps -> class.
 
 Inputs: `ids_BT` int64, 0 pads; every row begins with a start token, so none is empty.
 Output: `logits_BK`, one per class; `CalibratedClassifier` turns them into `probabilities_BK` for the bundle.
 
-The maximum is taken over a row's own tokens: padding can't win, and says nothing.
+Maximum and mean are taken over a row's own tokens: padding can't win, and says nothing. The maximum finds a telling
+passage wherever it stands; with the mean, a `linear` body of window 1 is a bag of words.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from bundle.text import PAD_ID
 from training.models import ARCHITECTURES, Config
+
+Pooling = Literal["maximum", "mean"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class TextClassifierConfig:
     embedding_dim: int
     embedding_dropout: float
     dropout: float
+    pooling: Pooling = "maximum"
 
 
 class TextClassifier(nn.Module):
@@ -37,6 +42,7 @@ class TextClassifier(nn.Module):
             self.embedding.weight[PAD_ID] = 0
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.body = ARCHITECTURES[architecture].build(config.embedding_dim, settings)
+        self.pooling = config.pooling
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.body.num_outputs, num_classes)
 
@@ -44,9 +50,13 @@ class TextClassifier(nn.Module):
         mask_BT = (ids_BT != PAD_ID).to(self.embedding.weight.dtype)
         x_BTC = self.embedding_dropout(self.embedding(ids_BT))
         h_BTD = self.body(x_BTC, mask_BT)
-        highest_BD = h_BTD.masked_fill(mask_BT.unsqueeze(2) == 0, -1e9).amax(dim=1)
-        logits_BK: Tensor = self.output(self.dropout(highest_BD))
+        logits_BK: Tensor = self.output(self.dropout(self._pooled(h_BTD, mask_BT.unsqueeze(2))))
         return logits_BK
+
+    def _pooled(self, h_BTD: Tensor, mask_BT1: Tensor) -> Tensor:
+        if self.pooling == "maximum":
+            return h_BTD.masked_fill(mask_BT1 == 0, -1e9).amax(dim=1)
+        return (h_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)
 
 
 class CalibratedClassifier(nn.Module):

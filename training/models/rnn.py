@@ -1,0 +1,109 @@
+"""RNN: a state carried from step to step; simple, LSTM or GRU cells, one layer or several, one way or both.
+
+Inputs: `x_BTC` features of each step, `mask_BT` 1 where there is a step, 0 where there is padding; the steps of a row
+stand together, padding before or behind them.
+Output: `h_BTD`, D = units (twice as many with both directions); step t has seen every step up to and with t — with
+`bidirectional`, every step of the row.
+
+    y_t = cell(x_t, y_(t-1)),  in the simple cell tanh(x_t · Wx + y_(t-1) · Wy + b);  see `training.models.cells`
+
+Padding never enters a state: the steps of each row are moved to the front before a layer runs, and the backward
+direction turns each row around within its own length. Against gradients that vanish or explode: orthogonal recurrent
+weights, a forget gate that starts open, layer normalisation behind each layer, and clipping in `training.fit`.
+
+Sources: those of `training.models.cells`; M. Schuster, K. Paliwal, "Bidirectional Recurrent Neural Networks", IEEE
+Transactions on Signal Processing 45, 1997; R. Jozefowicz et al., "An Empirical Exploration of Recurrent Network
+Architectures", ICML 2015 (the forget gate).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+LIBRARY_CELLS: dict[str, Any] = {"simple": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+@dataclass(frozen=True)
+class RNNConfig:
+    """Settings of `RNN`."""
+
+    cell: Literal["simple", "lstm", "gru"]
+    units: int
+    """Of each layer and direction."""
+    layers: int = 1
+    bidirectional: bool = False
+    """Also read backwards; then a step sees the steps after it."""
+    layer_norm: bool = False
+    """Normalise the outputs of each layer."""
+    dropout: float = 0.0
+    """Of what a layer reads from the one below it."""
+
+
+class RNN(nn.Module):
+    """See the module's docstring."""
+
+    receptive_field = None
+
+    def __init__(self, num_inputs: int, config: RNNConfig) -> None:
+        super().__init__()
+        self.causal = not config.bidirectional
+        self.num_outputs = config.units * (2 if config.bidirectional else 1)
+        self.layers = nn.ModuleList(
+            _Layer(self.num_outputs if layer else num_inputs, config) for layer in range(config.layers)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        mask_BT1 = mask_BT.unsqueeze(2)
+        steps_T = torch.arange(x_BTC.shape[1], device=x_BTC.device)
+        started_BT = mask_BT.cumsum(dim=1) > 0
+        first_B1 = (~started_BT).sum(dim=1, keepdim=True)
+        length_B1 = mask_BT.sum(dim=1, keepdim=True).to(torch.int64)
+        front_BT = (steps_T + first_B1).clamp(max=x_BTC.shape[1] - 1)
+        turned_BT = torch.where(steps_T < length_B1, length_B1 - 1 - steps_T, steps_T)
+        h_BTD = _taken(x_BTC * mask_BT1, front_BT)
+        for number, layer in enumerate(self.layers):
+            h_BTD = layer(self.dropout(h_BTD) if number else h_BTD, turned_BT)
+        return _taken(h_BTD, (steps_T - first_B1).clamp(min=0)) * mask_BT1
+
+
+class _Layer(nn.Module):
+    """One layer, forwards and, where asked for, backwards."""
+
+    def __init__(self, num_inputs: int, config: RNNConfig) -> None:
+        super().__init__()
+        cell = LIBRARY_CELLS[config.cell]
+        num_outputs = config.units * (2 if config.bidirectional else 1)
+        self.forwards = cell(num_inputs, config.units, batch_first=True)
+        self.backwards = cell(num_inputs, config.units, batch_first=True) if config.bidirectional else None
+        self.norm: nn.Module = nn.LayerNorm(num_outputs) if config.layer_norm else nn.Identity()
+        for direction in (self.forwards, self.backwards):
+            if direction is not None:
+                _initialize(direction, config)
+
+    def forward(self, x_BTC: Tensor, turned_BT: Tensor) -> Tensor:
+        h_BTD, _ = self.forwards(x_BTC)
+        if self.backwards is not None:
+            backwards_BTD, _ = self.backwards(_taken(x_BTC, turned_BT))
+            h_BTD = torch.cat([h_BTD, _taken(backwards_BTD, turned_BT)], dim=2)
+        normalized: Tensor = self.norm(h_BTD)
+        return normalized
+
+
+def _initialize(direction: Any, config: RNNConfig) -> None:
+    """Xavier for inputs, orthogonal for each gate's recurrent weights, no bias but an LSTM's forget gate, open."""
+    nn.init.xavier_uniform_(direction.weight_ih_l0)
+    nn.init.zeros_(direction.bias_ih_l0)
+    nn.init.zeros_(direction.bias_hh_l0)
+    with torch.no_grad():
+        for gate_weights in direction.weight_hh_l0.split(config.units):
+            nn.init.orthogonal_(gate_weights)
+        if config.cell == "lstm":
+            direction.bias_ih_l0[config.units : 2 * config.units] = 1.0
+
+
+def _taken(x_BTC: Tensor, positions_BT: Tensor) -> Tensor:
+    """Steps of each row at these positions."""
+    return x_BTC.gather(1, positions_BT.unsqueeze(2).expand(-1, -1, x_BTC.shape[2]))
