@@ -2,9 +2,10 @@
 
 `python -m benchmarks.windows [--points 10000000] [--rounds 3]`
 
-Speed: shuffled batches of 256 windows of 56 points, from a series in memory, in interleaved rounds. The clock starts with
-the second batch; how long the first took is told beside. Memory: a process that streams a file of 2 GB and does nothing
-else, `benchmarks.stream_memory`.
+Speed: shuffled batches of 256 windows of 56 points, from a series in memory, in interleaved rounds. The clock starts
+with the second batch; how long the first took is told beside. PyTorch computes on one thread, which on shared cores is
+faster for batches this small; TensorFlow on as many as it chooses. Memory: a process that streams a file of 2 GB and
+does nothing else, `benchmarks.stream_memory`.
 """
 
 import argparse
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--file-bytes", type=int, default=2_000_000_000)
     parser.add_argument("--tensorflow-seconds", type=float, default=60.0, help="of the file; the whole takes too long")
     chosen = parser.parse_args()
+    torch.set_num_threads(1)
     with_tensorflow = importlib.util.find_spec("tensorflow") is not None
     if not with_tensorflow:
         print("TensorFlow isn't installed here: without Keras and tf.data (benchmarks/README.md says how)\n")
@@ -142,7 +144,7 @@ def _ways(series: Values, matrix: Values) -> dict[str, Batches]:
 
 def _unfolded(series: torch.Tensor) -> Iterator[torch.Tensor]:
     windows = series.unfold(0, LENGTH, 1)
-    return (windows[indices] for indices in torch.randperm(len(windows)).split(BATCH))
+    return (windows[indices] for indices in torch.split(torch.randperm(len(windows)), BATCH))
 
 
 def _tensorflow_ways(series: Values) -> dict[str, Batches]:

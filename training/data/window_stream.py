@@ -22,7 +22,10 @@ chunksize=100_000))`.
 
 @dataclass(frozen=True)
 class BinaryFile:
-    """A source: the numbers of a file without header, read chunk by chunk. Opening raises `ValueError` for a torn one."""
+    """A source: the numbers of a file without header, read chunk by chunk.
+
+    Reading raises `ValueError` for a file that ends within a number.
+    """
 
     path: Path
     dtype: str = "float32"
