@@ -21,7 +21,8 @@ from bundle.manifest import MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSp
 from bundle.store import list_versions, read_bundle, version_folder
 from bundle.text import TextEncoder, pad
 from service.batcher import bucket
-from service.forecast import SeriesInput, encode
+from service.forecast import encode
+from service.forecast_schema import SeriesInput
 from service.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parents[1]

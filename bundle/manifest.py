@@ -107,14 +107,18 @@ class ForecastSpec(_Part):
     """Series in, quantiles of the next steps out, all in the series' own units.
 
     Graph: `history:float32[batch,context]` (left-filled with NaN, NaN is missing) and the covariates ->
-    `quantiles:float32[batch,horizon,levels]`, ascending over levels.
+    `quantiles:float32[batch,horizon,levels]`, ascending over levels. A model of any spacing also reads
+    `freq:int64[batch,1]`, a code of `bundle.series.freq_code`.
     """
 
     task: Literal["forecast"] = "forecast"
     target: str
     unit: str
-    freq: Freq
-    season: int = Field(ge=1, description="steps in one season, of the seasonal-naive baseline")
+    freq: Freq | None = Field(description="spacing of the series; null: any, as the input `freq` says")
+    season: int | None = Field(
+        ge=1,
+        description="steps in one season, of the seasonal-naive baseline; null where freq is null: it follows freq",
+    )
     context_length: int = Field(ge=1)
     horizon: int = Field(ge=1)
     quantile_levels: list[float] = Field(min_length=3)
@@ -132,13 +136,22 @@ class ForecastSpec(_Part):
             raise ValueError("quantile_levels must contain the median, 0.5")
         return self
 
+    @model_validator(mode="after")
+    def _any_freq_has_no_season_and_no_dates(self) -> "ForecastSpec":
+        if (self.freq is None) != (self.season is None):
+            raise ValueError("freq and season must both be given, or both be null")
+        if self.freq is None and any(covariate.derived_from_dates for covariate in self.future_covariates):
+            raise ValueError("a covariate can't be derived from dates where freq is null")
+        return self
+
     def inputs(self) -> list[TensorSpec]:
-        """Inputs of the graph, in order: history, past covariates, future covariates."""
+        """Inputs of the graph, in order: history, past covariates, future covariates, freq where it may be any."""
         past = [f"past_{covariate.name}" for covariate in self.past_covariates]
         future = [f"future_{covariate.name}" for covariate in self.future_covariates]
         return [
             *(TensorSpec(name=name, dtype="float32", shape=["batch", "context"]) for name in ("history", *past)),
             *(TensorSpec(name=name, dtype="int64", shape=["batch", "context_and_horizon"]) for name in future),
+            *([TensorSpec(name="freq", dtype="int64", shape=["batch", 1])] if self.freq is None else []),
         ]
 
     def outputs(self) -> list[TensorSpec]:

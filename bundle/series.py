@@ -28,7 +28,12 @@ FREQUENCIES: Mapping[str, str] = MappingProxyType(
         "YS": "year, on the first day of a month",
     }
 )
-"""Spacing of a series by its pandas name."""
+"""Spacing of a series by its pandas name. The order is part of the bundle format: `freq_code` counts by it."""
+
+SEASONS: Mapping[str, int] = MappingProxyType(
+    {"15min": 96, "30min": 48, "h": 24, "D": 7, "B": 5, "W": 52, "MS": 12, "QS": 4, "YS": 1}
+)
+"""Steps in one usual season by freq: a day, a week or a year; 1 for none."""
 
 _FIXED_STEPS = {
     "15min": dt.timedelta(minutes=15),
@@ -43,15 +48,20 @@ WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY = "W", "A", "U"
 DAY_TYPES = (WEEKDAY, SATURDAY, SUNDAY_OR_HOLIDAY)
 
 
+def freq_code(freq: Freq | None) -> int:
+    """What the graph input `freq` reads: 0 unknown (None), i + 1 for the i-th of `FREQUENCIES`."""
+    return 0 if freq is None else 1 + list(FREQUENCIES).index(freq)
+
+
 # --- dates -----------------------------------------------------------------------------------------------------------
 
 
-def parse_start(text: str, freq: str) -> dt.datetime:
+def parse_start(text: str, freq: str | None) -> dt.datetime:
     """Read the date or time of a series' first value.
 
     Args:
         text: ISO 8601 date or date and time, with or without a UTC offset.
-        freq: one of `FREQUENCIES`; a start that can't be a point of it is refused.
+        freq: one of `FREQUENCIES`; a start that can't be a point of it is refused. None: any start will do.
 
     Raises `ValueError` with what to change.
     """

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bundle.manifest import ForecastSpec, FutureCovariate
 from bundle.series import (
     DERIVATIONS,
+    SEASONS,
     Freq,
     category_codes,
     fixed_codes,
     fixed_context,
+    freq_code,
     interval_levels,
     parse_start,
     quantiles_at,
@@ -24,162 +25,12 @@ from bundle.series import (
 )
 from service.batcher import Row
 from service.errors import Invalid, Place
+from service.forecast_schema import Forecast, ForecastRequest, ForecastResponse, Interval, SeriesInput
+from service.paths import NUM_PATHS, Beginning, prolong
 from service.payload import JSONRoute
 from service.problem import declared
-from service.schema import RequestModel
 from service.settings import Settings
 from service.state import Context, context
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Values = Annotated[list[Number | None], Field(min_length=1, fail_fast=True)]
-MAX_COVARIATES = 100
-"""Covariates of one series, known to the model or not."""
-
-
-def _few(covariates: Any) -> Any:
-    if isinstance(covariates, dict) and len(covariates) > MAX_COVARIATES:
-        raise ValueError(f"at most {MAX_COVARIATES} covariates a series")
-    return covariates
-
-
-PastCovariates = Annotated[dict[str, Annotated[list[Number | None], Field(fail_fast=True)]], BeforeValidator(_few)]
-FutureCovariates = Annotated[dict[str, Annotated[list[str | None], Field(fail_fast=True)]], BeforeValidator(_few)]
-Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
-Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
-
-EXAMPLE_VALUES = [
-    [717818, 724305, 736055, 756405, 717195, 394823, 275711],
-    [736301, 763437, 758602, 771125, 722338, 399402, 301522],
-]
-"""Two weeks of weekdays, a Saturday and a Sunday, of the size of Chicago's rail boardings: made up, not data."""
-
-
-class SeriesInput(RequestModel):
-    """One series, with what is known beside it."""
-
-    values: Values = Field(description="the history, oldest first, in the series' own units; null is a missing value")
-    id: str | None = Field(None, max_length=200, description="given back with the forecast")
-    start: str | None = Field(None, max_length=40, description="ISO 8601 date or time of the first value")
-    freq: Freq | None = Field(None, description="spacing of the values, by its pandas name")
-    past_covariates: PastCovariates = Field({}, description="further series known up to now, each as long as `values`")
-    future_covariates: FutureCovariates = Field(
-        {}, description="categories known ahead, each as long as `values` plus the horizon; null is unknown"
-    )
-
-
-class ForecastRequest(RequestModel):
-    """Series and the model that is to continue them; `values` and its companions are short for one series."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "ridership",
-                    "series": [
-                        {
-                            "id": "rail",
-                            "values": [*EXAMPLE_VALUES[0], *EXAMPLE_VALUES[1]],
-                            "start": "2019-01-07",
-                            "freq": "D",
-                        }
-                    ],
-                    "horizon": 7,
-                    "levels": [80, 95],
-                },
-                {"model": "ridership", "values": [*EXAMPLE_VALUES[0], None, *EXAMPLE_VALUES[1][1:]]},
-            ]
-        },
-    )
-
-    model: str = Field(description="alias or name of a forecaster; GET /models lists them")
-    version: int | None = Field(None, description="ask for one version; default: the one in service")
-    series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
-    horizon: int = Field(1, ge=1, description="steps ahead")
-    levels: Levels = Field([80, 95], description="central intervals, in percent")
-    explain: bool = Field(False, description="which history mattered; not available in this release")
-    values: Values | None = None
-    id: str | None = Field(None, max_length=200)
-    start: str | None = Field(None, max_length=40)
-    freq: Freq | None = None
-    past_covariates: PastCovariates = Field({})
-    future_covariates: FutureCovariates = Field({})
-
-    @model_validator(mode="after")
-    def _series_or_values(self) -> "ForecastRequest":
-        if (self.series is None) == (self.values is None):
-            raise ValueError("send either `series`, a list, or `values` for one series")
-        stray = self.model_fields_set & {"id", "start", "freq", "past_covariates", "future_covariates"}
-        if self.series is not None and stray:
-            raise ValueError(f"`{min(stray)}` belongs inside the entries of `series`")
-        if len(set(self.levels)) != len(self.levels):
-            raise ValueError("`levels` repeat")
-        return self
-
-    def all_series(self) -> list[SeriesInput]:
-        """The series asked for, the short form included."""
-        if self.series is not None:
-            return self.series
-        assert self.values is not None
-        return [
-            SeriesInput.model_construct(
-                values=self.values,
-                id=self.id,
-                start=self.start,
-                freq=self.freq,
-                past_covariates=self.past_covariates,
-                future_covariates=self.future_covariates,
-            )
-        ]
-
-
-class Interval(BaseModel):
-    """Ends of a central interval, one entry a step."""
-
-    lower: list[float]
-    upper: list[float]
-
-
-class Forecast(BaseModel):
-    """The next steps of one series, in its own units."""
-
-    id: str | None = Field(None, description="as sent")
-    median: list[float]
-    intervals: dict[str, Interval] = Field(
-        description="by level in percent; lower ≤ median ≤ upper, wider ones contain"
-    )
-    timestamps: list[str] | None = Field(None, description="of the steps, where `start` was sent")
-    warnings: list[str] = Field(description="what was missing and treated so")
-
-
-class ForecastResponse(BaseModel):
-    """One forecast per series, in order, and which version gave them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "ridership-wavenet",
-                    "version": 1,
-                    "horizon": 1,
-                    "forecasts": [
-                        {
-                            "id": "rail",
-                            "median": [741120.4],
-                            "intervals": {"80": {"lower": [709800.1], "upper": [760204.9]}},
-                            "timestamps": ["2019-01-21"],
-                            "warnings": ["bus was not sent and is treated as missing"],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
-    model: str = Field(description="name of the bundle that answered")
-    version: int
-    horizon: int
-    forecasts: list[Forecast]
-
 
 router = APIRouter(route_class=JSONRoute, tags=["predict"])
 
@@ -191,15 +42,16 @@ router = APIRouter(route_class=JSONRoute, tags=["predict"])
     response_model_exclude_none=True,
 )
 async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends(context)]) -> ForecastResponse:
-    """Continue one series or many: median and intervals of the next steps, in the series' own units."""
+    """Continue one series or many: median and intervals of the next steps, in the series' own units.
+
+    Steps beyond the model's own horizon are iterated over sampled paths, and `warnings` says from which step on.
+    """
     series = payload.all_series()
     check(payload, series, context.settings)
     served = context.catalog.find(payload.model, payload.version)
     spec = served.manifest.spec
     if not isinstance(spec, ForecastSpec):
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])
-    if payload.horizon > spec.horizon:
-        raise Invalid([Place(("horizon",), f"This model forecasts up to {spec.horizon} steps ahead")])
     _check_levels(payload.levels, spec)
     encoded, places = [], []
     for index, one in enumerate(series):
@@ -211,13 +63,13 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
         raise Invalid(places)
     async with served.batcher.admitted(context.settings.deadline_seconds):
         outputs = await served.batcher.submit([one.row for one in encoded])
-    forecasts = []
-    for index, (row, ready) in enumerate(zip(outputs, encoded, strict=True)):
-        quantiles = row["quantiles"][: payload.horizon]
-        if not np.isfinite(quantiles).all():
-            place = (*_root(payload, index), "values")
-            raise Invalid([Place(place, "The values are too large or too far apart to be computed with")])
-        forecasts.append(decode(quantiles, spec, payload.levels, ready))
+        quantiles = [np.asarray(row["quantiles"][: payload.horizon], dtype=np.float64) for row in outputs]
+        _check_finite(payload, quantiles)
+        if payload.horizon > spec.horizon:
+            beginnings = [Beginning(one.row, one.codes, own) for one, own in zip(encoded, quantiles, strict=True)]
+            quantiles = await prolong(beginnings, spec, payload.horizon, served.batcher.submit)
+            _check_finite(payload, quantiles)
+    forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
     return ForecastResponse(
         model=served.manifest.name, version=served.manifest.version, horizon=payload.horizon, forecasts=forecasts
     )
@@ -252,11 +104,23 @@ def _check_levels(levels: Sequence[float], spec: ForecastSpec) -> None:
         raise Invalid([Place(("levels", index), f"This model's widest interval is {widest:g} %") for index in beyond])
 
 
+def _check_finite(payload: ForecastRequest, quantiles: Sequence[NDArray[np.float64]]) -> None:
+    message = "The values are too large or too far apart to be computed with"
+    if places := [
+        Place((*_root(payload, index), "values"), message)
+        for index, own in enumerate(quantiles)
+        if not np.isfinite(own).all()
+    ]:
+        raise Invalid(places)
+
+
 @dataclass(frozen=True)
 class EncodedSeries:
     """One series as the graph reads it, and what its answer needs."""
 
     row: Row
+    codes: Row
+    """The future covariates of `row` for all steps asked for, in whole horizons of the model."""
     id: str | None
     timestamps: list[str] | None
     warnings: list[str]
@@ -271,24 +135,31 @@ def encode(series: SeriesInput, spec: ForecastSpec, horizon: int) -> EncodedSeri
         raise Invalid(
             [Place(("values",), f"The newest {spec.context_length} values are all null; send some that aren't")]
         )
-    if num_observed < min(2 * spec.season, spec.context_length):
+    freq = spec.freq or series.freq
+    season = spec.season or (SEASONS[freq] if freq else 1)
+    if num_observed < min(2 * season, spec.context_length):
         warnings.append(
             f"only {num_observed} of the newest {spec.context_length} values are known; expect a rough forecast"
         )
-    row: dict[str, NDArray[np.generic]] = {"history": history}
     start = _start(series, spec)
+    row: dict[str, NDArray[np.generic]] = {"history": history}
     row |= _past(series, spec, warnings)
-    row |= _future(series, spec, horizon, start, warnings)
-    return EncodedSeries(row, series.id, _timestamps(series, spec, start, horizon), warnings)
+    codes = _future(series, spec, horizon, start, warnings)
+    row |= {name: ahead[: spec.context_length + spec.horizon] for name, ahead in codes.items()}
+    if spec.freq is None:
+        row |= _spacing(series, warnings)
+    if horizon > spec.horizon:
+        warnings += _iterated(series, spec)
+    return EncodedSeries(row, codes, series.id, _timestamps(series, freq, start, horizon), warnings)
 
 
 def _start(series: SeriesInput, spec: ForecastSpec) -> dt.datetime | None:
-    if series.freq is not None and series.freq != spec.freq:
+    if spec.freq is not None and series.freq is not None and series.freq != spec.freq:
         raise Invalid([Place(("freq",), f"This model forecasts series of freq {spec.freq}")])
     if series.start is None:
         return None
     try:
-        return parse_start(series.start, spec.freq)
+        return parse_start(series.start, spec.freq or series.freq)
     except ValueError as error:
         raise Invalid([Place(("start",), str(error))]) from None
 
@@ -321,6 +192,7 @@ def _future(
     known = [covariate.name for covariate in spec.future_covariates]
     _refuse_unknown("future_covariates", series.future_covariates, known)
     num_past = len(series.values)
+    num_ahead = -(-horizon // spec.horizon) * spec.horizon
     arrays: dict[str, NDArray[np.generic]] = {}
     for covariate in spec.future_covariates:
         categories = series.future_covariates.get(covariate.name)
@@ -340,7 +212,7 @@ def _future(
             remedy = "send it, or start, to have it derived" if covariate.derived_from_dates else "send it"
             warnings.append(f"{covariate.name} was not sent and is treated as missing; {remedy}")
             codes = np.zeros(num_past + horizon, dtype=np.int64)
-        arrays[f"future_{covariate.name}"] = fixed_codes(codes, num_past, spec.context_length, spec.horizon)
+        arrays[f"future_{covariate.name}"] = fixed_codes(codes, num_past, spec.context_length, num_ahead)
     return arrays
 
 
@@ -348,18 +220,40 @@ def _derived(
     covariate: FutureCovariate, spec: ForecastSpec, start: dt.datetime, num_past: int, horizon: int
 ) -> NDArray[np.int64]:
     assert covariate.derived_from_dates is not None
+    assert spec.freq is not None
     rule = DERIVATIONS[covariate.derived_from_dates]
     first = max(0, num_past - spec.context_length)  # what is older isn't read
-    dates = _points(start, spec, first, num_past + horizon - first)
+    dates = _points(start, spec.freq, first, num_past + horizon - first)
     unread: list[str | None] = [None] * first
     return category_codes([*unread, *(rule(date) for date in dates)], covariate.categories)
 
 
-def _points(start: dt.datetime, spec: ForecastSpec, first: int, count: int) -> list[dt.datetime]:
+def _points(start: dt.datetime, freq: Freq, first: int, count: int) -> list[dt.datetime]:
     try:
-        return timestamps(start, spec.freq, first, count)
+        return timestamps(start, freq, first, count)
     except ValueError as error:
         raise Invalid([Place(("start",), str(error))]) from None
+
+
+def _spacing(series: SeriesInput, warnings: list[str]) -> dict[str, NDArray[np.generic]]:
+    if series.freq is None:
+        no_dates = "" if series.start is None else ", and start alone gives no timestamps"
+        warnings.append(f"freq was not sent: the season is estimated from the values{no_dates}")
+    return {"freq": np.array([freq_code(series.freq)], dtype=np.int64)}
+
+
+def _iterated(series: SeriesInput, spec: ForecastSpec) -> list[str]:
+    """Warnings for steps beyond the model's own horizon."""
+    beyond = spec.horizon + 1
+    return [
+        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over {NUM_PATHS} "
+        "sampled paths",
+        *(
+            f"{covariate.name} is not known beyond values: from step {beyond} on it is treated as missing there"
+            for covariate in spec.past_covariates
+            if covariate.name in series.past_covariates
+        ),
+    ]
 
 
 def _refuse_unknown(kind: str, sent: dict[str, Any], known: list[str]) -> None:
@@ -368,20 +262,20 @@ def _refuse_unknown(kind: str, sent: dict[str, Any], known: list[str]) -> None:
         raise Invalid([Place((kind,), f"{len(unknown)} unknown; {which}")])
 
 
-def _timestamps(series: SeriesInput, spec: ForecastSpec, start: dt.datetime | None, horizon: int) -> list[str] | None:
-    if start is None or series.start is None:
+def _timestamps(series: SeriesInput, freq: Freq | None, start: dt.datetime | None, horizon: int) -> list[str] | None:
+    if start is None or series.start is None or freq is None:
         return None
-    points = _points(start, spec, len(series.values), horizon)
-    date_only = len(series.start) <= len("2019-W01-1") and spec.freq not in {"15min", "30min", "h"}
+    points = _points(start, freq, len(series.values), horizon)
+    date_only = len(series.start) <= len("2019-W01-1") and freq not in {"15min", "30min", "h"}
     return [(point.date() if date_only else point).isoformat() for point in points]
 
 
 def decode(
-    quantiles: NDArray[np.generic], spec: ForecastSpec, levels: Sequence[float], encoded: EncodedSeries
+    quantiles: NDArray[np.floating], spec: ForecastSpec, levels: Sequence[float], encoded: EncodedSeries
 ) -> Forecast:
-    """`quantiles:float32[horizon, levels]` of one series to its forecast."""
+    """`quantiles[horizon, levels]` of one series to its forecast."""
     wanted = [0.5, *(end for level in levels for end in interval_levels(level))]
-    exact = quantiles_at(np.asarray(quantiles, dtype=np.float64), spec.quantile_levels, wanted)
+    exact = quantiles_at(quantiles.astype(np.float64), spec.quantile_levels, wanted)
     # Seven digits are what float32 holds; rounding is monotone, so the order of the quantiles is kept.
     magnitude = int(np.ceil(np.log10(max(float(np.abs(exact).max()), 1e-30))))
     steps = np.round(exact, 7 - magnitude).T.tolist()

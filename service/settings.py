@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     max_text_characters: int = Field(200_000, ge=1, description="characters (Unicode code points) of one text")
     max_series: int = Field(1000, ge=1, description="series in one request")
     max_series_points: int = Field(10_000, ge=1, description="values of one series")
-    max_horizon: int = Field(1000, ge=1, description="steps ahead of one request, where the model goes as far")
+    max_horizon: int = Field(
+        1000, ge=1, description="steps ahead of one request, those iterated beyond the model's own included"
+    )
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="least severe message that is logged"
     )

@@ -16,7 +16,8 @@ from training.fit import Schedule
 from training.models.cnn import CNNConfig
 from training.models.text_classifier import TextClassifierConfig
 from training.models.wavenet import WaveNetConfig
-from training.recipes import ridership_wavenet, spam_cnn
+from training.recipes.ridership import ridership
+from training.recipes.spam import spam
 from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.forecast_recipe import ForecastRecipe
 from training.tokenizer import TokenizerConfig
@@ -56,7 +57,7 @@ class TinyTexts:
 def tiny_spam() -> ClassifyRecipe:
     """The recipe of the shipped `spam-cnn`, small and quick."""
     return dataclasses.replace(
-        spam_cnn(),
+        spam("cnn"),
         data="tiny",
         settings=CNNConfig(filters=8, kernel_sizes=(1, 3)),
         network=TextClassifierConfig(embedding_dim=8, embedding_dropout=0.0, dropout=0.0),
@@ -98,7 +99,7 @@ class TinySeries:
 
 def tiny_ridership() -> ForecastRecipe:
     """The recipe of the shipped `ridership-wavenet`, small and quick."""
-    shipped = ridership_wavenet()
+    shipped = ridership("wavenet")
     return dataclasses.replace(
         shipped,
         data="tiny",

@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     for name, recipe in RECIPES.items():
-        print(f"{name}: {(recipe.__doc__ or '').splitlines()[0]}")
+        print(f"{name}: {recipe().intended_use}")
     return 0
 
 

@@ -49,9 +49,10 @@ def precision_recall(actual: Bools, predicted: Bools) -> tuple[float, float]:
     return hits / max(float(predicted.sum()), 1.0), hits / max(float(actual.sum()), 1.0)
 
 
-def log_loss(actual: NDArray[np.int64], probabilities: Floats) -> float:
-    """Mean negative log-likelihood, in nats, of `probabilities[rows, classes]`."""
-    return float(-np.log(np.clip(probabilities[np.arange(len(actual)), actual], 1e-12, 1)).mean())
+def log_loss(actual: NDArray[np.int64], probabilities: Floats, weights: Floats | None = None) -> float:
+    """Mean negative log-likelihood, in nats, of `probabilities[rows, classes]`; each row weighed, if wanted."""
+    likelihood = np.clip(probabilities[np.arange(len(actual)), actual], 1e-12, 1)
+    return float(np.average(-np.log(likelihood), weights=weights))
 
 
 def calibration_bins(correct: Bools, confidence: Floats, num_bins: int = 10) -> list[tuple[float, float, int]]:

@@ -28,12 +28,17 @@ class TokenizerConfig:
     min_frequency: int = 2
     one_digit: bool = True
     """Read every digit as 0: what a number looks like tells spam from ham, which number it is doesn't."""
+    one_user: bool = False
+    """Read every @mention as @user, and leave web addresses out: tweets differ in them, not by them."""
 
 
 def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> str:
     """`tokenizer.json` for these texts; the same texts give the same file."""
     tokenizer = Tokenizer(models.BPE())
     steps = [normalizers.NFKC(), normalizers.Lowercase()]
+    if config.one_user:
+        steps.append(normalizers.Replace(Regex(r"https?://\S*"), ""))
+        steps.append(normalizers.Replace(Regex(r"@\w+"), "@user"))
     if config.one_digit:
         steps.append(normalizers.Replace(Regex("[0-9]"), "0"))
     tokenizer.normalizer = normalizers.Sequence(steps)

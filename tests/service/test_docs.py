@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.classify import ClassifyResponse
-from service.forecast import ForecastResponse
+from service.forecast_schema import ForecastResponse
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.forecast import ForecastResponse
+from service.forecast_schema import ForecastResponse
 from tests.tiny import made_up_boardings
 
 HISTORY = made_up_boardings(dt.date(2019, 1, 1), 120, 5)

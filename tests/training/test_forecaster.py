@@ -17,7 +17,7 @@ from training.export import session, trace
 from training.models import ARCHITECTURES
 from training.models.forecaster import WEEK, EveryStep, Forecaster, ForecasterConfig, LastStep
 from training.models.linear import LinearConfig
-from training.recipes import ridership_wavenet
+from training.recipes.ridership import ridership
 from training.tasks.origins import Origins
 from training.tasks.samples import SeriesSamples
 
@@ -186,7 +186,7 @@ def test_architecture_that_sees_less_than_the_horizon_is_refused() -> None:
 
 
 def test_shipped_forecaster_sees_eight_weeks_at_least() -> None:
-    recipe = ridership_wavenet()
+    recipe = ridership("wavenet")
     network = Forecaster(recipe.network, recipe.architecture, recipe.settings, REFERENCES)
     assert network.body.receptive_field >= 8 * WEEK
     assert recipe.context_length >= 8 * WEEK

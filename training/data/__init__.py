@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from training.data import cta_ridership, sms_spam
+from training.data import cta_ridership, sms_spam, tweeteval_sentiment
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit
 
@@ -32,5 +32,8 @@ class SeriesSource(Protocol):
         ...
 
 
-LABELLED_TEXTS: dict[str, TextSource] = {sms_spam.NAME: sms_spam}
+LABELLED_TEXTS: dict[str, TextSource] = {
+    sms_spam.NAME: sms_spam,
+    tweeteval_sentiment.NAME: tweeteval_sentiment,
+}
 COVARIATE_SERIES: dict[str, SeriesSource] = {cta_ridership.NAME: cta_ridership}

@@ -5,7 +5,6 @@ Learning", 3rd edition, chapter 15.
 """
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from bundle.manifest import TrainingData
 from bundle.series import DAY_TYPES
 from training.data.covariate_series import CovariateSeries, SeriesSplit
-from training.data.source import DataUnavailable, download, local_folder, read_local, sha256
+from training.data.source import DataUnavailable, Fetch, download, local_folder, read_local, sha256
 
 NAME = "cta_ridership"
 LOCAL_FILE = "daily_boardings_to_2019-05-31.csv"
@@ -27,8 +26,6 @@ ORIGIN = (
 )
 PART_SHA256 = "8b926855e39b37d50038941a285d54d3a5e74fe8be0a4bd0ef3b31bb720dda1c"
 """Checksum of the rows up to LAST_DAY, unchanged and in the original order: it proves the original they come from."""
-
-Fetch = Callable[[str, str | None, str], bytes]
 
 
 def first_part(content: bytes) -> bytes:

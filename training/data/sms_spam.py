@@ -5,12 +5,11 @@ Collection and Results", DocEng 2011; UCI Machine Learning Repository, DOI 10.24
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from bundle.manifest import TrainingData
 from training.data.labelled_texts import LabelledTexts, TextSplit
-from training.data.source import download, local_folder, read_local, sha256
+from training.data.source import Fetch, download, local_folder, read_local, sha256
 
 NAME = "sms_spam"
 LABELS = ("ham", "spam")
@@ -19,8 +18,6 @@ ORIGIN = (
     "6bcd75f1e8fa7d9e6923cad655b6406c112ceea8/data/SMSSpamCollection"
 )
 ORIGIN_SHA256 = "6292852506516bde49acaa774ae7cef026a31ae604f59452654f196350330113"
-
-Fetch = Callable[[str, str | None, str], bytes]
 
 
 def parse(text: str) -> LabelledTexts:

@@ -6,10 +6,14 @@ once into the user's cache folder by pooch, and verified.
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pooch
 import requests
+
+Fetch = Callable[[str, str | None, str], bytes]
+"""`download`, or what stands in for it: origin, checksum if one is known, name in the cache -> content."""
 
 
 class DataUnavailable(RuntimeError):

@@ -10,6 +10,7 @@ import dataclasses
 import logging
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -64,16 +66,14 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
         fold_epochs.append([dataclasses.asdict(epoch) for epoch in fitted.epochs])
     num_epochs = round(statistics.median(best_epochs))
     actual = run.codes(train.labels)
-    temperature = fit_temperature(left_out_logits, actual)
+    temperature = fit_temperature(left_out_logits, actual, run.class_weights(train.labels))
     said = _softmax(left_out_logits / temperature)
-    positive = recipe.labels.index(recipe.positive_label)
-    threshold = metrics.best_threshold(actual == positive, said[:, positive])
-    precision, recall = metrics.precision_recall(actual == positive, said[:, positive] >= threshold)
+    operating_point = find_operating_point(recipe, actual, said)
 
     logger.info("final fit: %d texts, %d epochs", len(train.texts), num_epochs)
     network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
     probabilities = _softmax(run.logits(network, encoder, valid.texts) / temperature)
-    figures = {"model": describe(run.codes(valid.labels), probabilities, positive, threshold)}
+    figures = {"model": describe(run.codes(valid.labels), probabilities, operating_point)}
     figures |= baselines(recipe, train, valid)
     logger.info("validation: %s", figures)
 
@@ -81,10 +81,10 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
         labels=list(recipe.labels),
         max_tokens=recipe.max_tokens,
         positive_label=recipe.positive_label,
-        threshold=threshold,
+        threshold=operating_point.threshold if operating_point else None,
         temperature=temperature,
     )
-    selection = describe(actual, said, positive, threshold)
+    selection = describe(actual, said, operating_point)
     return TrainedModel(
         graph=CalibratedClassifier(network, temperature).eval(),
         inputs=spec.inputs(),
@@ -98,9 +98,8 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
         metrics=figures,
         calibration={
             "temperature": temperature,
-            "threshold": threshold,
-            "precision_at_threshold": precision,
-            "recall_at_threshold": recall,
+            **({"threshold": operating_point.threshold} if operating_point else {}),
+            **{f"{name}_at_threshold": selection[name] for name in ("precision", "recall") if name in selection},
             "chosen_on": f"{recipe.num_folds} folds of the training part, near-duplicates kept together",
         },
         report={
@@ -127,8 +126,6 @@ def evaluate(
     """
     spec = manifest.spec
     assert isinstance(spec, ClassifySpec)
-    assert spec.positive_label is not None
-    assert spec.threshold is not None
     data_set = LABELLED_TEXTS[recipe.data]
     rows = data_set.load_file(path)
     encoder = TextEncoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
@@ -136,34 +133,58 @@ def evaluate(
         [run({"ids": encoder.encode_padded(chunk)})["probabilities"] for chunk in _chunks(rows.texts)]
     )
     actual = np.array([spec.labels.index(label) for label in rows.labels])
-    positive = spec.labels.index(spec.positive_label)
+    operating_point = None
+    if spec.positive_label is not None and spec.threshold is not None:
+        operating_point = OperatingPoint(spec.labels.index(spec.positive_label), spec.threshold)
     try:
         kept = without_near_duplicates(rows.texts, data_set.load().train.texts)
     except DataUnavailable as error:
         new_rows: Any = f"not measured: {error}"
     else:
         new_rows = (
-            describe(actual[kept], probabilities[kept], positive, spec.threshold)
+            describe(actual[kept], probabilities[kept], operating_point)
             if kept
             else "not measured: every row has a near-duplicate among the training texts"
         )
     return {
-        "all_rows": describe(actual, probabilities, positive, spec.threshold),
+        "all_rows": describe(actual, probabilities, operating_point),
         "without_near_duplicates_of_training_texts": new_rows,
     }
 
 
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Call it the positive class at this score or above."""
+
+    positive: int
+    threshold: float
+
+
+def find_operating_point(
+    recipe: ClassifyRecipe, actual: NDArray[np.int64], probabilities: NDArray[np.floating]
+) -> OperatingPoint | None:
+    """The threshold of the recipe's positive label, if it has one."""
+    if recipe.positive_label is None:
+        return None
+    positive = recipe.labels.index(recipe.positive_label)
+    return OperatingPoint(positive, metrics.best_threshold(actual == positive, probabilities[:, positive]))
+
+
 def describe(
-    actual: NDArray[np.int64], probabilities: NDArray[np.floating], positive: int, threshold: float
+    actual: NDArray[np.int64], probabilities: NDArray[np.floating], operating_point: OperatingPoint | None
 ) -> dict[str, Any]:
-    """All figures of one set of predictions; the positive class is decided by the threshold."""
-    others = np.delete(probabilities, positive, axis=1).argmax(axis=1)
-    others = others + (others >= positive)
-    predicted = np.where(probabilities[:, positive] >= threshold, positive, others)
+    """All figures of one set of predictions; where there is an operating point, its threshold decides first."""
+    likeliest = probabilities.argmax(axis=1)
+    predicted = likeliest
+    if operating_point is not None:
+        positive = operating_point.positive
+        others = np.delete(probabilities, positive, axis=1).argmax(axis=1)
+        others = others + (others >= positive)
+        predicted = np.where(probabilities[:, positive] >= operating_point.threshold, positive, others)
     confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == actual
+    correct = likeliest == actual
     return {
-        **_decisions(actual, predicted, positive, probabilities.shape[1]),
+        **_decisions(actual, predicted, operating_point.positive if operating_point else None, probabilities.shape[1]),
         "log_loss": metrics.log_loss(actual, probabilities),
         "expected_calibration_error": metrics.expected_calibration_error(correct, confidence),
         "calibration_bins": metrics.calibration_bins(correct, confidence),
@@ -171,35 +192,37 @@ def describe(
 
 
 def _decisions(
-    actual: NDArray[np.int64], predicted: NDArray[np.int64], positive: int, num_classes: int
+    actual: NDArray[np.int64], predicted: NDArray[np.int64], positive: int | None, num_classes: int
 ) -> dict[str, Any]:
     counts = metrics.confusion(actual, predicted, num_classes)
-    precision, recall = metrics.precision_recall(actual == positive, predicted == positive)
-    blocked = float(((predicted == positive) & (actual != positive)).sum() / max((actual != positive).sum(), 1))
-    return {
+    figures: dict[str, Any] = {
         "rows": len(actual),
         "mcc": metrics.matthews(counts),
         "accuracy": metrics.accuracy(counts),
         "macro_recall": metrics.macro_recall(counts),
-        "precision": precision,
-        "recall": recall,
-        "false_positive_rate": blocked,
-        "confusion": counts.tolist(),
     }
+    if positive is not None:
+        precision, recall = metrics.precision_recall(actual == positive, predicted == positive)
+        blocked = float(((predicted == positive) & (actual != positive)).sum() / max((actual != positive).sum(), 1))
+        figures |= {"precision": precision, "recall": recall, "false_positive_rate": blocked}
+    return figures | {"confusion": counts.tolist()}
 
 
 def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts) -> dict[str, dict[str, Any]]:
     """The same figures for simple models fitted to the same rows."""
     words = {"ngram_range": (1, 2), "sublinear_tf": True}
     characters = {"analyzer": "char_wb", "ngram_range": (1, 5), "sublinear_tf": True}
+    weights = "balanced" if recipe.balanced else None
     models = {
         "majority": DummyClassifier(strategy="most_frequent"),
-        "tfidf_logistic_regression": make_pipeline(TfidfVectorizer(**words), LogisticRegression(C=100, max_iter=1000)),
-        "tfidf_character_svm": make_pipeline(TfidfVectorizer(**characters), LinearSVC()),
+        "tfidf_logistic_regression": make_pipeline(
+            TfidfVectorizer(**words), LogisticRegression(C=100, max_iter=1000, class_weight=weights)
+        ),
+        "tfidf_character_svm": make_pipeline(TfidfVectorizer(**characters), LinearSVC(class_weight=weights)),
     }
     codes = {label: code for code, label in enumerate(recipe.labels)}
     actual = np.array([codes[label] for label in valid.labels])
-    positive = codes[recipe.positive_label]
+    positive = codes[recipe.positive_label] if recipe.positive_label is not None else None
     figures = {}
     for name, model in models.items():
         model.fit(train.texts, [codes[label] for label in train.labels])
@@ -207,10 +230,13 @@ def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts
     return figures
 
 
-def fit_temperature(logits: NDArray[np.floating], actual: NDArray[np.int64]) -> float:
-    """The temperature with the least log-loss, between 0.1 and 10."""
+def fit_temperature(
+    logits: NDArray[np.floating], actual: NDArray[np.int64], class_weights: NDArray[np.floating] | None = None
+) -> float:
+    """The temperature with the least log-loss, classes weighed as in training, between 0.1 and 10."""
     candidates = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
-    losses = [metrics.log_loss(actual, _softmax(logits / candidate)) for candidate in candidates]
+    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights
+    losses = [metrics.log_loss(actual, _softmax(logits / candidate), weights[actual]) for candidate in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -230,6 +256,14 @@ class _Run:
     def codes(self, labels: Sequence[str]) -> NDArray[np.int64]:
         return np.array([self.recipe.labels.index(label) for label in labels])
 
+    def class_weights(self, labels: Sequence[str]) -> NDArray[np.float64] | None:
+        """What makes every class count alike, where the recipe wants that; their mean over the rows is 1."""
+        if not self.recipe.balanced:
+            return None
+        codes = self.codes(labels)
+        weights: NDArray[np.float64] = compute_class_weight("balanced", classes=np.unique(codes), y=codes)
+        return weights
+
     def fit(
         self, train: LabelledTexts, valid: LabelledTexts | None, name: str, num_epochs: int | None = None
     ) -> tuple[TextClassifier, TextEncoder, Fitted]:
@@ -241,9 +275,10 @@ class _Run:
         network = TextClassifier(
             encoder.vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings
         )
+        weights = self.class_weights(train.labels)
         fitted = fit_network(
             network,
-            TextLoss(recipe.mask_probability),
+            TextLoss(recipe.mask_probability, None if weights is None else torch.from_numpy(weights).float()),
             self._batches(train, encoder, shuffle=True),
             None if valid is None else self._batches(valid, encoder, shuffle=False),
             recipe.schedule,

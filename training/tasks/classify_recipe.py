@@ -18,7 +18,8 @@ class ClassifyRecipe:
     data: str
     """Name of a data set in `training.data.LABELLED_TEXTS`."""
     labels: tuple[str, ...]
-    positive_label: str
+    positive_label: str | None
+    """The label that an operating threshold is chosen for; None where no label is the one to be found."""
     architecture: str
     settings: Any
     """Of the architecture."""
@@ -27,6 +28,8 @@ class ClassifyRecipe:
     max_tokens: int
     mask_probability: float
     """Share of the tokens hidden in training, so that no single one decides."""
+    balanced: bool
+    """Weigh every class alike in the loss, however rare it is in training: for macro recall."""
     fragment_probability: float
     """Share of the texts of which training shows a fragment only, so that short ones are told apart too."""
     schedule: Schedule

@@ -17,10 +17,11 @@ MIN_FRAGMENT = 6
 
 
 class TextLoss:
-    """Cross-entropy; in training, some tokens are hidden."""
+    """Cross-entropy, each class weighed by `class_weights` if there are any; in training, some tokens are hidden."""
 
-    def __init__(self, mask_probability: float) -> None:
+    def __init__(self, mask_probability: float, class_weights: Tensor | None = None) -> None:
         self.mask_probability = mask_probability
+        self.class_weights = class_weights
 
     def __call__(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Mean over the batch."""
@@ -28,7 +29,7 @@ class TextLoss:
         if network.training and self.mask_probability:
             hidden = (torch.rand(ids.shape) < self.mask_probability) & (ids >= len(SPECIAL_TOKENS))
             ids = ids.masked_fill(hidden, MASK_ID)
-        return F.cross_entropy(network(ids), labels)
+        return F.cross_entropy(network(ids), labels, self.class_weights)
 
 
 class EncodedTexts(Dataset[tuple[NDArray[np.int64], int]]):

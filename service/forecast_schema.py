@@ -1,0 +1,175 @@
+"""What `POST /forecast` takes and gives: request and response models."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bundle.series import Freq
+from service.schema import RequestModel
+
+MAX_COVARIATES = 100
+"""Covariates of one series, known to the model or not."""
+
+
+def _few(covariates: Any) -> Any:
+    if isinstance(covariates, dict) and len(covariates) > MAX_COVARIATES:
+        raise ValueError(f"at most {MAX_COVARIATES} covariates a series")
+    return covariates
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Values = Annotated[
+    list[Number | None],
+    Field(
+        min_length=1,
+        fail_fast=True,
+        description="the history, oldest first, in the series' own units; null is a missing value",
+    ),
+]
+Id = Annotated[str | None, Field(max_length=200, description="given back with the forecast")]
+Start = Annotated[str | None, Field(max_length=40, description="ISO 8601 date or time of the first value")]
+Spacing = Annotated[
+    Freq | None,
+    Field(description="spacing of the values, by its pandas name; a model of any spacing takes its season from it"),
+]
+PastCovariates = Annotated[
+    dict[str, Annotated[list[Number | None], Field(fail_fast=True)]],
+    BeforeValidator(_few),
+    Field(description="further series known up to now, each as long as `values`"),
+]
+FutureCovariates = Annotated[
+    dict[str, Annotated[list[str | None], Field(fail_fast=True)]],
+    BeforeValidator(_few),
+    Field(description="categories known ahead, each as long as `values` plus the horizon; null is unknown"),
+]
+Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
+Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
+
+EXAMPLE_VALUES = [
+    [717818, 724305, 736055, 756405, 717195, 394823, 275711],
+    [736301, 763437, 758602, 771125, 722338, 399402, 301522],
+]
+"""Two weeks of weekdays, a Saturday and a Sunday, of the size of Chicago's rail boardings: made up, not data."""
+
+
+class SeriesInput(RequestModel):
+    """One series, with what is known beside it."""
+
+    values: Values
+    id: Id = None
+    start: Start = None
+    freq: Spacing = None
+    past_covariates: PastCovariates = Field({})
+    future_covariates: FutureCovariates = Field({})
+
+
+COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
+
+
+class ForecastRequest(RequestModel):
+    """Series and the model that is to continue them; `values` and its companions are short for one series."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "ridership",
+                    "series": [
+                        {
+                            "id": "rail",
+                            "values": [*EXAMPLE_VALUES[0], *EXAMPLE_VALUES[1]],
+                            "start": "2019-01-07",
+                            "freq": "D",
+                        }
+                    ],
+                    "horizon": 7,
+                    "levels": [80, 95],
+                },
+                {"model": "ridership", "values": [*EXAMPLE_VALUES[0], None, *EXAMPLE_VALUES[1][1:]]},
+            ]
+        },
+    )
+
+    model: str = Field(description="alias or name of a forecaster; GET /models lists them")
+    version: int | None = Field(None, description="ask for one version; default: the one in service")
+    series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
+    horizon: int = Field(
+        1, ge=1, description="steps ahead; those beyond the model's own horizon are iterated over sampled paths"
+    )
+    levels: Levels = Field([80, 95], description="central intervals, in percent")
+    explain: bool = Field(False, description="which history mattered; not available in this release")
+    values: Values | None = None
+    id: Id = None
+    start: Start = None
+    freq: Spacing = None
+    past_covariates: PastCovariates = Field({})
+    future_covariates: FutureCovariates = Field({})
+
+    @model_validator(mode="after")
+    def _series_or_values(self) -> "ForecastRequest":
+        if (self.series is None) == (self.values is None):
+            raise ValueError("send either `series`, a list, or `values` for one series")
+        stray = self.model_fields_set & COMPANIONS
+        if self.series is not None and stray:
+            raise ValueError(f"`{min(stray)}` belongs inside the entries of `series`")
+        if len(set(self.levels)) != len(self.levels):
+            raise ValueError("`levels` repeat")
+        return self
+
+    def all_series(self) -> list[SeriesInput]:
+        """The series asked for, the short form included."""
+        if self.series is not None:
+            return self.series
+        assert self.values is not None
+        return [SeriesInput.model_construct(**{name: getattr(self, name) for name in SeriesInput.model_fields})]
+
+
+class Interval(BaseModel):
+    """Ends of a central interval, one entry a step."""
+
+    lower: list[float]
+    upper: list[float]
+
+
+class Forecast(BaseModel):
+    """The next steps of one series, in its own units."""
+
+    id: str | None = Field(None, description="as sent")
+    median: list[float]
+    intervals: dict[str, Interval] = Field(
+        description="by level in percent; lower ≤ median ≤ upper, wider ones contain"
+    )
+    timestamps: list[str] | None = Field(
+        None, description="of the steps, where `start` was sent and the spacing is known"
+    )
+    warnings: list[str] = Field(description="what was missing and treated so, and from which step on it is iterated")
+
+
+class ForecastResponse(BaseModel):
+    """One forecast per series, in order, and which version gave them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "ridership-wavenet",
+                    "version": 1,
+                    "horizon": 1,
+                    "forecasts": [
+                        {
+                            "id": "rail",
+                            "median": [741120.4],
+                            "intervals": {"80": {"lower": [709800.1], "upper": [760204.9]}},
+                            "timestamps": ["2019-01-21"],
+                            "warnings": ["bus was not sent and is treated as missing"],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str = Field(description="name of the bundle that answered")
+    version: int
+    horizon: int
+    forecasts: list[Forecast]

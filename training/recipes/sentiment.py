@@ -1,0 +1,69 @@
+"""Negative, neutral or positive: the mood of an English tweet."""
+
+import dataclasses
+from typing import Any
+
+from training.fit import Schedule
+from training.models.cnn import CNNConfig
+from training.models.dense import DenseConfig
+from training.models.linear import LinearConfig
+from training.models.rnn import RNNConfig
+from training.models.text_classifier import TextClassifierConfig
+from training.models.wavenet import WaveNetConfig
+from training.tasks.classify_recipe import ClassifyRecipe
+from training.tokenizer import TokenizerConfig
+
+SETTINGS: dict[str, Any] = {
+    "linear": LinearConfig(outputs=64, window=1),
+    "dense": DenseConfig(units=(128, 128), window=3),
+    "rnn": RNNConfig("gru", units=96, bidirectional=True, dropout=0.2),
+    "cnn": CNNConfig(filters=128, kernel_sizes=(1, 3, 5)),
+    "wavenet": WaveNetConfig(
+        residual_channels=64, skip_channels=128, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
+    ),
+}
+
+
+def sentiment(architecture: str) -> ClassifyRecipe:
+    """The recipe for one architecture."""
+    network = TextClassifierConfig(embedding_dim=96, embedding_dropout=0.3, dropout=0.5)
+    return ClassifyRecipe(
+        name=f"sentiment-{architecture}",
+        alias="sentiment",
+        data="tweeteval_sentiment",
+        labels=("negative", "neutral", "positive"),
+        positive_label=None,
+        architecture=architecture,
+        settings=SETTINGS[architecture],
+        network=dataclasses.replace(network, pooling="mean") if architecture == "linear" else network,
+        tokenizer=TokenizerConfig(vocabulary_size=12000, one_digit=True, one_user=True),
+        max_tokens=256,
+        balanced=True,
+        mask_probability=0.1,
+        fragment_probability=0.0,
+        schedule=Schedule(
+            max_epochs=8,
+            patience=2,
+            batch_size=128,
+            learning_rate=2e-3,
+            weight_decay=0.05,
+            cosine=True,
+        ),
+        num_folds=3,
+        golden_texts=(
+            "",
+            "ok",
+            "What a lovely evening, thank you all for coming! :)",
+            "Two hours late again and nobody tells us why. Worst airline ever.",
+            "The match starts at 7pm tomorrow.",
+            "@user not bad at all 😂😂 https://example.org/x",
+            "I don't hate it, but I would not buy it twice...",
+            "שלום 你好 привет \u0000 tab\there",
+        ),
+        intended_use="Tell the mood of short English texts in the manner of tweets: negative, neutral or positive.",
+        limits=(
+            "Trained on 45,612 tweets of 2013 to 2016, each labelled by a few people, who often disagree: of new ones, "
+            "about two in three get the label they would give. Scores are those of a world where the three moods are "
+            "equally frequent. Irony, other languages and long texts are beyond it; the first 256 tokens are read."
+        ),
+    )
