@@ -29,24 +29,24 @@ def rng(seed: int = 0) -> Generator:
 
 @pytest.mark.parametrize("length", [2, 5, 20])
 def test_adding_asks_for_the_sum_of_two_marked_numbers_one_in_each_half(length: int) -> None:
-    x_BTC, targets = ADDING.make_batch(rng(), 300, length)
-    values_BT, marks_BT = x_BTC.unbind(dim=2)
-    assert x_BTC.shape == (300, length, 2)
-    assert values_BT.min() >= 0
-    assert values_BT.max() <= 1
-    assert marks_BT[:, : length // 2].sum(dim=1).tolist() == [1.0] * 300
-    assert marks_BT[:, length // 2 :].sum(dim=1).tolist() == [1.0] * 300
-    torch.testing.assert_close(targets, values_BT[marks_BT == 1].reshape(300, 2).sum(dim=1))
+    features, targets = ADDING.make_batch(rng(), 300, length)
+    values, marks = features.unbind(dim=2)
+    assert features.shape == (300, length, 2)
+    assert values.min() >= 0
+    assert values.max() <= 1
+    assert marks[:, : length // 2].sum(dim=1).tolist() == [1.0] * 300
+    assert marks[:, length // 2 :].sum(dim=1).tolist() == [1.0] * 300
+    torch.testing.assert_close(targets, values[marks == 1].reshape(300, 2).sum(dim=1))
 
 
 def test_copy_asks_for_ten_symbols_after_a_delay() -> None:
-    x_BTC, targets = COPY.make_batch(rng(), 8, 5)
-    steps_BT = x_BTC.argmax(dim=2)
-    assert x_BTC.shape == (8, 25, 10)
-    assert x_BTC.sum(dim=2).unique().tolist() == [1.0]
-    assert torch.equal(steps_BT[:, :10], targets)
+    features, targets = COPY.make_batch(rng(), 8, 5)
+    steps = features.argmax(dim=2)
+    assert features.shape == (8, 25, 10)
+    assert torch.equal(features.sum(dim=2), torch.ones(8, 25))
+    assert torch.equal(steps[:, :10], targets)
     assert targets.max() < memory.NUM_SYMBOLS
-    assert steps_BT[:, 10:].tolist() == [[memory.BLANK] * 4 + [memory.SIGNAL] + [memory.BLANK] * 10] * 8
+    assert steps[:, 10:].tolist() == [[memory.BLANK] * 4 + [memory.SIGNAL] + [memory.BLANK] * 10] * 8
 
 
 @every_task

@@ -303,7 +303,10 @@ def test_impossible_windows_of_a_stream_are_refused() -> None:
         next(stream([np.arange(9)], 3, 0))
 
 
-def test_stream_needs_no_torch() -> None:
-    """It alone would take most of the memory that a stream is there to save."""
-    command = "import sys, training.data.window_stream; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize(
+    ("module", "library"), [("window_stream", "torch"), ("window_stream", "pandas"), ("windows", "pandas")]
+)
+def test_streaming_imports_nothing_large(module: str, library: str) -> None:
+    """It would take most of the memory that a stream is there to save."""
+    command = f"import sys, training.data.{module}; sys.exit({library!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command]).returncode == 0

@@ -30,8 +30,8 @@ from bundle.golden import Run
 from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
 from training import metrics, plots
-from training.data import LABELLED_TEXTS
 from training.data.labelled_texts import LabelledTexts
+from training.data.loaders import LABELLED_TEXTS
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
 from training.fit import Fitted, seed_everything
