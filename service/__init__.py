@@ -1,5 +1,6 @@
 """HTTP in, arrays through, HTTP out. `python -m service`; no torch.
 
 One request, one direction: bytes -> `payload` (JSON, limits) -> request model -> `encode` -> rows of arrays ->
-`batcher` -> `runtime` in a worker thread -> rows -> `decode` -> response. `catalog` says which bundle answers.
+`batcher` -> `runtime` in a worker thread -> rows -> `decode` -> response. `catalog` says which bundle answers; `paths`
+goes round `batcher` and `runtime` again for a horizon beyond the model's own.
 """

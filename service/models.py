@@ -1,12 +1,13 @@
 """What is served: `GET /models` and the card of each model and version."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from bundle.manifest import Manifest
+from bundle.manifest import ClassifySpec, ForecastSpec, Manifest
+from bundle.series import Freq
 from service.catalog import Served, Snapshot
 from service.errors import UnknownFile, UnknownModel
 from service.problem import declared
@@ -44,6 +45,7 @@ class ModelSummary(BaseModel):
     version: int = Field(description="the version that answers when none is asked for by name")
     versions: list[int] = Field(description="versions that proved themselves and can be asked for")
     aliases: list[str]
+    frequencies: list[Freq] = Field(description="spacings of the series it continues; of a classifier none")
 
 
 class ModelList(BaseModel):
@@ -86,6 +88,7 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
                 version=served.manifest.version,
                 versions=snapshot.proven(name),
                 aliases=_aliases_of(snapshot, name),
+                frequencies=_frequencies(served.manifest.spec),
             )
         )
     aliases = {}
@@ -142,6 +145,12 @@ def _find(context: Context, name: str, version: str) -> Served:
 
 def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
     return sorted(alias for alias, target in snapshot.aliases.items() if target.name == name)
+
+
+def _frequencies(spec: ClassifySpec | ForecastSpec) -> list[Freq]:
+    if isinstance(spec, ClassifySpec):
+        return []
+    return list(get_args(Freq)) if spec.freq is None else [spec.freq]
 
 
 def _card(snapshot: Snapshot, served: Served) -> ModelCard:

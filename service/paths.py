@@ -50,6 +50,7 @@ async def prolong(
     """Quantiles `[horizon, levels]` of each series; the first `spec.horizon` steps are those it began with.
 
     A series has the same answer whoever is beside it, and each time. Where the model stops giving numbers, NaN follows.
+    Raises what `ask` raises, in an `ExceptionGroup`.
     """
     room = asyncio.Semaphore(SERIES_AT_ONCE)
 
@@ -69,9 +70,9 @@ async def _prolong_one(beginning: Beginning, spec: ForecastSpec, horizon: int, a
     histories = np.tile(shared.pop("history"), (NUM_PATHS, 1))
     conditional = np.broadcast_to(beginning.quantiles, (NUM_PATHS, *beginning.quantiles.shape)).astype(np.float64)
     steps = np.full((horizon, len(levels)), np.nan)
-    steps[: spec.horizon] = beginning.quantiles[:horizon]
+    steps[: spec.horizon] = beginning.quantiles
     for first in range(spec.horizon, horizon, spec.horizon):
-        drawn = quantile_function(conditional, levels, _draw(generator, spec.horizon)[:, :, None])[:, :, 0]
+        drawn = quantile_function(conditional, levels, draw_levels(generator, spec.horizon)[:, :, None])[:, :, 0]
         with np.errstate(over="ignore"):  # beyond float32 they turn infinite, and the model gives no numbers
             histories = np.concatenate([histories, drawn.astype(np.float32)], axis=1)[:, -context_length:]
         for covariate in spec.past_covariates:
@@ -89,11 +90,11 @@ async def _prolong_one(beginning: Beginning, spec: ForecastSpec, horizon: int, a
     return steps
 
 
-def _draw(generator: np.random.Generator, num_steps: int) -> NDArray[np.float64]:
+def draw_levels(generator: np.random.Generator, num_steps: int) -> NDArray[np.float64]:
     """Levels `[NUM_PATHS, num_steps]` to draw at: dependent along a path, equally spaced over the paths of each step.
 
-    Normal noise, an autoregression of order one, decides only which path gets which level: a Gaussian copula by ranks. So
-    each step has its whole distribution, not 64 throws of the dice.
+    Normal noise, an autoregression of order one, decides only which path gets which level: a Gaussian copula by
+    ranks. So each step has its whole distribution, not 64 throws of the dice.
     """
     noise = generator.standard_normal((NUM_PATHS, num_steps))
     for before, step in itertools.pairwise(range(num_steps)):

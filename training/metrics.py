@@ -115,3 +115,18 @@ def absolute_error_by_horizon(actual: Floats, forecast: Floats) -> Floats:
 def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
     """Share of the values within their interval."""
     return float(((actual >= lower) & (actual <= upper)).mean())
+
+
+def mase(actual: Floats, forecast: Floats, in_sample: Floats, season: int) -> float:
+    """Mean absolute scaled error of one series: of the known `actual[horizon]`, in mean seasonal changes of its past.
+
+    NaN where nothing is known, or the past repeats itself exactly or is shorter than a season, so that there is no
+    scale. Source: R. Hyndman, A. Koehler, "Another look at measures of forecast accuracy", International Journal of
+    Forecasting 22, 2006.
+    """
+    changes = np.abs(in_sample[season:] - in_sample[:-season])
+    errors = np.abs(actual - forecast)
+    if not np.isfinite(changes).any() or not np.isfinite(errors).any():
+        return float("nan")
+    scale = float(np.nanmean(changes))
+    return float(np.nanmean(errors)) / scale if scale > 0 else float("nan")

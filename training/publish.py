@@ -52,7 +52,7 @@ def publish(recipe: Any, seed: int, trained: TrainedModel, store: Path) -> Manif
     }
     describe = partial(_manifest, recipe, seed, trained, exported)
     manifest = write_bundle(store, recipe.name, files, describe)
-    if recipe.alias not in read_aliases(store):
+    if recipe.alias is not None and recipe.alias not in read_aliases(store):
         set_alias(store, recipe.alias, recipe.name)
     logger.info("published %s version %d in %s", manifest.name, manifest.version, store)
     return manifest
@@ -71,7 +71,7 @@ def _manifest(
         version=version,
         spec=trained.spec,
         architecture=recipe.architecture,
-        recipe=to_jsonable_python(dataclasses.asdict(recipe)),
+        recipe=to_jsonable_python(dataclasses.asdict(recipe, dict_factory=_without_folders)),
         seed=seed,
         parameters=trained.parameters,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -89,6 +89,11 @@ def _manifest(
         limits=recipe.limits,
         files=checksums,
     )
+
+
+def _without_folders(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Settings as a dictionary; of a file's path its name alone: where it lay is nobody's business."""
+    return {name: value.name if isinstance(value, Path) else value for name, value in fields}
 
 
 def source_commit() -> str:

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 
 from bundle.series import (
     FREQUENCIES,
+    SEASONS,
+    Freq,
     category_codes,
     day_type,
     fixed_codes,
     fixed_context,
+    freq_code,
     interval_levels,
     parse_start,
     quantiles_at,
@@ -44,6 +48,29 @@ def test_every_frequency_has_a_timestamp_test() -> None:
     assert set(FREQUENCIES) == {"15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"}
 
 
+@pytest.mark.parametrize(
+    ("freq", "code"),
+    [
+        (None, 0),
+        ("15min", 1),
+        ("30min", 2),
+        ("h", 3),
+        ("D", 4),
+        ("B", 5),
+        ("W", 6),
+        ("MS", 7),
+        ("QS", 8),
+        ("YS", 9),
+    ],
+)
+def test_codes_of_frequencies_are_those_published_bundles_read(freq: Freq | None, code: int) -> None:
+    assert freq_code(freq) == code
+
+
+def test_every_frequency_is_named_alike() -> None:
+    assert list(FREQUENCIES) == list(get_args(Freq)) == list(SEASONS)
+
+
 @given(st.sampled_from(sorted(FREQUENCIES)), st.integers(0, 500), st.integers(1, 50))
 def test_timestamps_ascend_and_do_not_depend_on_where_they_are_cut(freq: str, first: int, count: int) -> None:
     start = dt.datetime(2018, 1, 1)
@@ -69,6 +96,12 @@ def test_start_keeps_its_utc_offset() -> None:
 def test_start_that_cannot_be_is_refused(start: str, freq: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_start(start, freq)
+
+
+def test_start_of_unknown_freq_is_any_date() -> None:
+    assert parse_start("2019-06-01", None) == dt.datetime(2019, 6, 1)
+    with pytest.raises(ValueError, match="not an ISO 8601 date"):
+        parse_start("June", None)
 
 
 @pytest.mark.parametrize("freq", sorted(FREQUENCIES))

@@ -17,6 +17,7 @@ from service.app import create_app
 from service.catalog import Catalog
 from service.errors import NotReady, UnknownModel
 from service.settings import Settings
+from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
 
 
@@ -147,6 +148,7 @@ def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None
         ("ridership-wavenet", {"quantile_levels": [0.025, 0.5, 0.975]}, "outputs must be quantiles"),
         ("ridership-wavenet", {"horizon": 7}, "outputs must be quantiles"),
         ("ridership-wavenet", {"freq": "ME"}, "Input should be '15min'"),
+        ("ridership-wavenet", {"freq": None}, "freq and season must both be given"),
         ("ridership-wavenet", {"past_covariates": []}, "as the task defines them"),
         (
             "ridership-wavenet",
@@ -169,6 +171,19 @@ def test_manifest_that_does_not_fit_its_graph_is_refused(
     path.write_text(json.dumps(document))
     catalog.refresh()
     assert reason in catalog.snapshot.refused[name, 1]
+
+
+def _golden_without_freq(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden({"history": golden.inputs["history"]}, golden.outputs).to_bytes()
+
+
+def test_golden_samples_of_a_model_of_any_frequency_record_it(catalog: Catalog, store: Path) -> None:
+    publish_any_frequency(store)
+    publish_again(store, "any-frequency", _golden_without_freq)
+    catalog.refresh()
+    assert catalog.find("any").manifest.version == 1
+    assert catalog.snapshot.refused["any-frequency", 2] == "golden samples must record the manifest's inputs"
 
 
 def test_what_could_not_be_read_is_tried_again(catalog: Catalog, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

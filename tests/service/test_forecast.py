@@ -118,6 +118,125 @@ def test_shorter_horizon_is_the_beginning_of_a_longer_one(client: TestClient) ->
     assert short["median"] == pytest.approx(long["median"][:5], rel=1e-5)
 
 
+WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": BUS}}
+
+
+def test_longer_horizon_begins_with_the_models_own(client: TestClient) -> None:
+    own = forecast(client, horizon=14, **WHOLE)["forecasts"][0]
+    answer = forecast(client, horizon=33, **WHOLE)
+    one = answer["forecasts"][0]
+    assert answer["horizon"] == len(one["median"]) == len(one["timestamps"]) == 33
+    assert one["timestamps"][-1] == "2019-06-02"
+    assert one["median"][:14] == pytest.approx(own["median"], rel=1e-6)
+    assert one["intervals"]["80"]["lower"][:14] == pytest.approx(own["intervals"]["80"]["lower"], rel=1e-6)
+    assert own["warnings"] == []
+    assert one["warnings"] == [
+        "the model looks 14 steps ahead: from step 15 on the forecast is iterated over 64 sampled paths",
+        "bus is not known beyond values: from step 15 on it is treated as missing there",
+    ]
+
+
+def test_iterated_intervals_contain_the_median_and_narrower_ones(client: TestClient) -> None:
+    levels = [10, 50, 80, 95]
+    one = forecast(client, horizon=100, levels=levels, **WHOLE)["forecasts"][0]
+    nested = [one["intervals"][f"{level}"] for level in levels]
+    lower = np.array([one["median"], *(interval["lower"] for interval in nested)])
+    upper = np.array([one["median"], *(interval["upper"] for interval in nested)])
+    assert lower.shape == (5, 100)
+    assert (np.diff(lower, axis=0) <= 0).all()
+    assert (np.diff(upper, axis=0) >= 0).all()
+    assert (upper[1] > lower[1]).all()
+
+
+def test_iterated_answer_depends_on_nothing_but_its_series(client: TestClient) -> None:
+    series = [{"values": RAIL[n : n + 80], "start": "2019-01-01"} for n in range(6)]
+    together = forecast(client, series=series, horizon=30)["forecasts"]
+    assert forecast(client, series=series[:1], horizon=30) == forecast(client, series=series[:1], horizon=30)
+    for place in (0, 5):
+        alone = forecast(client, series=[series[place]], horizon=30)["forecasts"][0]
+        assert alone["median"] == pytest.approx(together[place]["median"], rel=1e-4)
+        assert alone["warnings"] == together[place]["warnings"]
+
+
+def test_categories_are_read_over_the_whole_horizon(client: TestClient) -> None:
+    codes = made_up_boardings(dt.date(2019, 1, 1), len(RAIL) + 30, 0).future["day_type"]
+    derived = forecast(client, horizon=30, **WHOLE)["forecasts"][0]
+    sent = forecast(
+        client, values=RAIL, past_covariates={"bus": BUS}, future_covariates={"day_type": codes}, horizon=30
+    )["forecasts"][0]
+    assert sent["median"] == derived["median"]
+    others = forecast(client, horizon=30, future_covariates={"day_type": [*codes[:-1], "A"]}, **WHOLE)["forecasts"][0]
+    assert codes[-1] != "A"
+    assert others["median"][:28] == derived["median"][:28]
+    assert others["median"][-1] != derived["median"][-1]
+
+
+def test_extreme_values_are_iterated_or_refused(client: TestClient) -> None:
+    for value in (0.0, -5.0, 1e-30, 1e30, 3.3e38):
+        response = client.post("/forecast", json={"model": "ridership", "values": [value] * 40, "horizon": 60})
+        assert response.status_code in {200, 422}, response.text
+        if response.status_code == 422:
+            assert "too large" in response.json()["errors"][0]["msg"]
+
+
+def test_model_of_any_frequency_reads_the_code_of_freq(client: TestClient) -> None:
+    values = [float(n % 7) for n in range(70)]
+    for freq, code in (("15min", 1), ("D", 4), ("YS", 9)):
+        one = forecast(client, model="any", values=values, freq=freq, horizon=3, levels=[80])["forecasts"][0]
+        assert one["median"] == pytest.approx([3.0] * 3)
+        assert one["intervals"]["80"]["upper"] == pytest.approx([3.0 + code] * 3)
+        assert "timestamps" not in one
+
+
+def test_unknown_freq_is_said_and_read_as_unknown(client: TestClient) -> None:
+    body = {"model": "any", "values": [1.0, 2.0, 3.0], "levels": [95]}
+    one = forecast(client, **body)["forecasts"][0]
+    assert one["intervals"]["95"]["lower"] == one["intervals"]["95"]["upper"] == one["median"] == [2.0]
+    assert one["warnings"] == ["freq was not sent: the season is estimated from the values"]
+    one = forecast(client, start="2019-01-01", **body)["forecasts"][0]
+    assert "timestamps" not in one
+    assert one["warnings"] == [
+        "freq was not sent: the season is estimated from the values, and start alone gives no timestamps"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("freq", "last"),
+    [("15min", "2019-01-01T01:15:00"), ("W", "2019-02-05"), ("MS", "2019-06-01"), ("YS", "2024-01-01")],
+)
+def test_timestamps_follow_the_freq_of_the_request(client: TestClient, freq: str, last: str) -> None:
+    one = forecast(client, model="any", values=[1, 2, 3], start="2019-01-01", freq=freq, horizon=3)["forecasts"][0]
+    assert one["timestamps"][-1] == last
+
+
+def test_short_history_is_measured_by_the_season_of_freq(client: TestClient) -> None:
+    def warnings(**body: Any) -> list[str]:
+        said: list[str] = forecast(client, model="any", **body)["forecasts"][0]["warnings"]
+        return said
+
+    rough = "only {} of the newest 200 values are known; expect a rough forecast"
+    assert warnings(values=[1] * 23, freq="MS") == [rough.format(23)]
+    assert warnings(values=[1] * 24, freq="MS") == []
+    assert warnings(values=[1] * 191, freq="15min") == [rough.format(191)]
+    assert warnings(values=[1], freq="YS") == [rough.format(1)]
+    assert warnings(values=[1, 2], freq="YS") == []
+
+
+def test_series_of_several_frequencies_share_a_request(client: TestClient) -> None:
+    series = [{"values": [1, 2, 3], "freq": freq} for freq in ("h", "D", "QS")]
+    answers = forecast(client, model="any", series=[*series, {"values": [1, 2, 3]}], levels=[80])["forecasts"]
+    assert [one["intervals"]["80"]["upper"][0] for one in answers] == pytest.approx([5, 6, 10, 2])
+
+
+def test_model_of_any_frequency_is_iterated_too(client: TestClient) -> None:
+    one = forecast(client, model="any", values=[5.0] * 40, freq="W", start="2019-01-01", horizon=20)["forecasts"][0]
+    assert one["median"] == pytest.approx([5.0] * 20, abs=0.5)
+    widths = np.subtract(one["intervals"]["80"]["upper"], one["intervals"]["80"]["lower"])
+    assert widths[:3] == pytest.approx([12] * 3)
+    assert (widths[3:] > 11.9).all()
+    assert one["timestamps"][-1] == "2020-02-18"
+
+
 def test_only_the_context_is_read(client: TestClient) -> None:
     older = forecast(client, values=[1e6] * 500 + RAIL[-112:])["forecasts"][0]
     assert older["median"] == forecast(client, values=RAIL[-112:])["forecasts"][0]["median"]

@@ -3,14 +3,16 @@
 import pytest
 from starlette.testclient import TestClient
 
+from bundle.manifest import ForecastSpec
 from service.models import ModelCard, ModelList
 
 
 def test_list_names_models_aliases_and_versions(client: TestClient) -> None:
     listed = ModelList.model_validate(client.get("/models").json())
-    assert [(model.name, model.task, model.aliases) for model in listed.models] == [
-        ("ridership-wavenet", "forecast", ["ridership"]),
-        ("spam-cnn", "classify", ["spam"]),
+    assert [(model.name, model.task, model.aliases, model.frequencies) for model in listed.models] == [
+        ("any-frequency", "forecast", ["any"], ["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"]),
+        ("ridership-wavenet", "forecast", ["ridership"], ["D"]),
+        ("spam-cnn", "classify", ["spam"], []),
     ]
     assert listed.aliases["spam"].version == 1
     assert listed.refused == []
@@ -41,3 +43,10 @@ def test_forecast_card_shows_error_by_horizon(client: TestClient) -> None:
     card = client.get("/models/ridership").json()
     assert set(card["baselines"]) == {"seasonal_naive", "auto_ets", "seasonal_arima"}
     assert "/models/ridership-wavenet/versions/1/files/error_by_horizon.svg" in card["files"]
+
+
+def test_card_of_a_model_of_any_frequency_names_none(client: TestClient) -> None:
+    card = ModelCard.model_validate(client.get("/models/any").json())
+    assert isinstance(card.manifest.spec, ForecastSpec)
+    assert (card.manifest.spec.freq, card.manifest.spec.season) == (None, None)
+    assert card.manifest.inputs[-1].name == "freq"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from bundle.golden import Golden
 from bundle.manifest import GOLDEN_FILE, REPORT_FILE, TOKENIZER_FILE
@@ -28,6 +29,7 @@ from training.tasks import stretches as stretches_
 from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.origins import Origins
 from training.tasks.table import TASKS
+from training.tasks.widening import from_median, from_neighbour
 from training.tokenizer import MASK_ID
 
 RIDERSHIP = tiny_ridership()
@@ -412,7 +414,7 @@ def said_and_true(spread: float) -> tuple[NDArray[np.float64], NDArray[np.float6
 @pytest.mark.parametrize(("spread", "least", "most"), [(0.1, 2, 100), (1.0, 0.5, 2), (5.0, 0.05, 0.5)])
 def test_widened_intervals_cover_what_they_say(spread: float, least: float, most: float) -> None:
     actual, quantiles = said_and_true(spread)
-    widening = forecast.fit_widening(actual, quantiles, LEVELS)
+    widening = from_median(actual, quantiles, LEVELS)
     assert widening[3] == 1
     np.testing.assert_array_equal(widening, widening[::-1])
     assert (np.diff(widening[4:]) >= 0).all()
@@ -430,7 +432,7 @@ def test_outer_factor_is_never_less_than_an_inner_one() -> None:
     rng = np.random.default_rng(0)
     actual = rng.choice([-10.0, 10.0], size=(50, 14))  # all of it beyond the inner intervals, none beyond the outer
     quantiles = np.broadcast_to([-100.0, -50, -1, 0, 1, 50, 100], (50, 14, 7))
-    widening = forecast.fit_widening(actual, quantiles, LEVELS)
+    widening = from_median(actual, quantiles, LEVELS)
     np.testing.assert_allclose(widening, [10, 10, 10, 1, 10, 10, 10], rtol=1e-6)
 
 
@@ -475,6 +477,21 @@ def ridership_file(folder: Path, series: CovariateSeries | None = None) -> Path:
     path = folder / "boardings.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def test_widening_from_the_neighbour_gives_each_interval_its_own_share() -> None:
+    rng = np.random.default_rng(0)
+    actual = rng.standard_t(3, size=4000)
+    said = np.tile(norm.ppf(LEVELS), (4000, 1))  # too wide inside, too narrow outside
+    widening = from_neighbour(actual, said, LEVELS)
+    middle = len(LEVELS) // 2
+    steps = np.diff(said[0]) * np.delete(widening, middle)
+    for step in range(1, middle + 1):
+        half = steps[middle : middle + step].sum()
+        assert np.mean(np.abs(actual) <= half) == pytest.approx(
+            LEVELS[middle + step] - LEVELS[middle - step], abs=0.002
+        )
+    assert (widening > 0).all()
 
 
 @pytest.mark.parametrize("model", ["spam", "spam-cnn"])

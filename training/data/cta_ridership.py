@@ -13,6 +13,7 @@ import pandas as pd
 from bundle.manifest import TrainingData
 from bundle.series import DAY_TYPES
 from training.data.covariate_series import CovariateSeries, SeriesSplit
+from training.data.series_set import Series, SeriesSet
 from training.data.source import DataUnavailable, Fetch, download, local_folder, read_local, sha256
 
 NAME = "cta_ridership"
@@ -89,6 +90,14 @@ def load(fetch: Fetch = download) -> SeriesSplit:
         rows={"days": len(series.target)},
     )
     return SeriesSplit(series, described)
+
+
+def load_sets() -> list[SeriesSet]:
+    """Rail and bus as two plain series, the last fortnight of the training and validation part held out."""
+    split = load()
+    days = split.series
+    series = [Series("rail", days.target), Series("bus", days.past["bus"])]
+    return [SeriesSet(NAME, series, "D", season=7, horizon=14, described=split.described)]
 
 
 def load_file(path: Path) -> CovariateSeries:

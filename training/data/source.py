@@ -4,6 +4,7 @@
 once into the user's cache folder by pooch, and verified.
 """
 
+import gzip
 import hashlib
 import os
 from collections.abc import Callable
@@ -65,6 +66,26 @@ def download(url: str, known_hash: str | None, file_name: str) -> bytes:
     except ValueError as error:  # pooch: the checksum differs
         raise DataUnavailable(f"{url} is not the expected file: {error}; try again later, {advice}") from error
     return Path(cached).read_bytes()
+
+
+def read_part(data_set: str, file_name: str, origin: str, num_lines: int, part_sha256: str, fetch: Fetch) -> bytes:
+    """Training and validation part of a file whose first `num_lines` lines they are; what follows is the test part.
+
+    From `$SEQSERVE_DATA/<data_set>/<file_name>`, unpacked if its name ends in .gz, or cut from the public original,
+    which `part_sha256` proves. Raises `DataUnavailable` where neither can be read, or the original isn't the one known.
+    """
+    folder = local_folder(data_set)
+    if folder is not None:
+        content = read_local(folder, [file_name])[file_name]
+        return gzip.decompress(content) if file_name.endswith(".gz") else content
+    content = fetch(origin, None, f"{data_set}_{Path(origin).name}")
+    if origin.endswith(".gz"):
+        content = gzip.decompress(content)
+    lines = content.replace(b"\r\n", b"\n").split(b"\n", num_lines)
+    part = b"\n".join(lines[:num_lines]) + b"\n"
+    if sha256(part) != part_sha256:
+        raise DataUnavailable(f"{origin} is not the expected file: its first {num_lines} lines differ")
+    return part
 
 
 def sha256(content: bytes) -> str:

@@ -6,14 +6,16 @@
 from collections.abc import Callable
 from functools import partial
 
-from training.recipes import ridership, sentiment, spam
+from training.recipes import forecast, ridership, sentiment, spam
 from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.forecast_recipe import ForecastRecipe
+from training.tasks.global_forecast_recipe import GlobalForecastRecipe
 
-Recipe = ClassifyRecipe | ForecastRecipe
+Recipe = ClassifyRecipe | ForecastRecipe | GlobalForecastRecipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     **{f"spam-{architecture}": partial(spam.spam, architecture) for architecture in spam.SETTINGS},
     **{f"sentiment-{architecture}": partial(sentiment.sentiment, architecture) for architecture in sentiment.SETTINGS},
     **{f"ridership-{architecture}": partial(ridership.ridership, architecture) for architecture in ridership.SETTINGS},
+    **{f"forecast-{architecture}": partial(forecast.forecast, architecture) for architecture in forecast.SETTINGS},
 }

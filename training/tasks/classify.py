@@ -31,7 +31,6 @@ from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
 from training import metrics, plots
 from training.data.labelled_texts import LabelledTexts
-from training.data.loaders import LABELLED_TEXTS
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
 from training.fit import Fitted, seed_everything
@@ -48,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
-    split = LABELLED_TEXTS[recipe.data].load()
+    split = recipe.source().load()
     train = split.train
     kept = without_near_duplicates(split.valid.texts, train.texts)
     valid = split.valid.at(kept)
@@ -126,7 +125,7 @@ def evaluate(
     """
     spec = manifest.spec
     assert isinstance(spec, ClassifySpec)
-    data_set = LABELLED_TEXTS[recipe.data]
+    data_set = recipe.source()
     rows = data_set.load_file(path)
     encoder = TextEncoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
     probabilities = np.concatenate(

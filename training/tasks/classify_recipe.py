@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from training.data.loaders import LABELLED_TEXTS, TextSource
+from training.data.own_texts import OwnTexts
 from training.fit import Schedule
 from training.models.text_classifier import TextClassifierConfig
 from training.tokenizer import TokenizerConfig
@@ -14,9 +16,10 @@ class ClassifyRecipe:
 
     task: ClassVar[str] = "classify"
     name: str
-    alias: str
-    data: str
-    """Name of a data set in `training.data.LABELLED_TEXTS`."""
+    alias: str | None
+    """Short name that the first published version gets; None for none."""
+    data: str | OwnTexts
+    """Name of a data set in `training.data.LABELLED_TEXTS`, or an own file."""
     labels: tuple[str, ...]
     positive_label: str | None
     """The label that an operating threshold is chosen for; None where no label is the one to be found."""
@@ -37,3 +40,7 @@ class ClassifyRecipe:
     golden_texts: tuple[str, ...]
     intended_use: str
     limits: str
+
+    def source(self) -> TextSource:
+        """Where the texts come from."""
+        return LABELLED_TEXTS[self.data] if isinstance(self.data, str) else self.data

@@ -28,7 +28,7 @@ from training.data.source import DataUnavailable
 from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.forecaster import WEEK, Forecaster, LastStep
-from training.tasks import Period, TrainedModel, count_parameters
+from training.tasks import Period, TrainedModel, count_parameters, widening
 from training.tasks.forecast_figures import REPORTED_LEVELS, baselines, describe, point_figures, seasonal_naive
 from training.tasks.forecast_recipe import ForecastRecipe
 from training.tasks.origins import OriginRows, Origins, predict
@@ -58,8 +58,8 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
     graph = LastStep(network).eval()
     levels = config.quantile_levels
     calibration = Origins.of(series, spec, recipe.calibration_start, recipe.selection_end)
-    widening = fit_widening(calibration.actual, predict(graph, calibration), levels)
-    network.calibrate(torch.from_numpy(widening))
+    factors = widening.from_median(calibration.actual, predict(graph, calibration), levels)
+    network.calibrate(torch.from_numpy(factors))
     selected = describe(selection.actual, predict(graph, selection), levels)
     calibrated = describe(calibration.actual, predict(graph, calibration), levels)
 
@@ -80,7 +80,7 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
         data=[split.described],
         metrics=figures,
         calibration={
-            "widening": [round(float(value), 4) for value in widening],
+            "widening": [round(float(value), 4) for value in factors],
             "coverage_80_on_calibration_days": calibrated["coverage_80"],
             "coverage_95_on_calibration_days": calibrated["coverage_95"],
             "calibrated_on": f"targets from {recipe.calibration_start} to {recipe.selection_end}",
@@ -145,32 +145,6 @@ def evaluate(
         "model": describe(origins.actual, quantiles, tuple(spec.quantile_levels)),
         "seasonal_naive": point_figures(origins.actual, seasonal_naive(origins)),
     }
-
-
-def fit_widening(
-    actual: NDArray[np.floating], quantiles: NDArray[np.floating], levels: tuple[float, ...]
-) -> NDArray[np.float32]:
-    """Factor `[levels]` on the distance of each quantile from the median, so that intervals cover what they say.
-
-    Split-conformal: an interval is as wide as it takes to cover its share of the calibration days, one value more for
-    the finite sample. Factors grow outwards, so the order of the quantiles is kept. Days ahead of one origin resemble
-    each other, so the promise is that of the report's coverage, not of the theorem.
-
-    Source: Y. Romano, E. Patterson, E. Candès, "Conformalized Quantile Regression", NeurIPS 2019.
-    """
-    known = np.isfinite(actual)
-    values, said = actual[known], quantiles[known]
-    middle = len(levels) // 2
-    median = said[:, middle]
-    widening = np.ones(len(levels), dtype=np.float32)
-    factor = 0.0
-    for step in range(1, middle + 1):
-        lower, upper = said[:, middle - step], said[:, middle + step]
-        needed = np.maximum((median - values) / (median - lower), (values - median) / (upper - median))
-        covered = min(1.0, np.ceil((len(values) + 1) * (levels[middle + step] - levels[middle - step])) / len(values))
-        factor = max(factor, float(np.quantile(needed, covered, method="inverted_cdf")))
-        widening[[middle - step, middle + step]] = factor
-    return widening
 
 
 def _fan(origins: Origins, quantiles: NDArray[np.floating], levels: tuple[float, ...], recipe: ForecastRecipe) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
+from bundle.series import FREQUENCIES
 from bundle.text import PAD_ID
 from training.models.forecaster import WEEK
 from training.tokenizer import SPECIAL_TOKENS
@@ -61,3 +62,30 @@ class SeriesSamples:
             name: np.pad(array, ((0, 0), (extra, 0)), constant_values=0 if array.dtype == np.int64 else np.nan)
             for name, array in inputs.items()
         }
+
+
+@dataclass(frozen=True)
+class HistorySamples:
+    """Random series of any spacing, scale and season, to check an export with."""
+
+    any_freq: bool
+
+    def draw(self, rng: np.random.Generator, batch: int, time: int) -> dict[str, NDArray[Any]]:
+        """Some rows begin late, some values are missing."""
+        steps = np.arange(time)
+        seasons = rng.choice([1, 4, 7, 12, 24], size=(batch, 1))
+        walks = rng.normal(size=(batch, time)).cumsum(axis=1) * rng.random((batch, 1))
+        shapes = 3 * np.sin(2 * np.pi * steps / seasons) * rng.random((batch, 1))
+        values = (rng.normal(0, 20, size=(batch, 1)) + walks + shapes) * 10.0 ** rng.integers(-3, 5, size=(batch, 1))
+        begins = rng.integers(0, time, size=(batch, 1)) * (rng.random((batch, 1)) < 0.5)
+        hidden = (steps < begins) | (rng.random(values.shape) < 0.05)
+        hidden[:, -1] = False
+        rows: dict[str, NDArray[Any]] = {"history": np.where(hidden, np.nan, values).astype(np.float32)}
+        if self.any_freq:
+            rows["freq"] = rng.integers(0, 1 + len(FREQUENCIES), size=(batch, 1))
+        return rows
+
+    def pad(self, inputs: Arrays, extra: int) -> dict[str, NDArray[Any]]:
+        """Padded on the left with NaN."""
+        padded = np.pad(inputs["history"], ((0, 0), (extra, 0)), constant_values=np.nan)
+        return {name: padded if name == "history" else np.asarray(array) for name, array in inputs.items()}
