@@ -17,7 +17,7 @@ from training.models.linear import LinearConfig
 from training.tasks.samples import HistorySamples
 
 CONFIG = GlobalForecasterConfig(
-    horizon=30,
+    horizon=60,
     quantile_levels=(0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975),
     read_length=64,
     context_size=6,
@@ -104,12 +104,12 @@ def test_growing_forecast_multiplies() -> None:
 
 
 def test_forecast_of_days_repeats_what_their_level_did_a_year_ago() -> None:
-    week = np.resize([5.0, 1, 1, 1, 1, 3, 9], 420)
-    level = np.where(np.arange(420) % 364 >= 10, 40.0, 20.0)  # a step up, ten days into each year
+    week = np.resize([5.0, 1, 1, 1, 1, 3, 9], 440)
+    level = np.where(np.arange(440) % 364 >= 10, 40.0, 20.0)  # a step up, ten days into each year
     history = (week + level)[: 364 + 8]
     forecasts, available = simple(history, "D")
     assert available[:, YEAR].all()
-    expected = (week + level)[372:402]
+    expected = (week + level)[372:432]
     np.testing.assert_allclose(forecasts[10:, YEAR], expected[10:], rtol=1e-3)
     assert not simple(history[-363:], "D")[1][:, YEAR].any()
     assert not simple(history, "MS")[1][:, YEAR].any()

@@ -280,7 +280,7 @@ class _Window:
     def at(self, ages_BH: Tensor) -> tuple[Tensor, Tensor]:
         """Relative values so many steps before the last one, and whether the series reaches that far back."""
         places_BH = self.num_steps - 1 - ages_BH
-        return self.relative.gather(1, places_BH.clamp(min=0)), places_BH >= self.start
+        return self.relative.gather(1, places_BH.clamp(0, self.num_steps - 1)), places_BH >= self.start
 
 
 @dataclass(frozen=True)
