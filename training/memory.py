@@ -258,7 +258,8 @@ def _gradient_at_start(task: MemoryTask, network: nn.Module, batch: Batch) -> fl
     x_BTC = batch[0].clone().requires_grad_()
     gradient_BTC = torch.autograd.grad(task.loss(network(x_BTC), batch[1]), x_BTC)[0]
     tenth = max(1, x_BTC.shape[1] // 10)
-    return float(gradient_BTC[:, :tenth].norm() / gradient_BTC[:, -tenth:].norm())
+    at_start, at_end = float(gradient_BTC[:, :tenth].norm()), float(gradient_BTC[:, -tenth:].norm())
+    return at_start / at_end if at_end else 0.0  # neither is read
 
 
 def _settings(contender: Contender) -> dict[str, Any]:
