@@ -1,4 +1,8 @@
-"""Command line: `fit NAME` makes and publishes a model, `evaluate NAME --file F` measures one, `list` names recipes."""
+"""Command line of the training half.
+
+`fit NAME` makes and publishes a model, `compare NAME` sets architectures beside one another, `evaluate NAME --file F`
+measures a published model, `list` names the recipes.
+"""
 
 import argparse
 import datetime as dt
@@ -9,10 +13,16 @@ from pathlib import Path
 
 from bundle.manifest import MODEL_FILE
 from bundle.store import BundleError, list_versions, read_aliases, read_bundle, version_folder
+from training.comparison import compare as fit_all
+from training.comparison import comparisons
+from training.comparison_report import write_report
 from training.data.source import DataUnavailable
 from training.export import ExportDiffers, session
+from training.latency import microseconds_per_answer
+from training.outcomes import read_row
 from training.publish import publish
 from training.recipes import RECIPES
+from training.standings import Standings
 from training.tasks import Period
 from training.tasks.table import TASKS
 
@@ -25,6 +35,25 @@ def fit(name: str, store: Path, seed: int, folder: Path, *, progress: bool) -> i
     trained = TASKS[recipe.task].fit(recipe, seed, folder / f"{name}-{seed}", progress=progress)
     manifest = publish(recipe, seed, trained, store)
     print(version_folder(store, manifest.name, manifest.version))
+    return 0
+
+
+def compare(
+    name: str, architectures: list[str] | None, num_seeds: int, runs: Path, output: Path, *, progress: bool
+) -> int:
+    """Fit every architecture with several seeds, time them, and write the report; prints where."""
+    comparison = comparisons(RECIPES)[name]
+    chosen = architectures or list(comparison.recipes)
+    compared = fit_all(comparison, chosen, range(num_seeds), runs, progress=progress)
+    models = {
+        outcome.name: (session((place / MODEL_FILE).read_bytes()), read_row(place))
+        for found in compared.outcomes.values()
+        for outcome, place in found
+    }
+    standings = Standings(compared, microseconds_per_answer(models))
+    only = f" --architectures {' '.join(architectures)}" if architectures else ""
+    write_report(standings, f"python -m training compare {name} --seeds {num_seeds}{only}", output)
+    print(output / "report.html")
     return 0
 
 
@@ -60,6 +89,13 @@ def main(arguments: list[str] | None = None) -> int:
     fitting.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
     fitting.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints; default: %(default)s")
     fitting.add_argument("--no-progress", action="store_true", help="no progress bar")
+    comparing = commands.add_parser("compare", help="fit every architecture of a family, several seeds each; a report")
+    comparing.add_argument("name", choices=sorted(comparisons(RECIPES)))
+    comparing.add_argument("--seeds", type=int, default=5, help="fits of each architecture; default: %(default)s")
+    comparing.add_argument("--architectures", nargs="+", metavar="NAME", help="default: all that have a recipe")
+    comparing.add_argument("--runs", type=Path, default=Path("runs"), help="where fits are kept; default: %(default)s")
+    comparing.add_argument("--output", type=Path, help="folder of the report; default: reports/NAME")
+    comparing.add_argument("--no-progress", action="store_true", help="no progress bar")
     measuring = commands.add_parser("evaluate", help="measure a published bundle on any file of its data set's form")
     measuring.add_argument("model", help="bundle name or alias")
     measuring.add_argument("--file", type=Path, required=True)
@@ -74,6 +110,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "fit":
             return fit(chosen.name, chosen.store, chosen.seed, chosen.runs, progress=not chosen.no_progress)
+        if chosen.command == "compare":
+            output = chosen.output or Path("reports") / chosen.name
+            progress = not chosen.no_progress
+            return compare(chosen.name, chosen.architectures, chosen.seeds, chosen.runs, output, progress=progress)
         if chosen.command == "evaluate":
             period = Period(chosen.start, chosen.end)
             return evaluate(chosen.model, chosen.store, chosen.version, chosen.file, period)

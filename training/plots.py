@@ -1,22 +1,57 @@
-"""Plots of the reports, as SVG: the same input gives the same bytes."""
+"""Plots of the reports, as SVG: the same input gives the same bytes.
 
+Small multiples come as one SVG each, on the same axes, so that a page can lay them out for its width.
+"""
+
+import dataclasses
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "seqserve",
+    "svg.fonttype": "none",  # text stays text: to be found, copied and read aloud
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
 MODEL, BASELINE, PERFECT = "#1f6feb", "#8c959f", "#d0d7de"
+COLOURS = {"linear": "#b37400", "dense": "#b0558a", "rnn": "#008a64", "cnn": "#0072b2", "wavenet": "#d55e00"}
+"""Of architectures, the same on every plot; told apart by colour-blind eyes too, and by their marker."""
+MARKERS = {"linear": "o", "dense": "s", "rnn": "^", "cnn": "D", "wavenet": "v"}
+PANEL = (3.6, 2.7)
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.6g}")
+
+Epochs = Sequence[Mapping[str, Any]]
+"""Of one fit: `train_loss` and `valid_loss` of each epoch."""
+
+
+@dataclass(frozen=True)
+class Fan:
+    """One forecast, as it is drawn: one value a step, None where missing."""
+
+    title: str
+    unit: str
+    """Of a step, in the plural."""
+    history: Sequence[float | None]
+    actual: Sequence[float | None]
+    median: Sequence[float]
+    intervals: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    """Lower and upper end by level in percent, the widest first."""
+    naive: Sequence[float | None]
+
+
+def known(values: NDArray[np.floating]) -> list[float | None]:
+    """As a `Fan` and JSON have them: None where missing."""
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _svg(figure: Figure) -> bytes:
@@ -32,19 +67,24 @@ def _figure(width: float = 4.5, height: float = 3.5) -> tuple[Figure, Any]:
         return figure, figure.subplots()
 
 
-def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:
+def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str = "Confusion matrix") -> bytes:
     """Confusion matrix: actual labels down, predicted across."""
     figure, axes = _figure(3.6, 3.2)
     table = np.array(counts)
-    axes.imshow(table / np.maximum(table.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    edges = np.arange(len(labels) + 1) - 0.5
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0, vmax=1)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
     for (row, column), count in np.ndenumerate(table):
         share = count / max(table[row].sum(), 1)
         axes.text(
             column, row, f"{count}\n{share:.1%}", ha="center", va="center", color="white" if share > 0.5 else "black"
         )
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel="predicted", ylabel="actual", title="Confusion matrix")
+    names = [_plain(label) for label in labels]
+    axes.set_xticks(range(len(labels)), names)
+    axes.set_yticks(range(len(labels)), names)
+    axes.set(xlabel="predicted", ylabel="actual", title=_plain(title))
     return _svg(figure)
 
 
@@ -77,26 +117,26 @@ def epochs(runs: Sequence[Sequence[dict[str, Any]]]) -> bytes:
     return _svg(figure)
 
 
-def forecast_fan(
-    history: NDArray[np.floating],
-    actual: NDArray[np.floating],
-    median: NDArray[np.floating],
-    intervals: dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]],
-    naive: NDArray[np.floating],
-    title: str,
-) -> bytes:
-    """History, what came true, median with interval bands, and the seasonal-naive line; one value a step."""
+def forecast_fan(fan: Fan) -> bytes:
+    """History, what came true, median with interval bands, and the seasonal-naive line."""
     figure, axes = _figure(7.0, 3.4)
-    past, future = np.arange(-len(history) + 1, 1), np.arange(1, len(actual) + 1)
-    axes.plot(past, history, color="black", linewidth=1)
-    for shade, (level, (lower, upper)) in enumerate(intervals.items()):  # widest first
-        axes.fill_between(future, lower, upper, color=MODEL, alpha=0.15 + 0.15 * shade, linewidth=0, label=f"{level} %")
-    axes.plot(future, actual, "o", color="black", markersize=3, label="came true")
-    axes.plot(future, median, color=MODEL, label="median")
-    axes.plot(future, naive, color=BASELINE, linestyle="--", label="seasonal naive")
-    axes.set(xlabel="days ahead", title=title)
+    _draw(fan, axes, MODEL)
+    axes.set(xlabel=f"{fan.unit} ahead", title=_plain(fan.title))
     axes.legend(frameon=False, fontsize=7, ncols=2)
     return _svg(figure)
+
+
+def _draw(fan: Fan, axes: Any, colour: str) -> None:
+    history, actual, naive = (np.array(values, dtype=float) for values in (fan.history, fan.actual, fan.naive))
+    past, future = np.arange(-len(history) + 1, 1), np.arange(1, len(actual) + 1)
+    axes.plot(past, history, color="black", linewidth=1)
+    for shade, (level, (lower, upper)) in enumerate(fan.intervals.items()):
+        axes.fill_between(
+            future, lower, upper, color=colour, alpha=0.15 + 0.15 * shade, linewidth=0, label=f"{level} %"
+        )
+    axes.plot(future, actual, "o", color="black", markersize=3, label="came true")
+    axes.plot(future, fan.median, color=colour, label="median")
+    axes.plot(future, naive, color=BASELINE, linestyle="--", label="seasonal naive")
 
 
 def error_by_horizon(curves: dict[str, Sequence[float]]) -> bytes:
@@ -123,3 +163,107 @@ def memory(errors: dict[str, dict[int, float]], baseline: float, title: str) -> 
     axes.set_xticks([], minor=True)
     axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return _svg(figure)
+
+
+# --- several architectures -------------------------------------------------------------------------------------------
+
+
+def learning_curves(fits: Mapping[str, Sequence[Epochs]]) -> dict[str, bytes]:
+    """By architecture: the validation loss of each fit, thin, and their median, bold; the training loss dashed."""
+    losses = {name: [_losses(epochs, "valid_loss") for epochs in runs] for name, runs in fits.items()}
+    training = {name: _median([_losses(epochs, "train_loss") for epochs in runs]) for name, runs in fits.items()}
+    limits = _limits([*training.values(), *(curve for curves in losses.values() for curve in curves)])
+    longest = max(len(curve) for curves in losses.values() for curve in curves)
+    plots = {}
+    for name, curves in losses.items():
+        figure, axes = _figure(*PANEL)
+        colour = _colour(name)
+        for curve in curves:
+            axes.plot(range(1, len(curve) + 1), curve, color=colour, linewidth=0.8, alpha=0.35)
+        middle = _median(curves)
+        axes.plot(range(1, len(middle) + 1), middle, color=colour, linewidth=2.2, label="validation, median")
+        dashed = training[name]
+        axes.plot(range(1, len(dashed) + 1), dashed, "--", color=BASELINE, label="training, median")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel="loss", title=_plain(name), xlim=(0.5, longest + 0.5), ylim=limits)
+        _legend_below(axes)
+        plots[name] = _svg(figure)
+    return plots
+
+
+def forecast_fans(fans: Mapping[str, Fan]) -> dict[str, bytes]:
+    """By architecture: the same forecast, twice its length of history before it, on the same axes."""
+    recent = {name: fan.history[-2 * len(fan.actual) :] for name, fan in fans.items()}
+    edges = [
+        values
+        for name, fan in fans.items()
+        for values in (recent[name], fan.actual, *(end for ends in fan.intervals.values() for end in ends))
+    ]
+    limits = _limits([np.array(values, dtype=float) for values in edges])
+    plots = {}
+    for name, fan in fans.items():
+        figure, axes = _figure(*PANEL)
+        _draw(dataclasses.replace(fan, history=recent[name]), axes, _colour(name))
+        axes.yaxis.set_major_formatter(THOUSANDS)
+        axes.set(xlabel=f"{fan.unit} ahead", title=_plain(name), ylim=limits)
+        _legend_below(axes)
+        plots[name] = _svg(figure)
+    return plots
+
+
+def figure_against_latency(
+    points: Mapping[str, Sequence[tuple[float, float]]], label: str, baseline: tuple[str, float] | None
+) -> bytes:
+    """Every seed's figure over the microseconds of one answer, small; each architecture's median, large."""
+    figure, axes = _figure(4.8, 3.4)
+    for name, seeds in points.items():
+        microseconds, values = np.array(seeds, dtype=float).T
+        style = {"color": _colour(name), "marker": MARKERS.get(name, "o")}
+        axes.scatter(microseconds, values, s=18, alpha=0.4, linewidths=0, **style)
+        middle = float(np.median(microseconds)), float(np.median(values))
+        axes.scatter(*middle, s=75, edgecolors="white", linewidths=0.8, zorder=3, label=_plain(name), **style)
+    if baseline is not None:
+        name, value = baseline
+        axes.axhline(value, color=BASELINE, linestyle="--", linewidth=1.2, label=_plain(f"best baseline: {name}"))
+    everyone = [microseconds for seeds in points.values() for microseconds, _ in seeds]
+    axes.set_xscale("log")
+    axes.set_xlim(min(everyone) / 2, max(everyone) * 2)  # never so near that a tenth looks like a gulf
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+    axes.xaxis.set_major_formatter(THOUSANDS)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    axes.set(xlabel="microseconds for one answer, one thread (log scale)", ylabel=_plain(label))
+    _legend_below(axes)
+    return _svg(figure)
+
+
+def _legend_below(axes: Any) -> None:
+    """Where it hides nothing."""
+    axes.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+
+
+def _plain(text: str) -> str:
+    """A name as it is written: matplotlib takes what stands between two dollars for a formula."""
+    return text.replace("$", r"\$")
+
+
+def _colour(name: str) -> str:
+    return COLOURS.get(name, MODEL)
+
+
+def _losses(epochs: Epochs, name: str) -> NDArray[np.float64]:
+    return np.array([epoch[name] for epoch in epochs], dtype=float)
+
+
+def _median(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Of each epoch that at least half of the fits reached."""
+    length = int(np.median([len(curve) for curve in curves]))
+    return np.array([np.median([curve[step] for curve in curves if len(curve) > step]) for step in range(length)])
+
+
+def _limits(curves: Iterable[NDArray[np.float64]]) -> tuple[float, float]:
+    """Of an axis that holds every curve."""
+    values = np.concatenate([np.asarray(curve, dtype=float) for curve in curves])
+    least, most = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = 0.05 * ((most - least) or 1.0)
+    return least - margin, most + margin

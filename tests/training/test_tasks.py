@@ -339,7 +339,7 @@ def fit_other_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     def fit(first: dt.date) -> TrainedModel:
         monkeypatch.setitem(COVARIATE_SERIES, "tiny", OtherDays(first))
         recipe = dataclasses.replace(RIDERSHIP, reporting_end=RIDERSHIP.reporting_start + dt.timedelta(days=13))
-        return forecast.fit(recipe, 0, tmp_path, progress=False)
+        return forecast.fit(recipe, 0, tmp_path, progress=False, beside={})
 
     return fit
 

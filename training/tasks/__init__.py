@@ -1,13 +1,14 @@
-"""Tasks: what a recipe's task means offline. One entry here is all that `fit`, `evaluate` and the tests need.
+"""Tasks: what a recipe's task means offline. One entry here is all that the commands and the tests need.
 
 fit        recipe -> data -> split -> batches -> network -> figures beside baselines   = `TrainedModel`
+baselines  recipe -> data -> split -> simple models                                    = figures
 evaluate   a published bundle on any file of the data set's form                       = figures
 """
 
 import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,37 @@ from torch import nn
 
 from bundle.golden import Arrays, Run
 from bundle.manifest import ClassifySpec, ForecastSpec, Manifest, TensorSpec, TrainingData
+
+Figures = dict[str, dict[str, Any]]
+"""Held-out figures by model or baseline."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of `TrainedModel.metrics`, as a comparison shows it."""
+
+    key: str
+    label: str
+    aim: Literal["low", "high"] | float
+    """What is better: low, high, or near this value."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The figures that a task's models are compared by."""
+
+    main: Measure
+    """Of the reported rows."""
+    selection: Measure
+    """What is chosen by, on other rows than the reported ones: `report["selection"]` has it under this key, dots going
+    deeper."""
+    selected_on: str
+    """Those rows, in words."""
+    further: tuple[Measure, ...] = ()
+    parts: Measure | None = None
+    """Figures of the data's parts, one each; the key is what their names begin with."""
+    note: str = ""
+    """What a reader has to know to compare figures."""
 
 
 class Samples(Protocol):
@@ -43,11 +75,11 @@ class TrainedModel:
     spec: ClassifySpec | ForecastSpec
     parameters: int
     data: list[TrainingData]
-    metrics: dict[str, dict[str, Any]]
-    """Held-out figures: `model`, and each baseline beside it."""
+    metrics: Figures
+    """`model`, and each baseline beside it."""
     calibration: dict[str, Any]
     report: dict[str, Any]
-    """What the report says beyond the manifest: selection, epochs, curves."""
+    """What the report says beyond the manifest: selection, epochs, the forecast that is drawn."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Tokenizer and plots."""
 
@@ -63,8 +95,18 @@ class Period:
 class Task(Protocol):
     """What every task module offers."""
 
-    def fit(self, recipe: Any, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
-        """Run a recipe."""
+    def fit(
+        self, recipe: Any, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+    ) -> TrainedModel:
+        """Run a recipe. `beside`: what `baselines` gave, where that is known already."""
+        ...
+
+    def baselines(self, recipe: Any) -> Figures:
+        """Figures of simple models, fitted and measured on the rows that the recipe's network is."""
+        ...
+
+    def measures(self, recipe: Any) -> Measures:
+        """What models of this recipe's kind are compared by."""
         ...
 
     def evaluate(

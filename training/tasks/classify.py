@@ -30,13 +30,13 @@ from bundle.golden import Run
 from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
 from training import metrics, plots
-from training.data.labelled_texts import LabelledTexts
+from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
 from training.fit import Fitted, seed_everything
 from training.fit import fit as fit_network
 from training.models.text_classifier import CalibratedClassifier, TextClassifier
-from training.tasks import Period, TrainedModel, count_parameters
+from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
 from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.samples import TextSamples
 from training.tasks.text_batches import EncodedTexts, SimilarLengths, TextLoss, collate
@@ -45,12 +45,12 @@ from training.tokenizer import train_tokenizer
 logger = logging.getLogger(__name__)
 
 
-def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
+def fit(
+    recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
     split = recipe.source().load()
-    train = split.train
-    kept = without_near_duplicates(split.valid.texts, train.texts)
-    valid = split.valid.at(kept)
+    train, valid = split.train, _reported(split)
     run = _Run(recipe, seed, folder, progress)
 
     left_out_logits = np.zeros((len(train.texts), len(recipe.labels)))
@@ -73,7 +73,7 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
     network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
     probabilities = _softmax(run.logits(network, encoder, valid.texts) / temperature)
     figures = {"model": describe(run.codes(valid.labels), probabilities, operating_point)}
-    figures |= baselines(recipe, train, valid)
+    figures |= baselines(recipe) if beside is None else beside
     logger.info("validation: %s", figures)
 
     spec = ClassifySpec(
@@ -102,8 +102,8 @@ def fit(recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = Tru
             "chosen_on": f"{recipe.num_folds} folds of the training part, near-duplicates kept together",
         },
         report={
-            "evaluated_on": f"validation part less {len(split.valid.texts) - len(kept)} near-duplicates of training "
-            f"texts: {len(kept)} rows",
+            "evaluated_on": f"validation part less {len(split.valid.texts) - len(valid.texts)} near-duplicates of "
+            f"training texts: {len(valid.texts)} rows",
             "selection": {"best_epochs": best_epochs, "num_epochs": num_epochs, "left_out_folds": selection},
             "epochs": {"folds": fold_epochs, "final": [dataclasses.asdict(epoch) for epoch in fitted.epochs]},
         },
@@ -207,8 +207,10 @@ def _decisions(
     return figures | {"confusion": counts.tolist()}
 
 
-def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts) -> dict[str, dict[str, Any]]:
+def baselines(recipe: ClassifyRecipe) -> Figures:
     """The same figures for simple models fitted to the same rows."""
+    split = recipe.source().load()
+    train, valid = split.train, _reported(split)
     words = {"ngram_range": (1, 2), "sublinear_tf": True}
     characters = {"analyzer": "char_wb", "ngram_range": (1, 5), "sublinear_tf": True}
     weights = "balanced" if recipe.balanced else None
@@ -227,6 +229,29 @@ def baselines(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts
         model.fit(train.texts, [codes[label] for label in train.labels])
         figures[name] = _decisions(actual, model.predict(valid.texts), positive, len(codes))
     return figures
+
+
+def measures(recipe: ClassifyRecipe) -> Measures:
+    """Matthews correlation or, where every class weighs alike, macro recall."""
+    mcc, macro_recall = Measure("mcc", "MCC", "high"), Measure("macro_recall", "macro recall", "high")
+    main, other = (macro_recall, mcc) if recipe.balanced else (mcc, macro_recall)
+    return Measures(
+        main=main,
+        selection=dataclasses.replace(main, key=f"left_out_folds.{main.key}"),
+        selected_on="left-out training folds",
+        further=(
+            other,
+            Measure("accuracy", "accuracy", "high"),
+            Measure("false_positive_rate", "false positive rate", "low"),
+            Measure("log_loss", "log-loss", "low"),
+            Measure("expected_calibration_error", "calibration error", "low"),
+        ),
+    )
+
+
+def _reported(split: TextSplit) -> LabelledTexts:
+    """The validation part, less the near-duplicates of training texts."""
+    return split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts))
 
 
 def fit_temperature(

@@ -28,8 +28,9 @@ from training.data.source import DataUnavailable
 from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.forecaster import WEEK, Forecaster, LastStep
-from training.tasks import Period, TrainedModel, count_parameters, widening
-from training.tasks.forecast_figures import REPORTED_LEVELS, baselines, describe, point_figures, seasonal_naive
+from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters, widening
+from training.tasks.forecast_baselines import baseline_figures
+from training.tasks.forecast_figures import REPORTED_LEVELS, describe, point_figures, seasonal_naive
 from training.tasks.forecast_recipe import ForecastRecipe
 from training.tasks.origins import OriginRows, Origins, predict
 from training.tasks.samples import SeriesSamples
@@ -38,7 +39,9 @@ from training.tasks.stretches import StretchLoss, references, training_batches
 logger = logging.getLogger(__name__)
 
 
-def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
+def fit(
+    recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
     split = COVARIATE_SERIES[recipe.data].load()
     series, config, spec = split.series, recipe.network, recipe.spec()
@@ -65,9 +68,11 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
 
     reporting = Origins.of(series, spec, recipe.reporting_start, recipe.reporting_end)
     quantiles = predict(graph, reporting)
-    figures = {"model": describe(reporting.actual, quantiles, levels), **baselines(series, reporting)}
+    figures = {"model": describe(reporting.actual, quantiles, levels)}
+    figures |= baselines(recipe) if beside is None else beside
     logger.info("validation: %s", figures)
     learning = [dataclasses.asdict(epoch) for epoch in fitted.epochs]
+    fan = _fan(reporting, quantiles, levels, recipe)
     return TrainedModel(
         graph=graph,
         inputs=spec.inputs(),
@@ -96,14 +101,37 @@ def fit(recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = Tru
                 "mae_mean_of_14_on_selection_days": selected["mae_mean_of_14"],
             },
             "epochs": learning,
+            "fan": dataclasses.asdict(fan),
         },
         files={
-            "fan.svg": _fan(reporting, quantiles, levels, recipe),
+            "fan.svg": plots.forecast_fan(fan),
             "error_by_horizon.svg": plots.error_by_horizon(
                 {name: values["mae_by_horizon"] for name, values in figures.items()}
             ),
             "epochs.svg": plots.epochs([learning]),
         },
+    )
+
+
+def baselines(recipe: ForecastRecipe) -> Figures:
+    """The same figures for simple forecasts of the same days."""
+    series = COVARIATE_SERIES[recipe.data].load().series
+    reporting = Origins.of(series, recipe.spec(), recipe.reporting_start, recipe.reporting_end)
+    return baseline_figures(series.target, reporting)
+
+
+def measures(_recipe: ForecastRecipe) -> Measures:
+    """Mean absolute errors first; intervals should hold what they promise."""
+    return Measures(
+        main=Measure("mae_mean_of_14", "MAE, mean of 14 days", "low"),
+        selection=Measure("mae_mean_of_14_on_selection_days", "MAE, mean of 14 days", "low"),
+        selected_on="selection days",
+        further=(
+            Measure("mae_next_day", "MAE, next day", "low"),
+            Measure("pinball", "pinball loss", "low"),
+            Measure("coverage_80", "inside 80 % intervals", 0.8),
+            Measure("coverage_95", "inside 95 % intervals", 0.95),
+        ),
     )
 
 
@@ -147,19 +175,22 @@ def evaluate(
     }
 
 
-def _fan(origins: Origins, quantiles: NDArray[np.floating], levels: tuple[float, ...], recipe: ForecastRecipe) -> bytes:
+def _fan(
+    origins: Origins, quantiles: NDArray[np.floating], levels: tuple[float, ...], recipe: ForecastRecipe
+) -> plots.Fan:
     """The first reported fortnight."""
     intervals = {}
     for level in reversed(REPORTED_LEVELS):
         lower, upper = quantiles_at(quantiles[0], levels, interval_levels(level)).T
-        intervals[str(level)] = (lower, upper)
-    return plots.forecast_fan(
-        history=origins.inputs["history"][0, -8 * WEEK :],
-        actual=origins.actual[0],
-        median=quantiles[0, :, len(levels) // 2],
-        intervals=intervals,
-        naive=seasonal_naive(origins)[0],
+        intervals[str(level)] = (lower.tolist(), upper.tolist())
+    return plots.Fan(
         title=f"{recipe.target} a day, the two weeks from {recipe.reporting_start}",
+        unit="days",
+        history=plots.known(origins.inputs["history"][0, -8 * WEEK :]),
+        actual=plots.known(origins.actual[0]),
+        median=quantiles[0, :, len(levels) // 2].tolist(),
+        intervals=intervals,
+        naive=plots.known(seasonal_naive(origins)[0]),
     )
 
 

@@ -1,19 +1,14 @@
-"""Figures of forecasts, and the plain forecasts they stand beside."""
+"""Figures of forecasts, in the series' own units, and the forecast that every figure is read against."""
 
-import logging
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from statsforecast.models import ARIMA, AutoETS
 
 from bundle.series import interval_levels, quantiles_at
 from training import metrics
-from training.data.covariate_series import CovariateSeries
 from training.models.forecaster import WEEK
 from training.tasks.origins import Origins
-
-logger = logging.getLogger(__name__)
 
 REPORTED_LEVELS = (80, 95)
 
@@ -51,25 +46,3 @@ def seasonal_naive(origins: Origins) -> NDArray[np.float64]:
     """The last known week, repeated."""
     week = origins.inputs["history"][:, -WEEK:].astype(np.float64)
     return np.tile(week, (1, origins.actual.shape[1] // WEEK))
-
-
-def baselines(series: CovariateSeries, origins: Origins) -> dict[str, dict[str, Any]]:
-    """The same figures for simple forecasts from the same origins.
-
-    The statistical models are fitted anew at each origin, to the two years before it. The seasonal ARIMA is the
-    lecture's (A. Géron, "Hands-On Machine Learning", 3rd edition, chapter 15).
-    """
-    models: dict[str, Any] = {
-        "auto_ets": AutoETS(season_length=WEEK),
-        "seasonal_arima": ARIMA(order=(1, 0, 0), season_length=WEEK, seasonal_order=(0, 1, 1)),
-    }
-    horizon = origins.actual.shape[1]
-    figures = {"seasonal_naive": point_figures(origins.actual, seasonal_naive(origins))}
-    for name, model in models.items():
-        logger.info("baseline %s: %d fits", name, len(origins))
-        forecasts = []
-        for last in range(origins.first, origins.first + len(origins)):
-            history = series.target[max(0, last + 1 - 730) : last + 1]
-            forecasts.append(model.forecast(y=history, h=horizon)["mean"])
-        figures[name] = point_figures(origins.actual, np.stack(forecasts))
-    return figures

@@ -27,8 +27,9 @@ from training.data.series_set import Series, SeriesSet
 from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, OneFreq
-from training.tasks import Period, TrainedModel, count_parameters
+from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
 from training.tasks.forecast_figures import REPORTED_LEVELS
+from training.tasks.global_forecast_figures import MEAN, baseline_figures, mase_key, mean_mase, seasonal_naive
 from training.tasks.global_forecast_recipe import GlobalForecastRecipe
 from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
 from training.tasks.samples import HistorySamples
@@ -37,8 +38,10 @@ from training.tasks.widening import from_neighbour
 logger = logging.getLogger(__name__)
 
 
-def fit(recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool = True) -> TrainedModel:
-    """Run the recipe: see the module's docstring."""
+def fit(
+    recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+) -> TrainedModel:
+    """Run the recipe: see the module's docstring. Without `beside`, only the naive forecasts stand beside it."""
     sets = [SplitSet.of(whole) for whole in recipe.sets()]
     levels = recipe.network.quantile_levels
     seed_everything(seed)
@@ -66,6 +69,8 @@ def fit(recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool
     widening = calibrate(network, selection, levels)
 
     figures = measure([one.whole for one in sets], recipe.spec(), lambda rows: predict(network, rows))
+    if beside is not None:
+        figures = {"model": figures["model"]} | beside
     logger.info("held out: %s", figures)
 
     spec = recipe.spec()
@@ -97,8 +102,30 @@ def fit(recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool
                 "scaled_pinball_loss": fitted.epochs[fitted.best_epoch - 1].valid_loss,
             },
             "epochs": learning,
+            "fan": dataclasses.asdict(_fan(network, [one.whole for one in sets], recipe)),
         },
         files={"epochs.svg": plots.epochs([learning])},
+    )
+
+
+def baselines(recipe: GlobalForecastRecipe) -> Figures:
+    """The same figures for naive and statistical forecasts of the same horizons; this takes a while."""
+    return baseline_figures(recipe.sets())
+
+
+def measures(_recipe: GlobalForecastRecipe) -> Measures:
+    """MASE, every set counting alike; chosen by the loss that chooses the epoch."""
+    return Measures(
+        main=Measure(MEAN, "MASE, mean of sets", "low"),
+        selection=Measure("scaled_pinball_loss", "scaled pinball loss", "low"),
+        selected_on="targets that choose the epoch",
+        further=(
+            Measure("coverage_80", "inside 80 % intervals", 0.8),
+            Measure("coverage_95", "inside 95 % intervals", 0.95),
+        ),
+        parts=Measure("mase_", "MASE", "low"),
+        note="Naive forecasts are measured on every series, statistical models on at most 200 of each set, the same "
+        "ones each time, fitted to their last 1,000 values.",
     )
 
 
@@ -160,13 +187,13 @@ def measure(
             "naive": seasonal_naive(whole, 1),
         }
         for name, said in forecasts.items():
-            figures[name][f"mase_{whole.name.replace(' ', '_')}"] = mean_mase(whole, said)
+            figures[name][mase_key(whole)] = mean_mase(whole, said)
         known = np.isfinite(rows.target)
         for level in REPORTED_LEVELS:
             lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
             inside[level].append(metrics.coverage(rows.target[known], lower[known], upper[known]))
     for values in figures.values():
-        values["mase_mean_of_sets"] = float(np.mean(list(values.values())))
+        values[MEAN] = float(np.mean(list(values.values())))
     figures["model"] |= {f"coverage_{level}": float(np.mean(shares)) for level, shares in inside.items()}
     return figures
 
@@ -195,35 +222,30 @@ def predict(network: GlobalForecaster, rows: Rows) -> NDArray[np.float64]:
     return np.concatenate([network(past, code, target.shape[1])[0].double().numpy() for past, code in chunks])
 
 
-def seasonal_naive(whole: SeriesSet, season: int) -> NDArray[np.float64]:
-    """The last known season of each series, repeated: `[series, horizon]`; for a missing value, the season before."""
-    steps = np.arange(whole.horizon)
-    forecasts = []
-    for series in whole.series:
-        past = series.values[: -whole.horizon]
-        places = len(past) - season + steps % season
-        places = np.where(places < 0, len(past) - 1, places)
-        values = past[places]
-        while np.isnan(values).any() and (places >= season).any():
-            places = np.where(np.isnan(values) & (places >= season), places - season, places)
-            values = past[places]
-            if (places < season).all():
-                break
-        forecasts.append(np.where(np.isnan(values), np.nanmean(past), values))
-    return np.stack(forecasts)
-
-
-def mean_mase(whole: SeriesSet, forecast: NDArray[np.floating]) -> float:
-    """Mean over the series of the MASE of their held-out horizon, series without a scale left out."""
-    values = [
-        metrics.mase(series.values[-whole.horizon :], said, series.values[: -whole.horizon], whole.season)
-        for series, said in zip(whole.series, forecast, strict=True)
-    ]
-    return float(np.nanmean(values))
-
-
 def _graph(network: GlobalForecaster, recipe: GlobalForecastRecipe) -> nn.Module:
     return (AnyFreq(network) if recipe.freq is None else OneFreq(network, freq_code(recipe.freq))).eval()
+
+
+def _fan(network: GlobalForecaster, sets: Sequence[SeriesSet], recipe: GlobalForecastRecipe) -> plots.Fan:
+    """The held-out horizon of one series: the first of the first set that has a season."""
+    whole = next((one for one in sets if one.season > 1), sets[0])
+    whole = dataclasses.replace(whole, series=whole.series[:1])
+    rows = held_out(whole, recipe.context_length)
+    [quantiles] = predict(network, rows)
+    levels = recipe.network.quantile_levels
+    intervals = {}
+    for level in reversed(REPORTED_LEVELS):
+        lower, upper = quantiles_at(quantiles, levels, interval_levels(level)).T
+        intervals[str(level)] = (lower.tolist(), upper.tolist())
+    return plots.Fan(
+        title=f"{whole.name}, series {whole.series[0].id}, the last {whole.horizon} steps",
+        unit="steps",
+        history=plots.known(rows.history[0, -4 * whole.horizon :]),
+        actual=plots.known(rows.target[0]),
+        median=quantiles[:, len(levels) // 2].tolist(),
+        intervals=intervals,
+        naive=plots.known(seasonal_naive(whole, whole.season)[0]),
+    )
 
 
 def _described(whole: SeriesSet) -> dict[str, Any]:
