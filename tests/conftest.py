@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import TinySeries, TinyTexts, tiny_ridership, tiny_spam
-from training.data import COVARIATE_SERIES, LABELLED_TEXTS
+from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS
 from training.publish import publish
 from training.tasks.table import TASKS
 

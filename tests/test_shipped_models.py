@@ -14,7 +14,7 @@ from bundle.text import PAD_ID, TextEncoder, pad
 from service.app import create_app
 from service.settings import Settings
 from training.__main__ import main
-from training.data import COVARIATE_SERIES
+from training.data.loaders import COVARIATE_SERIES
 from training.export import EXPORT_TOLERANCE, session
 from training.recipes import RECIPES
 from training.tasks import Period

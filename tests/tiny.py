@@ -45,7 +45,7 @@ def described(name: str) -> TrainingData:
 
 
 class TinyTexts:
-    """A text source as `training.data` has them."""
+    """A text source as `training.data.loaders` has them."""
 
     def load(self) -> TextSplit:
         return TextSplit(made_up_messages(240, 1), made_up_messages(80, 2), described("tiny texts"))
@@ -88,7 +88,7 @@ def made_up_boardings(first: dt.date, days: int, seed: int) -> CovariateSeries:
 
 
 class TinySeries:
-    """A series source as `training.data` has them."""
+    """A series source as `training.data.loaders` has them."""
 
     def load(self) -> SeriesSplit:
         return SeriesSplit(made_up_boardings(dt.date(2018, 1, 1), 500, 1), described("tiny series"))

@@ -76,6 +76,7 @@ def fit(
     folder: Path,
     *,
     num_epochs: int | None = None,
+    enough: float | None = None,
     progress: bool = True,
 ) -> Fitted:
     """Fit `network` in place.
@@ -88,6 +89,7 @@ def fit(
         schedule: settings.
         folder: where checkpoints are written.
         num_epochs: epochs to fit of the schedule's `max_epochs`; the learning rate falls as if all were.
+        enough: validation loss at which to stop before the epochs are over; None for never.
         progress: show a progress bar.
     """
     num_epochs = num_epochs or schedule.max_epochs
@@ -97,7 +99,7 @@ def fit(
     if valid is not None:
         # Whole checkpoints: of weights alone, Lightning would save those of the last step instead of their average.
         checkpoint = ModelCheckpoint(dirpath=folder, filename="best", monitor="valid_loss")
-        callbacks += [checkpoint, EarlyStopping("valid_loss", patience=schedule.patience)]
+        callbacks += [checkpoint, EarlyStopping("valid_loss", patience=schedule.patience, stopping_threshold=enough)]
     with warnings.catch_warnings():
         # Lightning advises worker processes and log intervals for its own idea of a large run.
         warnings.filterwarnings("ignore", module="lightning")

@@ -5,6 +5,7 @@ Small multiples come as one SVG each, on the same axes, so that a page can lay t
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -147,6 +148,20 @@ def error_by_horizon(curves: dict[str, Sequence[float]]) -> bytes:
     axes.set(xlabel="steps ahead", ylabel="mean absolute error", title="Error by horizon")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def memory(errors: dict[str, dict[int, float]], baseline: float, title: str) -> bytes:
+    """Error against length, one line per contender, with the error of the constant answer."""
+    figure, axes = _figure(6.0, 3.8)
+    axes.axhline(baseline, color=BASELINE, linestyle="--", linewidth=1, label="constant answer")
+    for marker, (name, by_length) in zip(itertools.cycle("os^vDP*X"), errors.items(), strict=False):
+        axes.plot(list(by_length), list(by_length.values()), marker=marker, markersize=5, linewidth=1, label=name)
+    lengths = sorted({length for by_length in errors.values() for length in by_length})
+    axes.set(xscale="log", yscale="log", xlabel="length in steps", ylabel="error", title=title)
+    axes.set_xticks(lengths, [str(length) for length in lengths])
+    axes.set_xticks([], minor=True)
+    axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return _svg(figure)
 
 

@@ -19,7 +19,7 @@ from tests.training.small import VARIANTS
 from training.__main__ import main
 from training.comparison import Compared, Comparison, compare, comparisons
 from training.comparison_report import MemoryRow, memory_section, write_report
-from training.data import LABELLED_TEXTS, SERIES_SETS
+from training.data.loaders import LABELLED_TEXTS, SERIES_SETS
 from training.data.own_texts import OwnTexts
 from training.data.series_set import Series, SeriesSet
 from training.export import session, trace

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from bundle.series import day_type
-from training.data import COVARIATE_SERIES, LABELLED_TEXTS, cta_ridership, sms_spam, source
+from training.data import cta_ridership, sms_spam, source
+from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS
 from training.data.source import DataUnavailable, sha256
 
 MESSAGES = [

@@ -17,12 +17,17 @@ from training.models.linear import LinearConfig
 from training.tasks.samples import HistorySamples
 
 CONFIG = GlobalForecasterConfig(
-    horizon=30, quantile_levels=(0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975), context_size=6, hidden=16, dropout=0.0
+    horizon=60,
+    quantile_levels=(0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975),
+    read_length=64,
+    context_size=6,
+    hidden=16,
+    dropout=0.0,
 )
 T, H = 100, CONFIG.horizon
 MIDDLE = len(CONFIG.quantile_levels) // 2
-LAST, SEASONAL, DRIFT = 0, 1, 8
-"""Places of three of the simple forecasts."""
+LAST, SEASONAL, DRIFT, YEAR = 0, 1, 8, 13
+"""Places of some of the simple forecasts."""
 
 
 def forecaster(variant: str = "rnn gru", *, steep: bool = True) -> GlobalForecaster:
@@ -78,7 +83,7 @@ def simple(history: Any, freq: str | None = "MS") -> tuple[NDArray[Any], NDArray
 def test_last_value_seasonal_naive_and_drift_are_what_they_say() -> None:
     history = seasonal_series(12)
     forecasts, available = simple(history)
-    assert available.all()
+    assert available[:, :YEAR].all()
     np.testing.assert_allclose(forecasts[:, LAST], history[-1], rtol=1e-5)
     np.testing.assert_allclose(forecasts[:, SEASONAL], np.resize(history[-12:], H), rtol=1e-5)
     slope = (history[-1] - history[0]) / (T - 1)
@@ -96,6 +101,18 @@ def test_growing_forecast_multiplies() -> None:
     forecasts, _ = simple(history, "QS")
     expected = history[-4:] * 1.1
     assert np.abs(forecasts[:4] - expected[:, None]).max(axis=0).min() < 1e-3 * expected.max()
+
+
+def test_forecast_of_days_repeats_what_their_level_did_a_year_ago() -> None:
+    week = np.resize([5.0, 1, 1, 1, 1, 3, 9], 440)
+    level = np.where(np.arange(440) % 364 >= 10, 40.0, 20.0)  # a step up, ten days into each year
+    history = (week + level)[: 364 + 8]
+    forecasts, available = simple(history, "D")
+    assert available[:, YEAR].all()
+    expected = (week + level)[372:432]
+    np.testing.assert_allclose(forecasts[10:, YEAR], expected[10:], rtol=1e-3)
+    assert not simple(history[-363:], "D")[1][:, YEAR].any()
+    assert not simple(history, "MS")[1][:, YEAR].any()
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 11])

@@ -94,7 +94,7 @@ def test_series_may_begin_on_days_of_their_own(tmp_path: Path) -> None:
 
 def test_five_days_of_a_single_week_are_days(tmp_path: Path) -> None:
     hours = [f"{day} 12:00" for day in days(5)]
-    assert "freq D 17 are needed" in refusal(tmp_path, table(hours))
+    assert "11 are needed" in refusal(tmp_path, table(hours))
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ PROBLEMS = {
     ),
     "no value": (table(days(40), [""] * 40), "sales.csv: series 'units' has no value at all; remove its rows"),
     "too short": (
-        table(days(16)),
-        "sales.csv: there are 16 values, not counting missing ones. With a horizon of 3 and freq D 17 are needed: 3 to",
+        table(days(10)),
+        "sales.csv: there are 10 values, not counting missing ones. With a horizon of 3, 11 are needed: 3 to measure",
     ),
 }
 

@@ -19,9 +19,9 @@ from bundle.series import day_type
 from bundle.store import read_bundle, version_folder
 from tests.tiny import TinySeries, TinyTexts, described, made_up_boardings, made_up_messages, tiny_ridership, tiny_spam
 from training.__main__ import main
-from training.data import COVARIATE_SERIES, LABELLED_TEXTS
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit
+from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS
 from training.data.splits import near_duplicate_key, without_near_duplicates
 from training.recipes import RECIPES
 from training.tasks import TrainedModel, classify, forecast, forecast_figures, text_batches

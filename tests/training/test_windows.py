@@ -1,6 +1,9 @@
 """Both ways of making windows, against the examples of the lecture and of TensorFlow's and Keras's documentation."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from training.data.window_stream import BinaryFile, Values, stream
 from training.data.windows import (
     TargetedWindows,
-    Values,
     WindowStream,
+    shuffled_batches,
     steps_after_convolution,
     window,
     window_matrix,
@@ -63,10 +67,10 @@ def test_impossible_windows_are_refused(arguments: tuple[int, int, int]) -> None
 
 
 def test_windows_share_memory_with_the_series() -> None:
-    series = np.arange(1_000_000.0)
-    assert all(np.shares_memory(series, found) for found in window(series, 56, 100_000, 2))
+    series = np.arange(10_000_000, dtype=np.float32)
+    assert all(np.shares_memory(series, found) for found in window(series, 56, 1_000_000, 2))
     matrix = window_matrix(series, 56, 1)
-    assert matrix.shape == (999_945, 56)
+    assert matrix.shape == (9_999_945, 56)
     assert np.shares_memory(series, matrix)
     assert not matrix.flags.writeable
 
@@ -87,6 +91,34 @@ def test_nested_windows_make_sequence_to_sequence_targets() -> None:
     inputs, targets = nested[:, :, 0], nested[:, :, 1:]
     assert inputs.tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 6]]
     assert targets[0].tolist() == [[1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]
+
+
+def test_shuffled_batches_hold_every_window_once() -> None:
+    windows = window_matrix(np.arange(1000.0), 56, 1)
+    batches = list(shuffled_batches(windows, 256, np.random.default_rng(0)))
+    assert [tuple(batch.shape) for batch in batches] == [(256, 56)] * 3 + [(177, 56)]
+    mixed = torch.cat(batches)
+    assert not torch.equal(mixed[:, 0], mixed[:, 0].sort().values)
+    np.testing.assert_array_equal(mixed[mixed[:, 0].argsort()], windows)
+
+
+def test_order_of_shuffled_batches_comes_from_the_generator() -> None:
+    windows = window_matrix(np.arange(100), 5, 1)
+    first, again, other = (next(shuffled_batches(windows, 32, np.random.default_rng(seed))) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_changing_a_batch_leaves_the_series_alone() -> None:
+    series = np.arange(100.0)
+    for batch in shuffled_batches(window_matrix(series, 5, 1), 32, np.random.default_rng(0)):
+        batch.zero_()
+    assert series.tolist() == list(range(100))
+
+
+def test_batches_of_no_window_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        next(shuffled_batches(window_matrix(np.arange(9), 3, 1), 0, np.random.default_rng(0)))
 
 
 def test_target_is_the_value_after_the_window() -> None:
@@ -240,3 +272,41 @@ def test_stream_never_holds_more_than_a_window_and_a_chunk() -> None:
 def test_gap_between_windows_is_skipped() -> None:
     stream = WindowStream([lambda: chunks(np.arange(30), [1])], 2, 10)
     assert [found.tolist() for found in stream] == [[0, 1], [10, 11], [20, 21]]
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk_length", [1, 7, 50, 1000])
+def test_windows_of_a_file_are_those_of_its_numbers(chunk_length: int, tmp_path: Path) -> None:
+    series = np.arange(50, dtype=np.float32)
+    series.tofile(tmp_path / "series.bin")
+    file = BinaryFile(tmp_path / "series.bin", "float32", chunk_length)
+    found = list(WindowStream([file, file], 5, 3))
+    assert found[0].dtype == torch.float32
+    assert torch.equal(torch.stack(found), torch.from_numpy(np.array(2 * [*window(series, 5, 3, 1, True)])))
+
+
+def test_chunks_of_a_file_are_no_longer_than_asked_for(tmp_path: Path) -> None:
+    np.arange(50, dtype=np.int16).tofile(tmp_path / "series.bin")
+    assert [len(chunk) for chunk in BinaryFile(tmp_path / "series.bin", "int16", 20)()] == [20, 20, 10]
+
+
+def test_file_that_ends_within_a_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "torn.bin").write_bytes(bytes(41))
+    with pytest.raises(ValueError, match=r"torn.bin has 41 bytes, no multiple of the 4 of a float32"):
+        next(BinaryFile(tmp_path / "torn.bin")())
+
+
+def test_impossible_windows_of_a_stream_are_refused() -> None:
+    with pytest.raises(ValueError, match="shift must be at least 1"):
+        next(stream([np.arange(9)], 3, 0))
+
+
+@pytest.mark.parametrize(
+    ("module", "library"), [("window_stream", "torch"), ("window_stream", "pandas"), ("windows", "pandas")]
+)
+def test_streaming_imports_nothing_large(module: str, library: str) -> None:
+    """It would take most of the memory that a stream is there to save."""
+    command = f"import sys, training.data.{module}; sys.exit({library!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command]).returncode == 0

@@ -2,7 +2,7 @@
 
 The *window method* holds the series in memory and hands out views of it, copying nothing: `window` cuts as
 `tf.data.Dataset.window` does, `window_matrix` is its stack of complete windows, and `TargetedWindows` pairs windows
-with targets as Keras's `timeseries_dataset_from_array` does.
+with targets as Keras's `timeseries_dataset_from_array` does. `shuffled_batches` is an epoch of a matrix's windows.
 
 The *flat_map method* (`WindowStream`) turns a stream of values into a stream of windows, as
 `ds.window(n).flat_map(lambda w: w.batch(n))` does: sources of any length, one after another, never more than a window
@@ -15,24 +15,16 @@ Sources: TensorFlow and Keras API documentation of the two functions; A. Géron,
 edition, chapter 15, whose examples are the tests.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-Values = NDArray[np.generic]
-
-
-def _check(length: int, shift: int, stride: int) -> None:
-    for name, value in (("length", length), ("shift", shift), ("stride", stride)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
-
+from training.data.window_stream import Source, Values, check_window, shuffled, stream
 
 # --- the window method -----------------------------------------------------------------------------------------------
 
@@ -48,7 +40,7 @@ def window(
     Raises `ValueError` for a length, shift or stride below 1.
     """
     shift = length if shift is None else shift
-    _check(length, shift, stride)
+    check_window(length, shift, stride)
     span = (length - 1) * stride + 1
     end = len(series) - span + 1 if drop_remainder else len(series)
     for start in range(0, max(end, 0), shift):
@@ -61,12 +53,25 @@ def window_matrix(series: Values, length: int, shift: int | None = None, stride:
     The stack of what `window(…, drop_remainder=True)` yields; no window where the series is too short for one.
     """
     shift = length if shift is None else shift
-    _check(length, shift, stride)
+    check_window(length, shift, stride)
     span = (length - 1) * stride + 1
     if len(series) < span:
         return np.empty((0, length, *series.shape[1:]), dtype=series.dtype)
     windows = sliding_window_view(series, span, axis=0)[::shift, ..., ::stride]
     return np.moveaxis(windows, -1, 1)
+
+
+def shuffled_batches(windows: Values, batch_size: int, rng: np.random.Generator) -> Iterator[torch.Tensor]:
+    """An epoch: each window once, in random order, in tensors `[batch_size, length, …]`, the last maybe smaller.
+
+    For the windows of `window_matrix`, of which only those of a batch are copied, all at once. Inputs and targets are
+    cut from one longer window: `batch[:, :56], batch[:, 56:]`. Raises `ValueError` for a batch size below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    order = rng.permutation(len(windows))
+    for start in range(0, len(order), batch_size):
+        yield torch.from_numpy(windows[order[start : start + batch_size]])
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class TargetedWindows(Dataset[Any]):
     end_index: int | None = None
 
     def __post_init__(self) -> None:
-        _check(self.sequence_length, self.sequence_stride, self.sampling_rate)
+        check_window(self.sequence_length, self.sequence_stride, self.sampling_rate)
         if not 0 <= self.start_index <= self._end <= len(self.series):
             raise ValueError(f"start_index {self.start_index} and end_index {self._end} must part the series in order")
 
@@ -127,9 +132,6 @@ class TargetedWindows(Dataset[Any]):
 
 # --- the flat_map method ---------------------------------------------------------------------------------------------
 
-Source = Callable[[], Iterable[Values]]
-"""Opens one source: an iterable of chunks, each an array with time along its first axis, of any length."""
-
 
 class WindowStream(IterableDataset[torch.Tensor]):
     """A stream of windows over sources that need not fit into memory.
@@ -157,7 +159,7 @@ class WindowStream(IterableDataset[torch.Tensor]):
         seed: int = 0,
     ) -> None:
         self.shift = length if shift is None else shift
-        _check(length, self.shift, stride)
+        check_window(length, self.shift, stride)
         if shuffle_buffer < 1:
             raise ValueError(f"shuffle_buffer must be at least 1, not {shuffle_buffer}")
         self.sources = list(sources)
@@ -174,48 +176,13 @@ class WindowStream(IterableDataset[torch.Tensor]):
     def __iter__(self) -> Iterator[torch.Tensor]:
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        windows = (found for source in self.sources[first::step] for found in self._windows(source()))
+        windows = (
+            found
+            for source in self.sources[first::step]
+            for found in stream(source(), self.length, self.shift, self.stride, self.drop_remainder)
+        )
         rng = np.random.default_rng([self.seed, int(self._epoch[0]), first])
-        yield from shuffled(windows, self.shuffle_buffer, rng)
-
-    def _windows(self, chunks: Iterable[Values]) -> Iterator[torch.Tensor]:
-        """Windows of one source, keeping only the points that a coming window still needs."""
-        span = (self.length - 1) * self.stride + 1
-        kept: Values | None = None  # from point `offset` of the source on
-        offset, start = 0, 0
-        for chunk in chunks:
-            kept = chunk if kept is None else np.concatenate([kept, chunk])
-            while start - offset + span <= len(kept):
-                yield self._tensor(kept[start - offset : start - offset + span : self.stride])
-                start += self.shift
-            passed = min(start - offset, len(kept))
-            kept, offset = kept[passed:].copy(), offset + passed
-        if kept is None or self.drop_remainder:
-            return
-        while start - offset < len(kept):
-            yield self._tensor(kept[start - offset : start - offset + span : self.stride])
-            start += self.shift
-
-    @staticmethod
-    def _tensor(found: Values) -> torch.Tensor:
-        return torch.from_numpy(np.array(found))
-
-
-def shuffled(items: Iterable[torch.Tensor], buffer_size: int, rng: np.random.Generator) -> Iterator[torch.Tensor]:
-    """Each item once, drawn at random from a buffer of `buffer_size` waiting ones."""
-    waiting: list[torch.Tensor] = []
-    for item in items:
-        waiting.append(item)
-        if len(waiting) >= buffer_size:
-            yield _draw(waiting, rng)
-    while waiting:
-        yield _draw(waiting, rng)
-
-
-def _draw(waiting: list[torch.Tensor], rng: np.random.Generator) -> torch.Tensor:
-    place = int(rng.integers(len(waiting)))
-    waiting[place], waiting[-1] = waiting[-1], waiting[place]  # taking the last of a list moves no other
-    return waiting.pop()
+        return map(torch.from_numpy, shuffled(windows, self.shuffle_buffer, rng))
 
 
 def steps_after_convolution(kernel_size: int, stride: int) -> slice:
@@ -224,5 +191,5 @@ def steps_after_convolution(kernel_size: int, stride: int) -> slice:
     Output i has seen the steps up to `kernel_size - 1 + i·stride`, so that is the step whose target it may be given. A
     kernel of 4 with stride 2 makes 55 outputs of 112 steps; their targets are `targets[:, 3::2]`.
     """
-    _check(kernel_size, 1, stride)
+    check_window(kernel_size, 1, stride)
     return slice(kernel_size - 1, None, stride)

@@ -33,6 +33,7 @@ MIN_RESEMBLANCE = 0.3
 """Least autocorrelation of the changes at a lag that is taken for a season."""
 LONGEST_CONTEXT = 512
 NUM_SEASONS_BACK = 8
+WEEKS_OF_A_YEAR = 52
 LARGEST = 3e38
 
 
@@ -43,6 +44,8 @@ class GlobalForecasterConfig:
     horizon: int
     quantile_levels: tuple[float, ...]
     """Ascending, symmetric, the median in the middle."""
+    read_length: int
+    """Newest steps that the architecture reads; the simple forecasts look back as far as the history goes."""
     context_size: int
     """Outputs of the architecture that all steps ahead share."""
     hidden: int
@@ -168,11 +171,12 @@ class GlobalForecaster(nn.Module):
         """What the architecture makes of the window, at its last step and on average: `[B, context_size]`."""
         features_BTC = window.features()
         codes_BTF = codes_BF.unsqueeze(1) + torch.zeros_like(features_BTC[:, :, :1])
-        features_BTC = torch.cat([features_BTC, codes_BTF], dim=2) * window.started.unsqueeze(2)
-        h_BTD = self.body(features_BTC, window.started)
-        mean_BD = (h_BTD * window.started.unsqueeze(2)).sum(dim=1) / window.started.sum(dim=1, keepdim=True).clamp(
-            min=1
-        )
+        newest = slice(-self.config.read_length, None)
+        started_BT = window.started[:, newest]
+        features_BTC = torch.cat([features_BTC, codes_BTF], dim=2)[:, newest] * started_BT.unsqueeze(2)
+        h_BTD = self.body(features_BTC, started_BT)
+        num_steps_B1 = started_BT.sum(dim=1, keepdim=True).clamp(min=1)
+        mean_BD = (h_BTD * started_BT.unsqueeze(2)).sum(dim=1) / num_steps_B1
         context_BC: Tensor = self.context(self.dropout(torch.cat([h_BTD[:, -1], mean_BD], dim=1)))
         return context_BC
 
@@ -276,15 +280,15 @@ class _Window:
     def at(self, ages_BH: Tensor) -> tuple[Tensor, Tensor]:
         """Relative values so many steps before the last one, and whether the series reaches that far back."""
         places_BH = self.num_steps - 1 - ages_BH
-        return self.relative.gather(1, places_BH.clamp(min=0)), places_BH >= self.start
+        return self.relative.gather(1, places_BH.clamp(0, self.num_steps - 1)), places_BH >= self.start
 
 
 @dataclass(frozen=True)
 class _Simple:
     """The simple forecasts, relative to the last value, in scales."""
 
-    NUM = 13
-    NUM_FEATURES = 2 * 13
+    NUM = 14
+    NUM_FEATURES = 2 * 14
 
     forecasts: Tensor  # (B, H, K)
     available: Tensor  # (B, H, K)
@@ -332,6 +336,7 @@ class _Simple:
             (zero_BH + window.mean(fast_BT * window.started), always),  # smoothed level
             (zero_BH + window.mean(by_season_BT * window.started), always),  # mean of the last seasons
             (torch.where(has_seventh, seventh_BH, naive_BH), has_seventh),  # seven seasons ago: a week of hours
+            _after_a_year(window, naive_BH, ahead_H),
         ]
         forecasts = [torch.where(there & always, forecast, naive_BH) for forecast, there in pairs]
         available = [(there & always).to(torch.float32) for _, there in pairs]
@@ -340,6 +345,20 @@ class _Simple:
     def features(self) -> Tensor:
         """What the head reads of them: `[B, H, 2 K]`."""
         return torch.cat([_squashed(self.forecasts), self.available], dim=2)
+
+
+def _after_a_year(window: _Window, naive_BH: Tensor, ahead_H: Tensor) -> tuple[Tensor, Tensor]:
+    """Of days: the seasonal naive forecast, and what the level of a week did in the same weeks a year ago."""
+    season_B1 = window.season
+    change_BH = torch.zeros_like(naive_BH)
+    for day in range(7):
+        within_B1 = (day < season_B1).to(torch.float32) / season_B1
+        then_BH, _ = window.at(WEEKS_OF_A_YEAR * season_B1 - ahead_H + day)
+        start_B1, _ = window.at(WEEKS_OF_A_YEAR * season_B1 + day)
+        change_BH = change_BH + (then_BH - start_B1) * within_B1
+    of_days_B1 = (season_B1 == 7) | (season_B1 == 5)
+    _, reached_B1 = window.at((WEEKS_OF_A_YEAR + 1) * season_B1)
+    return naive_BH + change_BH, of_days_B1 & reached_B1
 
 
 def _mean(x_BT: Tensor, weights_BT: Tensor) -> Tensor:

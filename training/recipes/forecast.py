@@ -27,12 +27,13 @@ def forecast(architecture: str) -> GlobalForecastRecipe:
         alias="forecast",
         data=("m1", "m3", "tourism", "nn5", "m4", "ett", "exchange_rate", "classic_series", "cta_ridership"),
         freq=None,
-        context_length=256,
+        context_length=448,
         architecture=architecture,
         settings=SETTINGS[architecture],
         network=GlobalForecasterConfig(
             horizon=96,
             quantile_levels=(0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975),
+            read_length=192,
             context_size=32,
             hidden=64,
             dropout=0.1,
@@ -50,7 +51,7 @@ def forecast(architecture: str) -> GlobalForecastRecipe:
         ),
         intended_use="Forecast any regularly spaced numeric series up to 96 steps ahead, with intervals.",
         limits=(
-            "It reads the newest 256 values and nothing else: no covariates, no holidays, no season longer than half "
+            "It reads the newest 448 values and nothing else: no covariates, no holidays, no season longer than half "
             "of that. It knows the seasons that go with each spacing; without a spacing it looks for one. Its "
             "intervals are those of business, economic, transport, energy and currency series like the ones it was "
             "trained on. A model trained on your own series will usually be better."

@@ -17,7 +17,7 @@ from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.global_forecast_recipe import GlobalForecastRecipe
 from training.tokenizer import TokenizerConfig
 
-NUM_STEPS = 1500
+NUM_STEPS = 800
 """Steps of a text classifier's training, about; few epochs for many texts, many for few."""
 LONGEST_CONTEXT = 512
 
@@ -29,7 +29,7 @@ def own_classifier(name: str, path: Path, text: str, label: str, architecture: s
     labels = tuple(sorted(set(rows.train.labels)))
     template = spam(architecture)
     batch_size = 32 if num_texts < 2000 else 64 if num_texts < 20_000 else 128
-    num_epochs = min(max(math.ceil(NUM_STEPS * batch_size / num_texts), 4), 30)
+    num_epochs = min(max(math.ceil(NUM_STEPS * batch_size / num_texts), 4), 25)
     schedule = dataclasses.replace(
         template.schedule,
         batch_size=batch_size,
@@ -46,7 +46,7 @@ def own_classifier(name: str, path: Path, text: str, label: str, architecture: s
         positive_label=None,
         tokenizer=TokenizerConfig(vocabulary_size=min(max(num_texts, 1000), 8000), one_digit=False, one_user=True),
         schedule=schedule,
-        num_folds=5 if num_texts < 5000 else 3,
+        num_folds=3,
         intended_use=f"Label texts as the column {label!r} of {path.name} does.",
         limits=(
             f"Trained on {num_texts:,} texts of one file ("

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from training.data import LABELLED_TEXTS, TextSource
+from training.data.loaders import LABELLED_TEXTS, TextSource
 from training.data.own_texts import OwnTexts
 from training.fit import Schedule
 from training.models.text_classifier import TextClassifierConfig

@@ -22,8 +22,8 @@ from bundle.golden import Run
 from bundle.manifest import ForecastSpec, Manifest
 from bundle.series import interval_levels, quantiles_at
 from training import plots
-from training.data import COVARIATE_SERIES
 from training.data.covariate_series import CovariateSeries
+from training.data.loaders import COVARIATE_SERIES
 from training.data.source import DataUnavailable
 from training.fit import fit as fit_network
 from training.fit import seed_everything

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from bundle.manifest import ForecastSpec
 from bundle.series import SEASONS, Freq
-from training.data import SERIES_SETS
+from training.data.loaders import SERIES_SETS
 from training.data.own_series import OwnSeries
 from training.data.series_set import SeriesSet
 from training.fit import Schedule
@@ -21,7 +21,7 @@ class GlobalForecastRecipe:
     alias: str | None
     """Short name that the first published version gets; None for none."""
     data: tuple[str, ...] | OwnSeries
-    """Names of data sets in `training.data.SERIES_SETS`, or an own file."""
+    """Names of data sets in `training.data.loaders.SERIES_SETS`, or an own file."""
     freq: Freq | None
     """Spacing of the series the bundle takes; None for any."""
     context_length: int
