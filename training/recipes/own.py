@@ -4,13 +4,11 @@ import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from bundle.manifest import Manifest
 from training.data.own_series import OwnSeries
 from training.data.own_texts import OwnTexts
 from training.data.own_texts import load as load_texts
-from training.models import ARCHITECTURES
 from training.recipes.forecast import forecast
 from training.recipes.spam import spam
 from training.tasks.classify_recipe import ClassifyRecipe
@@ -79,11 +77,6 @@ def own_forecaster(name: str, source: OwnSeries, architecture: str) -> GlobalFor
             f"{min(wanted, longest, LONGEST_CONTEXT)} values and nothing else: no covariates, no holidays."
         ),
     )
-
-
-def own_recipes(name: str, make: Any) -> dict[str, Any]:
-    """One recipe for each architecture, for a comparison: `make(name, architecture)`."""
-    return {architecture: make(f"{name}-{architecture}", architecture) for architecture in ARCHITECTURES}
 
 
 def recipe_of(manifest: Manifest) -> ClassifyRecipe | GlobalForecastRecipe | None:
