@@ -15,10 +15,11 @@ from bundle.manifest import MODEL_FILE
 from bundle.store import BundleError, list_versions, read_aliases, read_bundle, version_folder
 from training.comparison import compare as fit_all
 from training.comparison import comparisons
-from training.comparison_report import write_report
+from training.comparison_report import memory_section, write_report
 from training.data.source import DataUnavailable
 from training.export import ExportDiffers, session
 from training.latency import microseconds_per_answer
+from training.memory import read_outcomes
 from training.outcomes import read_row
 from training.publish import publish
 from training.recipes import RECIPES
@@ -39,10 +40,18 @@ def fit(name: str, store: Path, seed: int, folder: Path, *, progress: bool) -> i
 
 
 def compare(
-    name: str, architectures: list[str] | None, num_seeds: int, runs: Path, output: Path, *, progress: bool
+    name: str,
+    architectures: list[str] | None,
+    num_seeds: int,
+    runs: Path,
+    output: Path,
+    memory: Path | None,
+    *,
+    progress: bool,
 ) -> int:
     """Fit every architecture with several seeds, time them, and write the report; prints where."""
     comparison = comparisons(RECIPES)[name]
+    further = [memory_section(read_outcomes(memory))] if memory else []
     chosen = architectures or list(comparison.recipes)
     compared = fit_all(comparison, chosen, range(num_seeds), runs, progress=progress)
     models = {
@@ -52,7 +61,7 @@ def compare(
     }
     standings = Standings(compared, microseconds_per_answer(models))
     only = f" --architectures {' '.join(architectures)}" if architectures else ""
-    write_report(standings, f"python -m training compare {name} --seeds {num_seeds}{only}", output)
+    write_report(standings, f"python -m training compare {name} --seeds {num_seeds}{only}", output, further)
     print(output / "report.html")
     return 0
 
@@ -94,6 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     comparing.add_argument("--seeds", type=int, default=5, help="fits of each architecture; default: %(default)s")
     comparing.add_argument("--architectures", nargs="+", metavar="NAME", help="default: all that have a recipe")
     comparing.add_argument("--runs", type=Path, default=Path("runs"), help="where fits are kept; default: %(default)s")
+    comparing.add_argument("--memory", type=Path, help="outcomes of python -m training.memory, for the report")
     comparing.add_argument("--output", type=Path, help="folder of the report; default: reports/NAME")
     comparing.add_argument("--no-progress", action="store_true", help="no progress bar")
     measuring = commands.add_parser("evaluate", help="measure a published bundle on any file of its data set's form")
@@ -113,7 +123,15 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "compare":
             output = chosen.output or Path("reports") / chosen.name
             progress = not chosen.no_progress
-            return compare(chosen.name, chosen.architectures, chosen.seeds, chosen.runs, output, progress=progress)
+            return compare(
+                chosen.name,
+                chosen.architectures,
+                chosen.seeds,
+                chosen.runs,
+                output,
+                chosen.memory,
+                progress=progress,
+            )
         if chosen.command == "evaluate":
             period = Period(chosen.start, chosen.end)
             return evaluate(chosen.model, chosen.store, chosen.version, chosen.file, period)
