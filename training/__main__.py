@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
                 chosen.seeds,
                 chosen.runs,
                 chosen.output or Path("reports") / name,
+                chosen.memory,
                 f"python -m training {shlex.join(given)}",
                 progress=not chosen.no_progress,
             )
@@ -83,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "--architectures", nargs="+", metavar="ARCHITECTURE", choices=ARCHITECTURES, help="default: all"
     )
     comparing.add_argument("--output", type=Path, help="folder of the report; default: reports/NAME")
+    comparing.add_argument(
+        "--memory", type=Path, help="folder of `python -m training.memory`, for a section of its own"
+    )
     for command in (fitting, comparing):
         command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for fits; default: %(default)s")
         command.add_argument("--no-progress", action="store_true", help="no progress bars")

@@ -9,9 +9,10 @@ from bundle.manifest import MODEL_FILE, Manifest
 from bundle.store import list_versions, read_aliases, read_bundle, version_folder
 from training.comparison import Comparison
 from training.comparison import compare as fit_all
-from training.comparison_report import write_report
+from training.comparison_report import memory_section, write_report
 from training.export import session
 from training.latency import microseconds_per_answer
+from training.memory import read_outcomes
 from training.outcomes import read_row
 from training.publish import publish
 from training.recipes import RECIPES, Recipe
@@ -35,6 +36,7 @@ def compare(
     num_seeds: int,
     runs: Path,
     output: Path,
+    memory: Path | None,
     command: str,
     *,
     progress: bool,
@@ -47,6 +49,7 @@ def compare(
         num_seeds: fits of each.
         runs: folder where fits are kept, to go on from.
         output: folder of the report.
+        memory: folder of a sweep by `training.memory`, for a section of its own.
         command: what was asked for, as the report quotes it.
         progress: show progress bars.
     """
@@ -56,7 +59,8 @@ def compare(
         for found in compared.outcomes.values()
         for outcome, place in found
     }
-    write_report(Standings(compared, microseconds_per_answer(models)), command, output)
+    further = [memory_section(read_outcomes(memory))] if memory else []
+    write_report(Standings(compared, microseconds_per_answer(models)), command, output, further)
     print(output / "report.html")
     return 0
 

@@ -4,11 +4,10 @@ import importlib.metadata
 import json
 import platform
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from training import plots
+from training import memory, plots
 from training.models.properties import properties
 from training.outcomes import Outcome
 from training.page import Command, Facts, Findings, Page, Plot, Plots, Section, Table, Text, write_page
@@ -16,20 +15,6 @@ from training.standings import Standings
 from training.tasks import Measure
 
 LIBRARIES = ("torch", "onnxruntime", "scikit-learn", "statsforecast")
-SOLVED = 0.1
-"""Share of the error without memory below which a memory task counts as solved."""
-
-
-@dataclass(frozen=True)
-class MemoryRow:
-    """What one contender made of one memory task at one length."""
-
-    task: str
-    contender: str
-    length: int
-    error: float
-    baseline: float
-    """Error of the best answer without memory."""
 
 
 def write_report(standings: Standings, command: str, output: Path, further: Sequence[Section] = ()) -> None:
@@ -308,34 +293,32 @@ def _settings(standings: Standings) -> Section:
     return Section("Settings of each", [Facts(settings, code=True)])
 
 
-def memory_section(rows: Sequence[MemoryRow], svgs: Mapping[str, bytes]) -> Section:
+def memory_section(outcomes: Sequence[memory.Outcome]) -> Section:
     """Memory by experiment: a table and a plot of each task, for a report's further sections."""
     parts: list[Text | Table | Plots] = [
         Text(
             "What an output could see is one thing, what is learnt of it another. Here each contender had to remember "
-            "over more and more steps. 100 % is the error of the best answer without memory."
+            "over more and more steps. 100 % is the error of the best answer without memory; a dash was not tried."
         )
     ]
-    for task in dict.fromkeys(row.task for row in rows):
-        of_task = [row for row in rows if row.task == task]
-        shares = {(row.contender, row.length): row.error / row.baseline for row in of_task}
-        contenders = list(dict.fromkeys(row.contender for row in of_task))
-        lengths = sorted({row.length for row in of_task})
-        cells = [
-            [name, *(_percent(shares[name, length]) if (name, length) in shares else "–" for length in lengths)]
+    for task in dict.fromkeys(outcome.task for outcome in outcomes):
+        of_task = sorted((one for one in outcomes if one.task == task), key=lambda one: one.length)
+        shares = {(one.contender, one.length): _percent(one.error / one.baseline) for one in of_task}
+        contenders = list(dict.fromkeys(one.contender for one in of_task))
+        lengths = list(dict.fromkeys(one.length for one in of_task))
+        rows = [[name, *(shares.get((name, length), "–") for length in lengths)] for name in contenders]
+        longest = {
+            name: max((one.length for one in of_task if one.solved and one.contender == name), default=0)
             for name in contenders
-        ]
-        caption = f"The {task} task: error, of that without memory, by steps to remember over"
-        solved = {
-            name: [length for length in lengths if shares.get((name, length), 1.0) < SOLVED] for name in contenders
         }
-        reach = [f"{name} at {f'{max(found):,} steps' if found else 'no length'}" for name, found in solved.items()]
+        reach = [f"{name} at {f'{steps:,} steps' if steps else 'no length'}" for name, steps in longest.items()]
         alt = (
-            f"Error on the {task} task over the length of the sequence. Below {_percent(SOLVED)} of the error without "
-            f"memory, at the most: {'; '.join(reach)}."
+            f"Error on the {task} task over the length of the sequence. Below {_percent(memory.SOLVED)} of the error "
+            f"without memory, at the most: {'; '.join(reach)}."
         )
-        plot = Plot(f"memory-{task}.svg", svgs[task], alt)
-        parts += [Table(caption, [f"{length:,}" for length in lengths], cells), Plots([plot])]
+        caption = f"The {task} task: error, of that without memory, by steps to remember over"
+        plot = Plot(f"memory-{task}.svg", memory.plot(of_task), alt)
+        parts += [Table(caption, [f"{length:,}" for length in lengths], rows), Plots([plot])]
     return Section("Memory by experiment", parts)
 
 

@@ -301,6 +301,14 @@ def sweep(
     return outcomes
 
 
+def read_outcomes(folder: Path) -> list[Outcome]:
+    """All that a sweep kept in a folder. Raises `ValueError` where there is nothing."""
+    found = [Outcome(**json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
+    if not found:
+        raise ValueError(f"no outcome of a memory task is in {folder}; python -m training.memory {folder} makes them")
+    return found
+
+
 def _kept_or_run(folder: Path, task: MemoryTask, contender: Contender, length: int, seed: int, steps: int) -> Outcome:
     name = contender.name.replace(",", "").replace(" ", "-")
     file = folder / f"{task.name}-{length}-{name}-{seed}.json"

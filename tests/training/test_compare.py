@@ -16,9 +16,10 @@ import torch
 from bundle.manifest import MODEL_FILE
 from tests.tiny import TinyTexts, described, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS
+from training import memory
 from training.__main__ import main
 from training.comparison import Compared, Comparison, compare, comparisons
-from training.comparison_report import MemoryRow, memory_section, write_report
+from training.comparison_report import memory_section, write_report
 from training.data.loaders import LABELLED_TEXTS, SERIES_SETS
 from training.data.own_texts import OwnTexts
 from training.data.series_set import Series, SeriesSet
@@ -28,7 +29,7 @@ from training.models import ARCHITECTURES
 from training.models.linear import LinearConfig
 from training.models.properties import STATEMENTS, properties
 from training.outcomes import Outcome, read_outcome, read_row, settings_key
-from training.plots import Fan, calibration
+from training.plots import Fan
 from training.recipes import RECIPES, Recipe
 from training.recipes.forecast import forecast
 from training.standings import Standings
@@ -404,18 +405,33 @@ def test_report_shows_labels_and_data_as_they_are_written(tmp_path: Path) -> Non
 
 
 def test_report_of_forecasts_shows_the_same_forecast_by_each(tmp_path: Path) -> None:
-    section = memory_section(
-        [MemoryRow("adding", "LSTM", 20, 0.001, 0.1), MemoryRow("adding", "simple RNN", 50, 0.09, 0.1)],
-        {"adding": calibration([(0.5, 0.5, 3)])},
-    )
-    write_report(days({"rnn": 20.0, "wavenet": 16.0}), "again", tmp_path, [section])
+    write_report(days({"rnn": 20.0, "wavenet": 16.0}), "again", tmp_path)
     page = check(tmp_path, ["rnn", "wavenet", "naive", "ridge"])
-    assert {"forecast-rnn.svg", "forecast-wavenet.svg", "memory-adding.svg"} <= {
-        path.name for path in tmp_path.iterdir()
-    }
+    assert {path.name for path in tmp_path.glob("forecast-*")} == {"forecast-rnn.svg", "forecast-wavenet.svg"}
     assert any("2 of 2 values are inside the 95 % interval" in alt for alt in page.described)
-    assert "LSTM at 20 steps; simple RNN at no length" in page.described[-1]
     assert "Better than that in the median: wavenet." in page.text
+
+
+def remembered(contender: str, length: int, error: float) -> memory.Outcome:
+    unsaid: dict[str, Any] = dict.fromkeys((field.name for field in dataclasses.fields(memory.Outcome)), 0)
+    said = {"task": "adding", "contender": contender, "length": length, "error": error, "baseline": 0.1}
+    return memory.Outcome(**unsaid | said | {"solved": error < 0.01})
+
+
+def test_report_says_how_far_back_each_remembers(tmp_path: Path) -> None:
+    kept = [remembered("LSTM", 100, 0.002), remembered("LSTM", 20, 0.001), remembered("simple RNN", 20, 0.09)]
+    for number, outcome in enumerate(kept):
+        (tmp_path / f"adding-{number}.json").write_text(json.dumps(dataclasses.asdict(outcome)))
+    section = memory_section(memory.read_outcomes(tmp_path))
+    write_report(days({"rnn": 20.0, "wavenet": 16.0}), "again", tmp_path / "report", [section])
+    page = check(tmp_path / "report", ["rnn", "wavenet", "LSTM", "simple RNN"])
+    assert "LSTM at 100 steps; simple RNN at no length" in page.described[-1]
+    assert "| simple RNN | 90 % | – |" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_folder_without_memory_outcomes_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no outcome of a memory task is in"):
+        memory.read_outcomes(tmp_path)
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
