@@ -73,6 +73,7 @@ def tiny_spam() -> ClassifyRecipe:
             average_decay=0.5,
         ),
         num_folds=2,
+        num_folds_left_out=2,
     )
 
 

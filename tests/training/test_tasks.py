@@ -21,7 +21,7 @@ from tests.tiny import TinySeries, TinyTexts, described, made_up_boardings, made
 from training.__main__ import main
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit
-from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS
+from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS, SERIES_SETS
 from training.data.splits import near_duplicate_key, without_near_duplicates
 from training.recipes import RECIPES
 from training.tasks import TrainedModel, classify, forecast, forecast_figures, text_batches
@@ -40,7 +40,10 @@ def test_every_recipe_names_a_task_and_a_data_set() -> None:
         recipe = make()
         assert recipe.name == name
         assert recipe.task in TASKS
-        assert recipe.data in (LABELLED_TEXTS if recipe.task == "classify" else COVARIATE_SERIES)
+        known: Any = {"classify": LABELLED_TEXTS, "forecast": COVARIATE_SERIES, "global_forecast": SERIES_SETS}
+        assert isinstance(recipe.data, str | tuple)
+        names = {recipe.data} if isinstance(recipe.data, str) else set(recipe.data)
+        assert names <= known[recipe.task].keys()
 
 
 # --- classify: what was held out -------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ def own_classifier(name: str, path: Path, text: str, label: str, architecture: s
         positive_label=None,
         tokenizer=TokenizerConfig(vocabulary_size=min(max(num_texts, 1000), 8000), one_digit=False, one_user=True),
         schedule=schedule,
-        num_folds=3,
+        num_folds=3 if num_texts < 10_000 else 6,
+        num_folds_left_out=3 if num_texts < 10_000 else 1,
         intended_use=f"Label texts as the column {label!r} of {path.name} does.",
         limits=(
             f"Trained on {num_texts:,} texts of one file ("

@@ -49,7 +49,8 @@ def sentiment(architecture: str) -> ClassifyRecipe:
             weight_decay=0.05,
             cosine=True,
         ),
-        num_folds=3,
+        num_folds=6,
+        num_folds_left_out=1,
         golden_texts=(
             "",
             "ok",

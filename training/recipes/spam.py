@@ -50,6 +50,7 @@ def spam(architecture: str) -> ClassifyRecipe:
             cosine=True,
         ),
         num_folds=5,
+        num_folds_left_out=5,
         golden_texts=(
             "",
             "ok",

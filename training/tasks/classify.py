@@ -1,12 +1,13 @@
 """The task of labelling texts: from data to figures beside baselines.
 
-One run: the training part is divided into folds that keep near-duplicates together. Each fold fits a network, stopping
-early on the part it left out; the epochs found, and the predictions on the parts left out, decide how long the final
-network is fitted to the whole training part, its temperature and its operating threshold. The validation part, less the
-near-duplicates of training texts, is read once, at the end, to report.
+One run: the training part is divided into folds that keep near-duplicates together. Some or all are left out in turn,
+each time fitting a network that stops early on what was left out; the epochs found, and the predictions on the parts
+left out, decide how long the final network is fitted to the whole training part, its temperature and its threshold.
+The validation part, less the near-duplicates of training texts, is read once, at the end, to report.
 """
 
 import dataclasses
+import itertools
 import logging
 import statistics
 from collections.abc import Iterator, Sequence
@@ -55,16 +56,17 @@ def fit(
 
     left_out_logits = np.zeros((len(train.texts), len(recipe.labels)))
     best_epochs, fold_epochs = [], []
-    for number, (rows, left_out) in enumerate(
-        grouped_folds(train.texts, train.labels, recipe.num_folds, seed), start=1
-    ):
+    chosen_by = np.zeros(len(train.texts), dtype=bool)
+    folds = grouped_folds(train.texts, train.labels, recipe.num_folds, seed)
+    for number, (rows, left_out) in enumerate(itertools.islice(folds, recipe.num_folds_left_out), start=1):
         logger.info("fold %d of %d: %d texts, %d left out", number, recipe.num_folds, len(rows), len(left_out))
+        chosen_by[left_out] = True
         network, encoder, fitted = run.fit(train.at(rows), train.at(left_out), f"fold-{number}")
         left_out_logits[left_out] = run.logits(network, encoder, train.at(left_out).texts)
         best_epochs.append(fitted.best_epoch)
         fold_epochs.append([dataclasses.asdict(epoch) for epoch in fitted.epochs])
     num_epochs = round(statistics.median(best_epochs))
-    actual = run.codes(train.labels)
+    actual, left_out_logits = run.codes(train.labels)[chosen_by], left_out_logits[chosen_by]
     temperature = fit_temperature(left_out_logits, actual, run.class_weights(train.labels))
     said = _softmax(left_out_logits / temperature)
     operating_point = find_operating_point(recipe, actual, said)
@@ -99,7 +101,8 @@ def fit(
             "temperature": temperature,
             **({"threshold": operating_point.threshold} if operating_point else {}),
             **{f"{name}_at_threshold": selection[name] for name in ("precision", "recall") if name in selection},
-            "chosen_on": f"{recipe.num_folds} folds of the training part, near-duplicates kept together",
+            "chosen_on": f"{recipe.num_folds_left_out} of {recipe.num_folds} folds of the training part, left out in "
+            "turn, near-duplicates kept together",
         },
         report={
             "evaluated_on": f"validation part less {len(split.valid.texts) - len(valid.texts)} near-duplicates of "

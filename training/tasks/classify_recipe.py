@@ -37,6 +37,9 @@ class ClassifyRecipe:
     """Share of the texts of which training shows a fragment only, so that short ones are told apart too."""
     schedule: Schedule
     num_folds: int
+    """Into which the training part is divided."""
+    num_folds_left_out: int
+    """Of those, how many are left out in turn: fewer where there are texts enough for choices in one of them."""
     golden_texts: tuple[str, ...]
     intended_use: str
     limits: str
