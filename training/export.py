@@ -9,6 +9,7 @@ against itself for padding and batch neighbours. Only then are the golden sample
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bundle.golden import Arrays, Golden, Run, relative_difference
+from bundle.manifest import TensorSpec
 from training.tasks import TrainedModel
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
@@ -91,7 +93,19 @@ def trace(trained: TrainedModel) -> bytes:
             dynamo=False,
             external_data=False,
         )
-    return buffer.getvalue()
+    document = onnx.load_from_string(buffer.getvalue())
+    _state_sizes(document, trained.outputs)
+    model: bytes = document.SerializeToString()
+    return model
+
+
+def _state_sizes(document: onnx.ModelProto, outputs: Sequence[TensorSpec]) -> None:
+    """Write the fixed sizes of the outputs into the graph, where the exporter couldn't infer them."""
+    specs = {spec.name: spec.shape for spec in outputs}
+    for value in document.graph.output:
+        for size, dimension in zip(specs[value.name], value.type.tensor_type.shape.dim, strict=True):
+            if isinstance(size, int):
+                dimension.dim_value = size
 
 
 def session(model: bytes) -> Run:

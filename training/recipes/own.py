@@ -18,6 +18,8 @@ from training.tokenizer import TokenizerConfig
 NUM_STEPS = 800
 """Steps of a text classifier's training, about; few epochs for many texts, many for few."""
 LONGEST_CONTEXT = 512
+BATCHES_PER_EPOCH, NUM_EPOCHS = 100, 10
+"""Of a forecaster's training."""
 
 
 def own_classifier(name: str, path: Path, text: str, label: str, architecture: str) -> ClassifyRecipe:
@@ -26,14 +28,16 @@ def own_classifier(name: str, path: Path, text: str, label: str, architecture: s
     num_texts = len(rows.train.texts)
     labels = tuple(sorted(set(rows.train.labels)))
     template = spam(architecture)
-    batch_size = 32 if num_texts < 2000 else 64 if num_texts < 20_000 else 128
-    num_epochs = min(max(math.ceil(NUM_STEPS * batch_size / num_texts), 4), 25)
+    batch_size = 16 if num_texts < 1000 else 32 if num_texts < 4000 else 64 if num_texts < 20_000 else 128
+    num_epochs = min(max(math.ceil(NUM_STEPS * batch_size / num_texts), 4), 60)
+    num_steps = num_epochs * math.ceil(num_texts / batch_size)
     schedule = dataclasses.replace(
         template.schedule,
         batch_size=batch_size,
         max_epochs=num_epochs,
         patience=max(2, num_epochs // 3),
-        warm_up_steps=min(50, num_texts // batch_size),
+        warm_up_steps=min(50, num_steps // 10),
+        average_decay=min(0.99, 1 - 10 / num_steps),  # over the last tenth or less
     )
     return dataclasses.replace(
         template,
@@ -70,8 +74,8 @@ def own_forecaster(name: str, source: OwnSeries, architecture: str) -> GlobalFor
         freq=whole.freq,
         context_length=max(min(wanted, longest, LONGEST_CONTEXT), 8),
         network=dataclasses.replace(template.network, horizon=whole.horizon),
-        batches_per_epoch=100,
-        schedule=dataclasses.replace(template.schedule, max_epochs=10),
+        batches_per_epoch=BATCHES_PER_EPOCH,
+        schedule=dataclasses.replace(template.schedule, max_epochs=NUM_EPOCHS),
         intended_use=f"Forecast {source.value!r} of {source.path.name} up to {whole.horizon} steps ahead.",
         limits=(
             f"Trained on {len(whole.series):,} series of one file, {num_values:,} values. It reads the newest "
