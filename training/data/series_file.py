@@ -29,7 +29,7 @@ def load_series_file(path: Path) -> list[SeriesSet]:
         part = next(part for part in m4.PARTS if (part[1] == "h") == of_hours)
         return [_set(name, m4.parse(text), part[1], part[2], part[3], content)]
     if first.startswith("date,HUFL"):
-        freq: Freq = "h" if rest.split("\n")[1].split(",")[0].endswith("00:00") else "15min"
+        freq: Freq = "h" if rest.split("\n")[1].split(",")[0].endswith(":00:00") else "15min"
         return [_set(name, ett.parse(text, name), freq, SEASONS[freq], SEASONS[freq], content)]
     if first.startswith("service_date,"):
         days = cta_ridership.parse(text)

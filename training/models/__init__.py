@@ -2,7 +2,7 @@
 
 Every architecture reads `x_BTC` (features of each step) with `mask_BT` (1 step, 0 padding) and gives `h_BTD`; it knows
 its own D as `num_outputs`, says whether it is `causal` and how many steps one output sees. What comes before and after
-is the task's network: `text_classifier`, `forecaster`, `universal_forecaster`.
+is the task's network: `text_classifier`, `forecaster`, `global_forecaster`.
 
 Shapes: B batch, T time, C input features, D outputs of an architecture, K classes, H horizon, Q quantile levels.
 """
