@@ -11,10 +11,20 @@ from tests.tiny import described
 from training.data.series_set import Series, SeriesSet
 from training.models.global_forecaster import GlobalForecaster
 from training.recipes.forecast import forecast
+from training.tasks import histories
 from training.tasks.global_forecast_figures import mean_mase, seasonal_naive
 from training.tasks.histories import EARLIEST, RandomHistories, ScaledPinballLoss, SplitSet, held_out
 
 HORIZON = 4
+
+
+@pytest.fixture(autouse=True)
+def no_noise(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of the sets alone."""
+    if "random_walk" not in request.node.name:
+        monkeypatch.setattr(histories, "NOISE_SHARE", 0.0)
+
+
 TRAINED, CHOSEN, REPORTED = 1.0, 2.0, 3.0
 """What the values below say of themselves."""
 
@@ -121,6 +131,17 @@ def test_loss_is_the_pinball_loss_in_scales_of_the_known_targets() -> None:
         rows.append(sum(losses) / max(len(losses), 1))
     loss = ScaledPinballLoss(config.quantile_levels)(network, (history, freq, target))
     assert loss.item() == pytest.approx(sum(rows) / 3, rel=1e-5)
+
+
+def test_some_batches_are_random_walks_of_any_spacing() -> None:
+    one = SplitSet.of(marked_set(3))
+    known = {TRAINED}
+    noise = [batch for batch in batches(one, number=300) if not seen_in([batch]) <= known]
+    assert 8 <= len(noise) <= 50
+    assert len({code for _, freq, _ in noise for code in freq.flatten().tolist()}) == 10
+    steps = torch.cat([torch.cat([history, target], dim=1).diff(dim=1).flatten() for history, _, target in noise])
+    assert abs(steps.mean()) < 0.1
+    assert 1.2 < steps.std() < 1.7  # of a t distribution with four degrees of freedom: the square root of two
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

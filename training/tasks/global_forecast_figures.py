@@ -59,19 +59,13 @@ def _forecasts(whole: SeriesSet, forecast: Forecast) -> NDArray[np.float64]:
 
 def seasonal_naive(whole: SeriesSet, season: int) -> NDArray[np.float64]:
     """The last known season of each series, repeated: `[series, horizon]`; for a missing value, the season before."""
-    steps = np.arange(whole.horizon)
     forecasts = []
     for series in whole.series:
-        past = series.values[: -whole.horizon]
-        places = len(past) - season + steps % season
-        places = np.where(places < 0, len(past) - 1, places)
-        values = past[places]
-        while np.isnan(values).any() and (places >= season).any():
-            places = np.where(np.isnan(values) & (places >= season), places - season, places)
-            values = past[places]
-            if (places < season).all():
-                break
-        forecasts.append(np.where(np.isnan(values), np.nanmean(past), values))
+        past = series.values[: -whole.horizon].copy()
+        for step in np.flatnonzero(np.isnan(past)):
+            past[step] = past[step - season] if step >= season else np.nan
+        past = np.where(np.isnan(past), np.nanmean(past), past)
+        forecasts.append(np.resize(past[-season:] if len(past) >= season else past[-1:], whole.horizon))
     return np.stack(forecasts)
 
 

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from bundle.series import fixed_context, freq_code
+from bundle.series import FREQUENCIES, fixed_context, freq_code
 from training.data.series_set import Series, SeriesSet
 
 SMALL_SET = 50
 """Series of the largest set that is parted by time."""
 MAX_ROWS = 256
 """Rows of one batch that chooses the epoch, or is measured."""
+NOISE_SHARE = 0.08
+"""Of the batches: random walks, so that a network learns to see no pattern where there is none."""
+NOISE_TAILS = 4
+"""Degrees of freedom of their steps: as heavy-tailed as those of prices."""
 EARLIEST = 3
 """Values of the shortest history trained on."""
 
@@ -125,6 +129,11 @@ class RandomHistories(Dataset[Batch]):
         return self.num_batches
 
     def __getitem__(self, _index: int) -> Batch:
+        rows = self._noise() if self.rng.random() < NOISE_SHARE else self._of_a_set()
+        self._spoil(rows)
+        return rows.batch()
+
+    def _of_a_set(self) -> Rows:
         rng = self.rng
         one = self.sets[rng.choice(len(self.sets), p=self.shares)]
         # Now and then further ahead than the set is measured, so that the model's whole horizon is learned.
@@ -135,9 +144,16 @@ class RandomHistories(Dataset[Batch]):
         for values in series:
             latest = max(len(values) - one.whole.horizon, (len(values) + EARLIEST) // 2)  # whole targets where possible
             origins.append(int(rng.integers(EARLIEST, max(latest, EARLIEST) + 1)))
-        rows = rows_of(series, origins, horizon, freq_code(one.whole.freq), self.context_length)
-        self._spoil(rows)
-        return rows.batch()
+        return rows_of(series, origins, horizon, freq_code(one.whole.freq), self.context_length)
+
+    def _noise(self) -> Rows:
+        """Random walks, of which nothing but the last value is worth knowing, whatever their spacing."""
+        rng = self.rng
+        length, horizon = int(rng.integers(8, self.context_length + 1)), int(rng.integers(1, self.max_horizon // 2 + 1))
+        steps = rng.standard_t(NOISE_TAILS, size=(self.batch_size, length + horizon))
+        walks = 10.0 ** rng.uniform(0, 3, size=(self.batch_size, 1)) + steps.cumsum(axis=1)
+        freq = rng.integers(0, 1 + len(FREQUENCIES), size=(self.batch_size, 1))
+        return Rows(walks[:, :length].astype(np.float32), freq, walks[:, length:])
 
     def _spoil(self, rows: Rows) -> None:
         """Hide in place what callers may not have: the spacing, early values, values here and there."""
