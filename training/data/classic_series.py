@@ -9,7 +9,7 @@ import pandas as pd
 
 from bundle.manifest import TrainingData
 from bundle.series import SEASONS, Freq
-from training.data.series_set import Series, SeriesSet
+from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import Fetch, download, read_part, sha256
 
 NAME = "classic_series"
@@ -59,7 +59,7 @@ def load(fetch: Fetch = download) -> list[SeriesSet]:
             licence="none stated; short factual series reprinted in textbooks",
             citation="Hyndman: Time Series Data Library",
             files=checksums,
-            rows={"series": len(series), "values": sum(len(one.values) for one in series)},
+            rows=counts(series),
         )
         sets.append(SeriesSet(f"classic {freq}", series, freq, SEASONS[freq], HORIZONS[freq], described))
     return sets

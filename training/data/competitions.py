@@ -15,7 +15,7 @@ import numpy as np
 
 from bundle.manifest import TrainingData
 from bundle.series import SEASONS, Freq
-from training.data.series_set import Series, SeriesSet
+from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import DataUnavailable, local_folder, read_local, sha256
 
 FREQ_OF_PERIOD: dict[str, Freq | None] = {
@@ -82,7 +82,7 @@ def _set(competition: Competition, checksum: str, period: str, horizon: int, ser
             licence="none stated by the organisers; published for research",
             citation=competition.citation,
             files={"train.jsonl": checksum},
-            rows={"series": len(series), "values": sum(len(one.values) for one in series)},
+            rows=counts(series),
         ),
     )
 

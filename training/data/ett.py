@@ -10,7 +10,7 @@ import pandas as pd
 
 from bundle.manifest import TrainingData
 from bundle.series import SEASONS, Freq
-from training.data.series_set import Series, SeriesSet
+from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import Fetch, download, read_part, sha256
 
 NAME = "ett"
@@ -53,7 +53,7 @@ def load(fetch: Fetch = download) -> list[SeriesSet]:
             licence="CC BY-ND 4.0",
             citation="Zhou et al.: Informer, AAAI 2021",
             files=checksums,
-            rows={"series": len(series), "values": sum(len(one.values) for one in series)},
+            rows=counts(series),
         )
         sets.append(SeriesSet(f"ett {freq}", series, freq, SEASONS[freq], SEASONS[freq], described))
     return sets

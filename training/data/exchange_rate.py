@@ -9,7 +9,7 @@ import io
 import numpy as np
 
 from bundle.manifest import TrainingData
-from training.data.series_set import Series, SeriesSet
+from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import Fetch, download, read_part, sha256
 
 NAME = "exchange_rate"
@@ -37,6 +37,6 @@ def load(fetch: Fetch = download) -> list[SeriesSet]:
         licence="none stated",
         citation="Lai et al., SIGIR 2018",
         files={"exchange_rate.txt": sha256(content)},
-        rows={"series": len(series), "values": sum(len(one.values) for one in series)},
+        rows=counts(series),
     )
     return [SeriesSet("exchange_rate", series, "D", season=1, horizon=14, described=described)]

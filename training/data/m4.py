@@ -10,7 +10,7 @@ import numpy as np
 
 from bundle.manifest import TrainingData
 from bundle.series import Freq
-from training.data.series_set import Series, SeriesSet
+from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import Fetch, download, read_part, sha256
 
 NAME = "m4"
@@ -55,7 +55,7 @@ def load(fetch: Fetch = download) -> list[SeriesSet]:
             licence="none stated by the organisers; published for research",
             citation="Makridakis, Spiliotis, Assimakopoulos: The M4 Competition, 2020",
             files={f"{name}-train.csv": sha256(content)},
-            rows={"series": len(series), "values": sum(len(one.values) for one in series)},
+            rows=counts(series),
         )
         sets.append(SeriesSet(f"m4 {name.lower()}", series, freq, season, horizon, described))
     return sets

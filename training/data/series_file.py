@@ -6,7 +6,7 @@ from pathlib import Path
 from bundle.manifest import TrainingData
 from bundle.series import SEASONS, Freq
 from training.data import classic_series, competitions, cta_ridership, ett, exchange_rate, m4
-from training.data.series_set import Series, SeriesSet
+from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import sha256
 
 
@@ -53,6 +53,6 @@ def _set(name: str, series: list[Series], freq: Freq, season: int, horizon: int,
         licence="the owner's",
         citation="none",
         files={name: sha256(content)},
-        rows={"series": len(series), "values": sum(len(one.values) for one in series)},
+        rows=counts(series),
     )
     return SeriesSet(name, series, freq, season, horizon, described)

@@ -1,6 +1,7 @@
 """What every loader of many series returns: sets of series that share spacing, season and horizon."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,11 @@ class Series:
     """In the series' own units, NaN where missing."""
     start: dt.datetime | None = None
     """Of the first value, where it is known."""
+
+
+def counts(series: Sequence[Series]) -> dict[str, int]:
+    """What a manifest says of their number."""
+    return {"series": len(series), "values": sum(len(one.values) for one in series)}
 
 
 @dataclass(frozen=True)
