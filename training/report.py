@@ -18,6 +18,7 @@ def markdown(recipe: Any, report: dict[str, Any], trained: TrainedModel) -> str:
         "## Held-out figures, beside baselines",
         f"Measured on: {report['evaluated_on']}.",
         table(trained.metrics),
+        *(["## The sets", rows_table(report["sets"])] if "sets" in report else []),
         "## How the choices were made",
         _list(report.get("selection", {}) | trained.calibration),
         "## Data",
@@ -47,6 +48,13 @@ def table(metrics: dict[str, dict[str, Any]]) -> str:
         cells = [_number(values[column]) if column in values else "" for column in columns]
         rows.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
+
+
+def rows_table(rows: list[dict[str, Any]]) -> str:
+    """One row per entry, one column per key; None as a dash."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
+    lines += ["| " + " | ".join("—" if value is None else str(value) for value in row.values()) + " |" for row in rows]
+    return "\n".join(lines)
 
 
 def _list(values: dict[str, Any]) -> str:

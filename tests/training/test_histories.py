@@ -12,7 +12,7 @@ from training.data.series_set import Series, SeriesSet
 from training.models.global_forecaster import GlobalForecaster
 from training.recipes.forecast import forecast
 from training.tasks import histories
-from training.tasks.global_forecast_figures import mean_mase, seasonal_naive
+from training.tasks.global_forecast_figures import mase_figures, mases, seasonal_naive
 from training.tasks.histories import EARLIEST, RandomHistories, ScaledPinballLoss, SplitSet, held_out
 
 HORIZON = 4
@@ -157,5 +157,25 @@ def test_seasonal_naive_repeats_the_last_season_and_mends_gaps_from_the_one_befo
 def test_mase_is_the_error_in_mean_seasonal_changes() -> None:
     values = np.array([0.0, 10, 2, 12, 4, 14, 6, 16])
     whole = SeriesSet("s", [Series("a", values), Series("flat", np.ones(8))], None, 2, 2, described("s"))
-    # Changes of the past over a season of two steps are all 2; the flat series has no scale and is left out.
-    assert mean_mase(whole, np.array([[5.0, 13.0], [0.0, 0.0]])) == pytest.approx((1 + 3) / 2 / 2)
+    # Changes of the past over a season of two steps are all 2; the flat series has no scale.
+    found = mases(whole, np.array([[5.0, 13.0], [0.0, 0.0]]))
+    assert found[0] == pytest.approx((1 + 3) / 2 / 2)
+    assert np.isnan(found[1])
+    assert mase_figures([(whole, np.array([[5.0, 13.0], [0.0, 0.0]]))], 1)["mase_s"] == found[0]
+
+
+def test_series_of_a_data_set_count_alike_and_data_sets_do() -> None:
+    def named(name: str, count: int) -> SeriesSet:
+        series = [Series(str(number), np.array([0.0, 1, 2, 3, 4])) for number in range(count)]
+        return SeriesSet(name, series, None, 1, 1, described(name))
+
+    sets = [(named("m days", 3), np.full((3, 1), 5.0)), (named("m years", 1), np.full((1, 1), 9.0))]
+    alone = (named("other", 2), np.full((2, 1), 7.0))
+    assert mase_figures([*sets, alone], 3) == {
+        "mase_m": (3 * 1 + 5) / 4,
+        "mase_m_days": 1,
+        "mase_m_years": 5,
+        "mase_other": 3,
+        "mase_mean_of_data_sets": (2 + 3) / 2,
+    }
+    assert mase_figures(sets, 3) == {"mase_m_days": 1, "mase_m_years": 5}

@@ -61,5 +61,5 @@ def load(fetch: Fetch = download) -> list[SeriesSet]:
             files=checksums,
             rows=counts(series),
         )
-        sets.append(SeriesSet(f"classic {freq}", series, freq, SEASONS[freq], HORIZONS[freq], described))
+        sets.append(SeriesSet(f"{NAME} {freq}", series, freq, SEASONS[freq], HORIZONS[freq], described))
     return sets

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,38 +12,72 @@ from training.data.series_set import SeriesSet
 from training.tasks import Figures
 from training.tasks.statistical import Forecast, sampled, statistical_forecasts
 
-MEAN = "mase_mean_of_sets"
+MEAN = "mase_mean_of_data_sets"
 MAX_HISTORY = 1_000
 """Values before the held-out horizon that a statistical model is fitted to, the newest."""
 
 logger = logging.getLogger(__name__)
 
 
-def mase_key(whole: SeriesSet) -> str:
-    """Name of a set's figure."""
-    return f"mase_{whole.name.replace(' ', '_')}"
+Forecasts = NDArray[np.floating]
+"""Of the held-out horizons of a set, `[series, horizon]`."""
+
+
+def mase_figures(forecasts: Sequence[tuple[SeriesSet, Forecasts]], num_sets: int) -> dict[str, float]:
+    """MASE by data set, all its series counting alike; by spacing, where it has several; and the data sets' mean.
+
+    Args:
+        forecasts: of some or all of the sets.
+        num_sets: of all; figures of a whole are left out where a part of it is.
+    """
+    by_set = {whole.name: mases(whole, said) for whole, said in forecasts}
+    if len(by_set) < num_sets:
+        return {_key(name): _mean(values) for name, values in by_set.items()}
+    by_data: dict[str, dict[str, list[float]]] = {}
+    for name, values in by_set.items():
+        by_data.setdefault(name.split(" ", 1)[0], {})[name] = values
+    figures, means = {}, []
+    for data, parts in by_data.items():
+        means.append(_mean([value for values in parts.values() for value in values]))
+        figures[_key(data)] = means[-1]
+        if len(parts) > 1:
+            figures |= {_key(name): _mean(values) for name, values in parts.items()}
+    return figures | {MEAN: float(np.mean(means))}
+
+
+def _key(name: str) -> str:
+    return f"mase_{name.replace(' ', '_')}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Series without a scale left out."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+
+
+def mases(whole: SeriesSet, forecast: Forecasts) -> list[float]:
+    """MASE of the held-out horizon of each series; NaN where a series has no scale."""
+    return [
+        metrics.mase(series.values[-whole.horizon :], said, series.values[: -whole.horizon], whole.season)
+        for series, said in zip(whole.series, forecast, strict=True)
+    ]
 
 
 def baseline_figures(sets: Sequence[SeriesSet]) -> Figures:
-    """MASE by set and baseline, and the mean where a baseline has every set.
+    """MASE of each baseline.
 
     Statistical models are fitted to a sample of each set's series, and their names say so: a fit takes up to seconds.
     """
-    figures: dict[str, dict[str, Any]] = {"naive": {}, "seasonal_naive": {}}
+    said: dict[str, list[tuple[SeriesSet, Forecasts]]] = {}
     for whole in sets:
-        figures["naive"][mase_key(whole)] = mean_mase(whole, seasonal_naive(whole, 1))
-        figures["seasonal_naive"][mase_key(whole)] = mean_mase(whole, seasonal_naive(whole, whole.season))
+        said.setdefault("naive", []).append((whole, seasonal_naive(whole, 1)))
+        said.setdefault("seasonal_naive", []).append((whole, seasonal_naive(whole, whole.season)))
         sample = dataclasses.replace(whole, series=sampled(whole.series))
         longest = max(len(series.values) for series in sample.series)
         for name, forecast in statistical_forecasts(whole.season, longest).items():
-            if name not in figures:
+            if name not in said:
                 logger.info("baseline %s: %s, %d series", name, whole.name, len(sample.series))
-                figure = mean_mase(sample, _forecasts(sample, forecast))
-                figures.setdefault(f"{name}_on_a_sample", {})[mase_key(whole)] = figure
-    for values in figures.values():
-        if len(values) == len(sets):
-            values[MEAN] = float(np.mean(list(values.values())))
-    return figures
+                said.setdefault(f"{name}_on_a_sample", []).append((sample, _forecasts(sample, forecast)))
+    return {name: mase_figures(forecasts, len(sets)) for name, forecasts in said.items()}
 
 
 def _forecasts(whole: SeriesSet, forecast: Forecast) -> NDArray[np.float64]:
@@ -67,12 +100,3 @@ def seasonal_naive(whole: SeriesSet, season: int) -> NDArray[np.float64]:
         past = np.where(np.isnan(past), np.nanmean(past), past)
         forecasts.append(np.resize(past[-season:] if len(past) >= season else past[-1:], whole.horizon))
     return np.stack(forecasts)
-
-
-def mean_mase(whole: SeriesSet, forecast: NDArray[np.floating]) -> float:
-    """Mean over the series of the MASE of their held-out horizon, series without a scale left out."""
-    values = [
-        metrics.mase(series.values[-whole.horizon :], said, series.values[: -whole.horizon], whole.season)
-        for series, said in zip(whole.series, forecast, strict=True)
-    ]
-    return float(np.nanmean(values))
