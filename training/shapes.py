@@ -174,9 +174,10 @@ def windows(series: CovariateSeries, first: dt.date, last: dt.date, ahead: int) 
     """All windows whose last step forecasts days from `first` to `last`: `[windows, steps, 1 + ahead, columns]`.
 
     At each of the 56 steps stand its own day and the `ahead` days after it, so that `[:, :, 0]` is what is read and
-    `[:, :, 1:]` what came true.
+    `[:, :, 1:]` what came true. Raises `ValueError` where the series doesn't reach so far.
     """
-    days = columns(series)[series.index_of(first) - CONTEXT : series.index_of(last) + 1]
+    begin = series.index_of(first - dt.timedelta(days=CONTEXT))
+    days = columns(series)[begin : series.index_of(last) + 1]
     steps = window_matrix(days, 1 + ahead, 1)
     return torch.from_numpy(window_matrix(steps, CONTEXT, 1).copy())
 
@@ -200,8 +201,9 @@ class Network(nn.Module):
         self.targets = [column for name in shape.targets for column in COLUMNS[name]]
         self.horizon = shape.horizon
         mean_C, deviation_C = torch.zeros(training_days.shape[1]), torch.ones(training_days.shape[1])
-        boardings = torch.from_numpy(training_days[:, COLUMNS[RAIL] + COLUMNS[BUS]])
-        mean_C[:2], deviation_C[:2] = boardings.mean(dim=0), boardings.std(dim=0)
+        boardings = COLUMNS[RAIL] + COLUMNS[BUS]
+        mean_C[boardings] = torch.from_numpy(training_days[:, boardings].mean(axis=0))
+        deviation_C[boardings] = torch.from_numpy(training_days[:, boardings].std(axis=0))
         self.register_buffer("mean", mean_C)
         self.register_buffer("deviation", deviation_C)
         self.body = ARCHITECTURES[architecture].build(len(self.inputs), settings)

@@ -109,6 +109,12 @@ def test_step_t_stands_beside_the_days_after_it(numbered: Days, ahead: int) -> N
     assert found[-1, -1, -1, 0] == last
 
 
+def test_window_needs_the_days_before_it(numbered: Days) -> None:
+    assert windows(numbered.series, dt.date(2018, 2, 26), dt.date(2018, 3, 1), 1)[0, 0, 0, 0] == 0
+    with pytest.raises(ValueError, match="2017-12-31 is outside the series"):
+        windows(numbered.series, dt.date(2018, 2, 25), dt.date(2018, 3, 1), 1)
+
+
 def test_day_type_read_is_that_of_the_day_forecast(numbered: Days) -> None:
     found = windows(numbered.series, dt.date(2018, 5, 1), dt.date(2018, 7, 31), 1)
     for window in found[::7]:
@@ -206,7 +212,7 @@ def test_loss_is_taken_at_every_step_in_training_and_at_the_last_otherwise(days:
     known = days.training(shape.horizon)[:8]
     targets = [COLUMNS[name][0] for name in shape.targets]
     with torch.no_grad():
-        deviation = torch.from_numpy(columns(days.series)[:, targets].std(axis=0, ddof=1))
+        deviation = torch.from_numpy(columns(days.series)[:, targets].std(axis=0))
         error = (built(known[:, :, 0]) - known[:, :, 1:, targets]).abs() / deviation
         at_the_last = error[:, -1].mean()
         torch.testing.assert_close(loss(shape, built, [known]), at_the_last)
