@@ -316,17 +316,17 @@ def test_knowing_the_day_type_beats_last_week() -> None:
 
 def test_sweep_runs_only_what_is_not_in_its_folder(days: Days, tmp_path: Path) -> None:
     chosen = SHAPES[:2]
-    first = sweep(tmp_path, days, ["linear"], [0], chosen, QUICK, progress=False)
+    first = sweep(tmp_path, days, ["linear"], [0], chosen, lambda _: QUICK, progress=False)
     assert [outcome.shape for outcome in first] == ["next day", "next day, iterated"]
 
     kept = tmp_path / "next-day-linear-0.json"
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"mae_next_day": 0.5}))
     (tmp_path / "next-day-iterated-linear-0.json").unlink()
-    again = sweep(tmp_path, days, ["linear"], [0], chosen, QUICK, progress=False)
+    again = sweep(tmp_path, days, ["linear"], [0], chosen, lambda _: QUICK, progress=False)
     assert again == [dataclasses.replace(first[0], mae_next_day=0.5), first[1]]
 
     with pytest.raises(ValueError, match="other schedule;"):
-        sweep(tmp_path, days, ["linear"], [0], chosen, dataclasses.replace(QUICK, max_epochs=1), progress=False)
+        sweep(tmp_path, days, ["linear"], [0], chosen, progress=False)
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
