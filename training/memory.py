@@ -14,9 +14,7 @@ Arjovsky et al., "Unitary Evolution Recurrent Neural Networks", ICML 2016 (copy)
 """
 
 import argparse
-import dataclasses
 import itertools
-import json
 import logging
 import math
 import tempfile
@@ -27,13 +25,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from pydantic_core import to_jsonable_python
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from training import plots
+from training.experiment import kept_or_run, plain
 from training.fit import Schedule, fit, seed_everything
 from training.models import ARCHITECTURES, Config
 from training.models.cnn import CNNConfig
@@ -211,7 +209,7 @@ def run(task: MemoryTask, contender: Contender, length: int, seed: int, steps: i
         task=task.name,
         contender=contender.name,
         architecture=contender.architecture,
-        settings=_settings(contender),
+        settings=plain(contender.settings),
         learning_rate=contender.learning_rate,
         num_weights=sum(parameter.numel() for parameter in network.parameters()),
         length=length,
@@ -262,11 +260,6 @@ def _gradient_at_start(task: MemoryTask, network: nn.Module, batch: Batch) -> fl
     return at_start / at_end if at_end else 0.0  # neither is read
 
 
-def _settings(contender: Contender) -> dict[str, Any]:
-    settings: dict[str, Any] = to_jsonable_python(dataclasses.asdict(contender.settings))
-    return settings
-
-
 # --- many runs -------------------------------------------------------------------------------------------------------
 
 
@@ -311,21 +304,17 @@ def read_outcomes(folder: Path) -> list[Outcome]:
 
 def _kept_or_run(folder: Path, task: MemoryTask, contender: Contender, length: int, seed: int, steps: int) -> Outcome:
     name = contender.name.replace(",", "").replace(" ", "-")
-    file = folder / f"{task.name}-{length}-{name}-{seed}.json"
-    if file.exists():
-        kept = Outcome(**json.loads(file.read_text()))
-        if (kept.settings, kept.learning_rate, kept.max_steps) != (
-            _settings(contender),
-            contender.learning_rate,
-            steps,
-        ):
-            raise ValueError(f"{file} comes from other settings or steps; choose another folder or delete it")
-        return kept
-    outcome = run(task, contender, length, seed, steps)
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(dataclasses.asdict(outcome), indent=1) + "\n")
-    unfinished.replace(file)
-    return outcome
+    made_with = {
+        "settings": plain(contender.settings),
+        "learning_rate": contender.learning_rate,
+        "max_steps": steps,
+    }
+    return kept_or_run(
+        folder / f"{task.name}-{length}-{name}-{seed}.json",
+        Outcome,
+        made_with,
+        lambda: run(task, contender, length, seed, steps),
+    )
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -237,6 +237,36 @@ def figure_against_latency(
     return _svg(figure)
 
 
+def shapes(
+    errors: Mapping[str, Mapping[str, Mapping[str, float]]], baselines: Mapping[str, float], baseline: str
+) -> bytes:
+    """Dots: the error of each shape of problem, one column a span of days ahead.
+
+    Args:
+        errors: by span, architecture and shape.
+        baselines: by span, the error of the plain forecast.
+        baseline: name of the plain forecast.
+    """
+    names = list(dict.fromkeys(name for span in errors.values() for found in span.values() for name in found))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 1.2 + 0.28 * len(names)))
+        columns = figure.subplots(1, len(errors), sharey=True, squeeze=False)[0]
+    for axes, (span, by_architecture) in zip(columns, errors.items(), strict=True):
+        axes.axvline(baselines[span], color=BASELINE, linestyle="--", linewidth=1.2, label=_plain(baseline))
+        for architecture, found in by_architecture.items():
+            places = [names.index(name) for name in found]
+            style = {"color": _colour(architecture), "marker": MARKERS.get(architecture, "o")}
+            axes.plot(list(found.values()), places, linestyle="", markersize=6, label=_plain(architecture), **style)
+        axes.set(title=_plain(span), xlabel="mean absolute error", yticks=range(len(names)))
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(THOUSANDS)
+        axes.grid(axis="y", color=PERFECT, linewidth=0.6)
+    columns[0].set_yticks(range(len(names)), [_plain(name) for name in names])
+    columns[0].invert_yaxis()
+    columns[0].legend(frameon=False, fontsize=7, ncols=3, loc="upper left", bbox_to_anchor=(0.0, -0.2))
+    return _svg(figure)
+
+
 def _legend_below(axes: Any) -> None:
     """Where it hides nothing."""
     axes.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
