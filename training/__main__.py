@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
                 chosen.runs,
                 chosen.output or Path("reports") / name,
                 chosen.memory,
+                chosen.shapes,
                 f"python -m training {shlex.join(given)}",
                 progress=not chosen.no_progress,
             )
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument(
         "--memory", type=Path, help="folder of `python -m training.memory`, for a section of its own"
     )
+    comparing.add_argument("--shapes", type=Path, help="folder of `python -m training.shapes`, likewise")
     for command in (fitting, comparing):
         command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for fits; default: %(default)s")
         command.add_argument("--no-progress", action="store_true", help="no progress bars")

@@ -9,14 +9,16 @@ from bundle.manifest import MODEL_FILE, Manifest
 from bundle.store import list_versions, read_aliases, read_bundle, version_folder
 from training.comparison import Comparison
 from training.comparison import compare as fit_all
-from training.comparison_report import memory_section, write_report
+from training.comparison_report import memory_section, shapes_section, write_report
 from training.export import session
 from training.latency import microseconds_per_answer
-from training.memory import read_outcomes
+from training.memory import read_outcomes as read_memory
 from training.outcomes import read_row
 from training.publish import publish
 from training.recipes import RECIPES, Recipe
 from training.recipes.own import recipe_of
+from training.shapes import chicago, last_week_repeated
+from training.shapes import read_outcomes as read_shapes
 from training.standings import Standings
 from training.tasks import Period
 from training.tasks.table import TASKS
@@ -37,6 +39,7 @@ def compare(
     runs: Path,
     output: Path,
     memory: Path | None,
+    shapes: Path | None,
     command: str,
     *,
     progress: bool,
@@ -50,6 +53,7 @@ def compare(
         runs: folder where fits are kept, to go on from.
         output: folder of the report.
         memory: folder of a sweep by `training.memory`, for a section of its own.
+        shapes: folder of a sweep by `training.shapes`, likewise.
         command: what was asked for, as the report quotes it.
         progress: show progress bars.
     """
@@ -59,7 +63,9 @@ def compare(
         for found in compared.outcomes.values()
         for outcome, place in found
     }
-    further = [memory_section(read_outcomes(memory))] if memory else []
+    further = [memory_section(read_memory(memory))] if memory else []
+    if shapes:
+        further.append(shapes_section(read_shapes(shapes), last_week_repeated(chicago())))
     write_report(Standings(compared, microseconds_per_answer(models)), command, output, further)
     print(output / "report.html")
     return 0

@@ -32,6 +32,14 @@ def kept_or_run(
     return outcome
 
 
+def read_kept(folder: Path, kind: Callable[..., Outcome], command: str) -> list[Outcome]:
+    """All outcomes kept in a folder. Raises `ValueError` naming the command that makes them, where there is none."""
+    found = [kind(**json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
+    if not found:
+        raise ValueError(f"no outcome is in {folder}; {command} {folder} makes them")
+    return found
+
+
 def plain(settings: Any) -> dict[str, Any]:
     """A dataclass as JSON gives it back: its fields by name, lists for tuples."""
     fields: dict[str, Any] = to_jsonable_python(dataclasses.asdict(cast(Any, settings)))

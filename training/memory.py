@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from training import plots
-from training.experiment import kept_or_run, plain
+from training.experiment import kept_or_run, plain, read_kept
 from training.fit import Schedule, fit, seed_everything
 from training.models import ARCHITECTURES, Config
 from training.models.cnn import CNNConfig
@@ -296,10 +296,7 @@ def sweep(
 
 def read_outcomes(folder: Path) -> list[Outcome]:
     """All that a sweep kept in a folder. Raises `ValueError` where there is nothing."""
-    found = [Outcome(**json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
-    if not found:
-        raise ValueError(f"no outcome of a memory task is in {folder}; python -m training.memory {folder} makes them")
-    return found
+    return read_kept(folder, Outcome, "python -m training.memory")
 
 
 def _kept_or_run(folder: Path, task: MemoryTask, contender: Contender, length: int, seed: int, steps: int) -> Outcome:

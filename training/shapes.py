@@ -45,7 +45,7 @@ from training import plots
 from training.data import cta_ridership
 from training.data.covariate_series import CovariateSeries
 from training.data.windows import window_matrix
-from training.experiment import kept_or_run, plain
+from training.experiment import kept_or_run, plain, read_kept
 from training.fit import Schedule, fit, seed_everything
 from training.models import ARCHITECTURES, Config
 from training.models.cnn import CNNConfig
@@ -380,6 +380,11 @@ def _kept_or_run(
         {"settings": plain(settings), "schedule": plain(schedule)},
         lambda: run(shape, days, architecture, settings, seed, schedule),
     )
+
+
+def read_outcomes(folder: Path) -> list[ShapeOutcome]:
+    """All that a sweep kept in a folder. Raises `ValueError` where there is nothing."""
+    return read_kept(folder, ShapeOutcome, "python -m training.shapes")
 
 
 class Row(NamedTuple):

@@ -16,10 +16,10 @@ import torch
 from bundle.manifest import MODEL_FILE
 from tests.tiny import TinyTexts, described, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS
-from training import memory
+from training import memory, shapes
 from training.__main__ import main
 from training.comparison import Compared, Comparison, compare, comparisons
-from training.comparison_report import memory_section, write_report
+from training.comparison_report import memory_section, shapes_section, write_report
 from training.data.loaders import LABELLED_TEXTS, SERIES_SETS
 from training.data.own_texts import OwnTexts
 from training.data.series_set import Series, SeriesSet
@@ -429,8 +429,27 @@ def test_report_says_how_far_back_each_remembers(tmp_path: Path) -> None:
 
 
 def test_folder_without_memory_outcomes_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no outcome of a memory task is in"):
+    with pytest.raises(ValueError, match=r"no outcome is in .*; python -m training.memory"):
         memory.read_outcomes(tmp_path)
+
+
+def shaped(shape: str, next_day: float, further: float | None) -> shapes.ShapeOutcome:
+    unsaid: dict[str, Any] = dict.fromkeys((field.name for field in dataclasses.fields(shapes.ShapeOutcome)), 0)
+    said = {"shape": shape, "architecture": "rnn", "mae_next_day": next_day, "mae_mean_of_14": further}
+    return shapes.ShapeOutcome(**unsaid | said)
+
+
+def test_report_says_what_each_shape_of_problem_gave(tmp_path: Path) -> None:
+    names = [shape.name for shape in shapes.SHAPES]
+    kept = [shaped(name, 20_000.0 + place, None if place else 30_000.0) for place, name in enumerate(names)]
+    for number, outcome in enumerate(kept):
+        (tmp_path / f"{number}.json").write_text(json.dumps(dataclasses.asdict(outcome)))
+    baseline = shapes.Row("last week repeated", "", 41_274.0, 39_756.0)
+    section = shapes_section(shapes.read_outcomes(tmp_path), baseline)
+    write_report(days({"rnn": 20.0, "wavenet": 16.0}), "again", tmp_path / "report", [section])
+    page = check(tmp_path / "report", ["rnn", "wavenet", *names])
+    assert f"best by {names[0]} (rnn): 20,000, beside 41,274" in page.described[-1]
+    assert "| last week repeated |  | 41,274 | 39,756 |" in (tmp_path / "report" / "report.md").read_text()
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
