@@ -127,6 +127,20 @@ def test_own_series_go_from_file_to_answer(
     assert figures["model"][key] == pytest.approx(manifest.metrics["model"][key], rel=1e-4)
 
 
+def test_architectures_are_compared_on_an_own_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "NUM_STEPS", 20)
+    folders = ["--runs", str(tmp_path / "runs"), "--output", str(tmp_path / "report"), "--no-progress"]
+    wanted = ["--architectures", "linear", "--seeds", "1"]
+    assert main(["compare", "--classify", str(mail(tmp_path)), *CLASSIFY, *wanted, *folders]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "report" / "report.html")
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert "Comparison: my-filter" in report
+    assert "| linear" in report
+    assert "tfidf character svm" in report
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 REFUSED = {
