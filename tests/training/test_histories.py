@@ -1,5 +1,6 @@
 """What a forecaster of many series is trained on, chosen by and measured on never overlaps."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,14 @@ def test_some_batches_are_random_walks_of_any_spacing() -> None:
     steps = torch.cat([torch.cat([history, target], dim=1).diff(dim=1).flatten() for history, _, target in noise])
     assert abs(steps.mean()) < 0.1
     assert 1.2 < steps.std() < 1.7  # of a t distribution with four degrees of freedom: the square root of two
+
+
+def test_data_sets_are_drawn_alike_and_their_sets_by_the_fourth_root_of_their_values() -> None:
+    def named(name: str, num_series: int) -> SplitSet:
+        return SplitSet.of(dataclasses.replace(marked_set(num_series), name=name))
+
+    drawn = histories.shares([named("many months", 16), named("many years", 1), named("alone", 3)])
+    np.testing.assert_allclose(drawn, [2 / 3 / 2, 1 / 3 / 2, 1 / 2])
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -41,3 +41,8 @@ class SeriesSet:
     horizon: int
     """Steps ahead that are measured; the last so many values of each series are held out."""
     described: TrainingData
+
+    @property
+    def data(self) -> str:
+        """Name of the data set alone."""
+        return self.name.split(" ", 1)[0]

@@ -33,15 +33,15 @@ def mase_figures(forecasts: Sequence[tuple[SeriesSet, Forecasts]], num_sets: int
     by_set = {whole.name: mases(whole, said) for whole, said in forecasts}
     if len(by_set) < num_sets:
         return {_key(name): _mean(values) for name, values in by_set.items()}
-    by_data: dict[str, dict[str, list[float]]] = {}
-    for name, values in by_set.items():
-        by_data.setdefault(name.split(" ", 1)[0], {})[name] = values
+    by_data: dict[str, list[str]] = {}
+    for whole, _ in forecasts:
+        by_data.setdefault(whole.data, []).append(whole.name)
     figures, means = {}, []
-    for data, parts in by_data.items():
-        means.append(_mean([value for values in parts.values() for value in values]))
+    for data, names in by_data.items():
+        means.append(_mean([value for name in names for value in by_set[name]]))
         figures[_key(data)] = means[-1]
-        if len(parts) > 1:
-            figures |= {_key(name): _mean(values) for name, values in parts.items()}
+        if len(names) > 1:
+            figures |= {_key(name): _mean(by_set[name]) for name in names}
     return figures | {MEAN: float(np.mean(means))}
 
 

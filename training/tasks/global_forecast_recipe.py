@@ -30,7 +30,7 @@ class GlobalForecastRecipe:
     """Of the architecture."""
     network: GlobalForecasterConfig
     batches_per_epoch: int
-    """Each of one set, drawn in proportion to the fourth root of its values, so that small sets count too."""
+    """Each of one set, drawn so that every data set counts alike; see `histories.shares`."""
     spoiling: float
     """How often training shortens a history, hides values of it, or its spacing."""
     schedule: Schedule

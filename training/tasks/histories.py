@@ -105,6 +105,14 @@ class SplitSet:
         return held_out(dataclasses.replace(self.whole, series=chosen), context_length)
 
 
+def shares(sets: Sequence[SplitSet]) -> NDArray[np.float64]:
+    """How often each set is drawn: every data set alike, its sets by the fourth root of their number of values."""
+    sizes = np.array([sum(len(values) for values in one.train) for one in sets]) ** 0.25
+    data = [one.whole.data for one in sets]
+    wholes = np.array([sum(size for size, of in zip(sizes, data, strict=True) if of == name) for name in data])
+    return np.asarray(sizes / wholes / len(set(data)))
+
+
 class RandomHistories(Dataset[Batch]):
     """Batches drawn at random, each of one set, spoiled at random; the same ones in the same order for the same rng."""
 
@@ -122,8 +130,7 @@ class RandomHistories(Dataset[Batch]):
         self.num_batches, self.batch_size = num_batches, batch_size
         self.context_length, self.max_horizon = context_length, max_horizon
         self.spoiling, self.rng = spoiling, rng
-        sizes = np.array([sum(len(values) for values in one.train) for one in self.sets]) ** 0.25
-        self.shares = sizes / sizes.sum()
+        self.shares = shares(self.sets)
 
     def __len__(self) -> int:
         return self.num_batches
