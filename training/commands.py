@@ -1,6 +1,7 @@
 """What the commands do; `training.__main__` reads the command line and calls them."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +25,21 @@ from training.tasks import Period
 from training.tasks.table import TASKS
 
 
+QUESTIONS = {
+    "classify": 'POST /classify {"model": "%s", "inputs": ["…"]}',
+    "forecast": 'POST /forecast {"model": "%s", "values": […]}',
+}
+
+logger = logging.getLogger(__name__)
+
+
 def fit(recipe: Recipe, store: Path, seed: int, folder: Path, *, progress: bool) -> int:
-    """Run a recipe and publish what it made; prints where."""
+    """Run a recipe and publish what it made; prints where, and says how to ask for it."""
     trained = TASKS[recipe.task].fit(recipe, seed, folder / f"{recipe.name}-{seed}", progress=progress)
     manifest = publish(recipe, seed, trained, store)
     print(version_folder(store, manifest.name, manifest.version))
+    question = QUESTIONS[manifest.spec.task] % manifest.name
+    logger.info("a service on this store answers it from now on: %s", question)
     return 0
 
 
