@@ -24,7 +24,6 @@ from training.standings import Standings
 from training.tasks import Period
 from training.tasks.table import TASKS
 
-
 QUESTIONS = {
     "classify": 'POST /classify {"model": "%s", "inputs": ["…"]}',
     "forecast": 'POST /forecast {"model": "%s", "values": […]}',
