@@ -15,7 +15,7 @@ SETTINGS: dict[str, Any] = {
     "linear": LinearConfig(outputs=32, window=48),
     "dense": DenseConfig(units=(48, 48), window=48, dropout=0.1),
     "rnn": RNNConfig("gru", units=48),
-    "cnn": CNNConfig(filters=16, kernel_sizes=(3, 7, 13), residual_layers=2, causal=True, dropout=0.1),
+    "cnn": CNNConfig(filters=16, kernel_sizes=(3, 7, 14), causal=True, gru_units=48),
     "wavenet": WaveNetConfig(residual_channels=16, skip_channels=32, dilations=(1, 2, 4, 8, 16, 32, 64), dropout=0.05),
 }
 

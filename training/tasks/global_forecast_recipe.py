@@ -30,7 +30,7 @@ class GlobalForecastRecipe:
     """Of the architecture."""
     network: GlobalForecasterConfig
     batches_per_epoch: int
-    """Each of one set, drawn so that every data set counts alike; see `histories.shares`."""
+    """Each of one set; `histories.shares` says how often each is drawn."""
     spoiling: float
     """How often training shortens a history, hides values of it, or its spacing."""
     schedule: Schedule

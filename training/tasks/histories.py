@@ -106,11 +106,9 @@ class SplitSet:
 
 
 def shares(sets: Sequence[SplitSet]) -> NDArray[np.float64]:
-    """How often each set is drawn: every data set alike, its sets by the fourth root of their number of values."""
+    """How often each set is drawn: by the fourth root of its number of values, so that small sets count too."""
     sizes = np.array([sum(len(values) for values in one.train) for one in sets]) ** 0.25
-    data = [one.whole.data for one in sets]
-    wholes = np.array([sum(size for size, of in zip(sizes, data, strict=True) if of == name) for name in data])
-    return np.asarray(sizes / wholes / len(set(data)))
+    return np.asarray(sizes / sizes.sum())
 
 
 class RandomHistories(Dataset[Batch]):
