@@ -16,7 +16,7 @@ SETTINGS: dict[str, Any] = {
     "dense": DenseConfig(units=(48, 48), window=48, dropout=0.1),
     "rnn": RNNConfig("gru", units=48),
     "cnn": CNNConfig(filters=16, kernel_sizes=(3, 7, 14), causal=True, gru_units=48),
-    "wavenet": WaveNetConfig(residual_channels=16, skip_channels=32, dilations=(1, 2, 4, 8, 16, 32, 64), dropout=0.05),
+    "wavenet": WaveNetConfig(residual_channels=24, skip_channels=48, dilations=(1, 2, 4, 8, 16, 32), kernel_size=3),
 }
 
 
