@@ -381,7 +381,7 @@ def test_command_writes_a_report_of_every_contender_and_baseline(
     assert capsys.readouterr().out == f"{output / 'report.html'}\n"
     baselines = ["majority", "tfidf logistic regression", "tfidf character svm"]
     page = check(output, ["linear", "cnn", *baselines])
-    assert "python -m training compare tiny --seeds 2\n" in (output / "report.md").read_text()
+    assert "python -m training compare tiny --seeds 2" in (output / "report.md").read_text()
     assert "validation part less 0 near-duplicates of training texts: 80 rows" in page.text
     numbers = json.loads((output / "report.json").read_text())
     assert {fit["architecture"] for fit in numbers["fits"]} == {"linear", "cnn"}
