@@ -114,6 +114,8 @@ def _fit(recipe: Recipe, seed: int, place: Path, beside: Figures, to_model: ToMo
         selected: Any = trained.report["selection"]
         for part in task.measures(recipe).selection.key.split("."):
             selected = selected[part]
+        if selected is None:
+            raise ValueError("the data are too short to choose an architecture by; add values, or fit one alone")
         outcome = Outcome(
             architecture=recipe.architecture,
             seed=seed,

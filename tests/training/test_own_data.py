@@ -127,6 +127,34 @@ def test_own_series_go_from_file_to_answer(
     assert figures["model"][key] == pytest.approx(manifest.metrics["model"][key], rel=1e-4)
 
 
+def short(folder: Path) -> Path:
+    """Two and a half years of months: too few to hold out one year to report and another to choose the epoch by."""
+    path = folder / "short.csv"
+    months = [f"{2022 + month // 12}-{month % 12 + 1:02d}-01,{100 + month % 12}" for month in range(30)]
+    path.write_text("\n".join(["month,units", *months]))
+    return path
+
+
+SHORT = ("--time", "month", "--value", "units", "--horizon", "12", "--name", "my-months")
+
+
+def test_series_too_short_to_choose_the_epoch_by_are_fitted_all_the_same(tmp_path: Path, fit: Fit) -> None:
+    status, said = fit("--forecast", str(short(tmp_path)), *SHORT)
+    assert status == 0, said
+    bundle = read_bundle(version_folder(tmp_path / "store", "my-months", 1))
+    assert "the series are too short: all epochs are fitted" in bundle.files["report.md"].decode()
+    question = {"model": "my-months", "values": [100.0 + month % 12 for month in range(24)], "horizon": 12}
+    [forecast] = ask(tmp_path / "store", "/forecast", question)["forecasts"]
+    assert len(forecast["median"]) == 12
+
+
+def test_series_too_short_to_choose_by_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = ["--architectures", "linear", "--seeds", "1", "--runs", str(tmp_path / "runs"), "--no-progress"]
+    assert main(["compare", "--forecast", str(short(tmp_path)), *SHORT, *wanted]) == 1
+    assert "too short to choose an architecture by" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "runs" / "compare" / "my-months").iterdir() if path.is_dir()] == []
+
+
 def test_architectures_are_compared_on_an_own_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,11 @@ from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, S
 from training.tasks.samples import HistorySamples
 from training.tasks.widening import from_neighbour
 
+CHOSEN_ON = (
+    "the last horizon before that of a tenth of the series, which train nothing; in sets of up to 50 series, that of "
+    "every series"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,7 +65,7 @@ def fit(
         network,
         ScaledPinballLoss(levels),
         DataLoader(train, batch_size=None),
-        DataLoader([rows.batch() for rows in selection], batch_size=None),  # type: ignore[arg-type]
+        _batches(selection) if selection else None,
         recipe.schedule,
         folder,
         progress=progress,
@@ -89,15 +94,16 @@ def fit(
         metrics=figures,
         calibration={
             "widening": [round(float(value), 4) for value in widening],
-            "calibrated_on": "the targets that choose the epoch, every set counting alike",
+            "calibrated_on": "the targets that choose the epoch, every set counting alike" if selection else "nothing",
         },
         report={
             "evaluated_on": f"the last horizon of every series of {len(sets)} sets, which nothing else has read",
             "receptive_field_steps": getattr(network.body, "receptive_field", None),
             "sets": [_described(one.whole) for one in sets],
             "selection": {
-                "epoch_chosen_on": "the last horizon before that of a tenth of the series, which train nothing; in "
-                "sets of up to 50 series, that of every series",
+                "epoch_chosen_on": CHOSEN_ON
+                if selection
+                else "nothing, the series are too short: all epochs are fitted",
                 "best_epoch": fitted.best_epoch,
                 "scaled_pinball_loss": fitted.epochs[fitted.best_epoch - 1].valid_loss,
             },
@@ -197,6 +203,8 @@ def measure(
 
 def calibrate(network: GlobalForecaster, selection: list[Rows], levels: tuple[float, ...]) -> NDArray[np.float32]:
     """Widen the network's intervals, in place, so that they cover what they say; every set counts alike."""
+    if not selection:
+        return np.ones(len(levels), dtype=np.float32)
     rng = np.random.default_rng(0)
     actual, said = [], []
     for rows in selection:
@@ -204,8 +212,6 @@ def calibrate(network: GlobalForecaster, selection: list[Rows], levels: tuple[fl
         drawn = rng.integers(known.sum(), size=1000)
         actual.append(rows.target[known][drawn])
         said.append(predict(network, rows)[known][drawn])
-    if not selection:
-        return np.ones(len(levels), dtype=np.float32)
     widening = from_neighbour(np.concatenate(actual), np.concatenate(said), levels)
     network.calibrate(torch.from_numpy(widening))
     return widening
@@ -217,6 +223,10 @@ def predict(network: GlobalForecaster, rows: Rows) -> NDArray[np.float64]:
     history, freq, target = rows.batch()
     chunks = zip(torch.split(history, 64), torch.split(freq, 64), strict=True)
     return np.concatenate([network(past, code, target.shape[1])[0].double().numpy() for past, code in chunks])
+
+
+def _batches(selection: list[Rows]) -> DataLoader[Any]:
+    return DataLoader([rows.batch() for rows in selection], batch_size=None)  # type: ignore[arg-type]
 
 
 def _graph(network: GlobalForecaster, recipe: GlobalForecastRecipe) -> nn.Module:
