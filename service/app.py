@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from service import classify, forecast, health, models, openapi, problem
+from service import assets, classify, forecast, health, models, openapi, problem
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.settings import Settings
@@ -51,11 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     for part in (classify, forecast, models, health):
         app.include_router(part.router)
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    app.include_router(assets.router())
     openapi.install(app)
     return app
 
