@@ -14,7 +14,7 @@ function loadLibrary() {
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+const DASHES = ["dash", "dashdot", "longdash"]; // dots are the seasonal-naive line
 
 // `picture`: {labels, values, ahead, median, bands, naive, others, explanation, first}; see forecast.js, which makes it.
 export async function draw(element, picture) {
@@ -41,7 +41,7 @@ function traces({ labels, values, ahead, median, bands, naive, others }) {
       hovertemplate: "no value",
     },
     naive && line("seasonal naive", ahead, naive, { color: colour("naive"), width: 1.6, dash: "dot" }),
-    ...others.map(({ name, values: own }, index) => line(name, ahead, own, { color: colour(`other-${index % 3}`), width: 2, dash: DASHES[1 + (index % 4)] })),
+    ...others.map(({ name, values: own }, index) => line(name, ahead, own, { color: colour(`other-${index % 3}`), width: 2, dash: DASHES[index % 3] })),
     line("median", ahead, median, { color: colour("accent"), width: 2.4 }, ahead.length === 1 ? { mode: "lines+markers", marker: { size: 7, color: colour("accent") } } : {}),
   ].filter(Boolean);
 }

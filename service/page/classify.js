@@ -85,13 +85,12 @@ async function run() {
     status.textContent = "Write or paste a text first.";
     byId("label-results").replaceChildren();
     byId("label-comparison").replaceChildren();
-    byId("label-call").hidden = true;
+    showCall(null);
     return;
   }
   const explain = byId("label-explain").checked;
   const body = { model: name(), inputs, ...(explain ? { explain } : {}) };
-  byId("label-snippets").replaceChildren(...snippets("classify", body));
-  byId("label-call").hidden = false;
+  showCall(body);
   byId("label-results").setAttribute("aria-busy", "true");
   try {
     const { answer, milliseconds } = await post("classify", body, signal);
@@ -107,6 +106,11 @@ async function run() {
   } finally {
     if (!signal.aborted) byId("label-results").removeAttribute("aria-busy");
   }
+}
+
+function showCall(body) {
+  byId("label-snippets").replaceChildren(...(body ? snippets("classify", body) : []));
+  for (const id of ["label-call", "label-jump"]) byId(id).hidden = !body;
 }
 
 function resultItem(text, { label, score, scores, truncated, explanation = [] }) {

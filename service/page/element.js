@@ -30,10 +30,10 @@ export function figure(value) {
 
 export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
-// A probability: neither 100.0 nor 0.0 unless it is exactly that.
+// A probability: never 100.0 nor 0.0, which no model can know.
 export function probability(share) {
-  if (share < 1 && share >= 0.9995) return "> 99.9 %";
-  return share > 0 && share < 0.0005 ? "< 0.1 %" : percent(share);
+  if (share >= 0.9995) return "> 99.9 %";
+  return share < 0.0005 ? "< 0.1 %" : percent(share);
 }
 
 export const latency = (milliseconds) => `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;

@@ -146,7 +146,6 @@ function refuse(problem) {
   byId("forecast-status").textContent = "No forecast.";
   byId("forecast-problem").replaceChildren(problemBox(problem));
   byId("forecast-figure").hidden = true;
-  byId("forecast-call").hidden = true;
   shown = null;
   for (const id of ["forecast-remarks", "forecast-comparison", "forecast-table"]) byId(id).replaceChildren();
 }
@@ -196,6 +195,7 @@ async function run() {
     series = read();
   } catch (error) {
     byId("forecast-understood").textContent = "";
+    showCall(null);
     refuse({ title: "The series can't be read yet", message: error.message });
     return;
   }
@@ -204,11 +204,10 @@ async function run() {
   const levels = [80, 95].filter((level) => level <= widest(spec.quantile_levels) + 1e-6);
   if (levels.length === 0) levels.push(Math.floor(widest(spec.quantile_levels)));
   const body = bodyOf(series, name(), spec, horizon, levels, byId("forecast-explain").checked);
+  showCall(body);
   byId("forecast-figure").setAttribute("aria-busy", "true");
   try {
     const { answer, milliseconds } = await post("forecast", body, signal);
-    byId("forecast-snippets").replaceChildren(...snippets("forecast", body));
-    byId("forecast-call").hidden = false;
     const others = await compare(series, answer.model, horizon, levels, signal);
     if (signal.aborted) return;
     byId("forecast-status").textContent = `${horizon === 1 ? "1 step" : `${horizon} steps`} by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}.`;
@@ -218,6 +217,11 @@ async function run() {
   } finally {
     if (!signal.aborted) byId("forecast-figure").removeAttribute("aria-busy");
   }
+}
+
+function showCall(body) {
+  byId("forecast-snippets").replaceChildren(...(body ? snippets("forecast", body) : []));
+  for (const id of ["forecast-call", "forecast-jump"]) byId(id).hidden = !body;
 }
 
 function understood(series) {
@@ -274,8 +278,8 @@ function remarks(warnings, naive, season, explanation, labels, count) {
   else if (naive.every((value) => value === null)) notes.push(h("li", {}, "no seasonal-naive line: no earlier season is known"));
   const heaviest = [...explanation].sort((one, other) => other.weight - one.weight).slice(0, 3);
   if (heaviest.length > 0) {
-    const spans = heaviest.map(({ start, end, weight }) => `${labels[start]} to ${labels[Math.min(end, count) - 1]} (${percent(weight, 0)})`);
-    notes.push(h("li", {}, `mattered most: ${spans.join(", ")}`));
+    const spans = heaviest.map(({ start, end, weight }) => h("span", { class: "nowrap" }, `${labels[start]} to ${labels[Math.min(end, count) - 1]} (${percent(weight, 0)})`));
+    notes.push(h("li", {}, "mattered most: ", spans.flatMap((span, index) => (index > 0 ? [", ", span] : [span]))));
   }
   if (naive && season) notes.push(h("li", {}, `seasonal naive repeats the value of ${season === 1 ? "the last step" : `${season} steps before`}`));
   return [h("ul", { class: "remarks" }, notes)];

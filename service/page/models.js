@@ -47,7 +47,7 @@ export function options(task) {
   const breadth = ([, target]) => meant(target.name).frequencies.length;
   aliases.sort((one, other) => breadth(other) - breadth(one));
   return [
-    aliases.length > 0 && h("optgroup", { label: "Short names" }, aliases.map(([alias, target]) => h("option", { value: alias }, `${alias} — now ${target.name}`))),
+    aliases.length > 0 && h("optgroup", { label: "Short names" }, aliases.map(([alias, target]) => h("option", { value: alias }, `${alias} (${target.name})`))),
     h("optgroup", { label: "Every model" }, models.map(({ name }) => h("option", { value: name }, name))),
   ].filter(Boolean);
 }
