@@ -7,6 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from bundle.decision import OperatingPoint, decide
 from bundle.manifest import ClassifySpec
 from bundle.text import EncodedText, TextEncoder
 from service.batcher import Row
@@ -148,13 +149,7 @@ def decode(row: Row, spec: ClassifySpec, top_k: int | None, *, truncated: bool) 
     """One row of `probabilities:float32[classes]` to its result."""
     probabilities = row["probabilities"].astype(np.float64)
     order = np.argsort(-probabilities, kind="stable")
-    best = int(order[0])
-    if spec.positive_label is not None and spec.threshold is not None:
-        positive = spec.labels.index(spec.positive_label)
-        if probabilities[positive] >= spec.threshold:
-            best = positive
-        elif best == positive:
-            best = int(order[1])
+    best = int(decide(probabilities, OperatingPoint.of(spec)))
     scores = {spec.labels[index]: round(float(probabilities[index]), 6) for index in order[:top_k]}
     return ClassifyResult(
         label=spec.labels[best], score=round(float(probabilities[best]), 6), scores=scores, truncated=truncated
