@@ -93,10 +93,8 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
         )
     aliases = {}
     for alias, target in snapshot.aliases.items():
-        try:
-            version = snapshot.find(alias).manifest.version
-        except UnknownModel:
-            version = None
+        answering = snapshot.key_of(alias)
+        version = None if answering is None else answering[1]
         aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
     refused = [
         RefusedVersion(name=name, version=version, reason=reason)
