@@ -69,8 +69,8 @@ _NOT_READY = Mistake(
 )
 
 
-def _at_fault_anywhere(route: str) -> list[Mistake]:
-    """Mistakes that are refused alike by every route that takes JSON and asks a model."""
+def _of_any_body(route: str) -> list[Mistake]:
+    """Mistakes that every route with a JSON body refuses alike."""
     return [
         Mistake(400, "No body", "The body is empty; send a JSON object.", sent=f"POST {route}"),
         Mistake(
@@ -97,21 +97,25 @@ def _at_fault_anywhere(route: str) -> list[Mistake]:
             "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding.",
             sent=f"POST {route}\nContent-Type: application/json\nContent-Encoding: gzip",
         ),
-        Mistake(
-            429,
-            "Too many requests at once",
-            "Too many requests wait for this model; try again later.",
-            when="While as many requests wait for the model as SEQSERVE_MAX_WAITING_REQUESTS allows.",
-        ),
-        _NOT_READY,
-        Mistake(
-            504,
-            "Too slow an answer",
-            "The answer was not ready within 0.5 seconds; send fewer rows, or try again later.",
-            when="Where SEQSERVE_DEADLINE_SECONDS is 0.5 and the answer takes longer.",
-        ),
     ]
 
+
+_BUSY = [
+    _NOT_READY,
+    Mistake(
+        429,
+        "Too many requests at once",
+        "Too many requests wait for this model; try again later.",
+        when="While as many requests wait for the model as SEQSERVE_MAX_WAITING_REQUESTS allows.",
+    ),
+    Mistake(
+        504,
+        "Too slow an answer",
+        "The answer was not ready within 0.5 seconds; send fewer rows, or try again later.",
+        when="Where SEQSERVE_DEADLINE_SECONDS is 0.5 and the answer takes longer.",
+    ),
+]
+"""What any route may answer that asks a model."""
 
 # --- POST /classify --------------------------------------------------------------------------------------------------
 
@@ -163,7 +167,8 @@ _CLASSIFY = Worked(
         ),
     ],
     [
-        *_at_fault_anywhere("/classify"),
+        *_of_any_body("/classify"),
+        *_BUSY,
         _not_found("An unknown model", _NO_SUCH_MODEL, 'POST /classify\n{"model": "spma", "inputs": "hello"}'),
         _not_found(
             "A version that isn't served",
@@ -313,7 +318,8 @@ _FORECAST = Worked(
         ),
     ],
     [
-        *_at_fault_anywhere("/forecast"),
+        *_of_any_body("/forecast"),
+        *_BUSY,
         Mistake(
             400,
             "NaN for a missing value",
@@ -390,6 +396,60 @@ _FORECAST = Worked(
             'POST /forecast\n{"model": "spam", "values": [717818]}',
             "model",
             msg="This model labels texts; send it to POST /classify",
+        ),
+    ],
+)
+
+# --- POST /outcomes --------------------------------------------------------------------------------------------------
+
+_OUTCOMES = Worked(
+    [
+        Example(
+            "Two days of a forecast",
+            {
+                "model": "ridership",
+                "version": 1,
+                "outcomes": [
+                    {"level": 80, "lower": 682619.6, "upper": 758385.8, "actual": 741250},
+                    {"level": 80, "lower": 729024.9, "upper": 790340.4, "actual": 702311},
+                ],
+            },
+            {
+                "model": "ridership-wavenet",
+                "version": 1,
+                "levels": {"80": {"num_outcomes": 2, "num_inside": 1, "coverage": 0.5}},
+            },
+        )
+    ],
+    [
+        *_of_any_body("/outcomes"),
+        _NOT_READY,
+        _not_found(
+            "A version that isn't served",
+            _NO_SUCH_VERSION,
+            'POST /outcomes\n{"model": "ridership", "version": 99, '
+            '"outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1}]}',
+        ),
+        _invalid(
+            "No version named",
+            'POST /outcomes\n{"model": "ridership", "outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1}]}',
+            "version",
+            msg="Field required",
+        ),
+        _invalid(
+            "Ends the wrong way round",
+            'POST /outcomes\n{"model": "ridership", "version": 1, '
+            '"outcomes": [{"level": 80, "lower": 2, "upper": 1, "actual": 1}]}',
+            "outcomes",
+            0,
+            msg="lower is above upper; swap them",
+        ),
+        _invalid(
+            "A model that labels texts",
+            'POST /outcomes\n{"model": "spam", "version": 1, '
+            '"outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1}]}',
+            "model",
+            msg="This model labels texts; outcomes are told of forecasts",
         ),
     ],
 )
@@ -517,7 +577,7 @@ _SHOW_FILE = Worked(
     ],
 )
 
-# --- health ----------------------------------------------------------------------------------------------------------
+# --- health, figures -------------------------------------------------------------------------------------------------
 
 _LIVEZ = Worked([Example("Alive", answer={"status": "live"})])
 
@@ -539,16 +599,27 @@ _READYZ = Worked(
     ],
 )
 
+_SHOW_METRICS = Worked(
+    [
+        Example(
+            "Figures (their beginning)",
+            answer="# HELP seqserve_requests_total Requests answered\n# TYPE seqserve_requests_total counter\n…",
+        )
+    ]
+)
+
 WORKED: Mapping[str, Worked] = MappingProxyType(
     {
         "classify": _CLASSIFY,
         "forecast": _FORECAST,
+        "count_outcomes": _OUTCOMES,
         "list_models": _LIST_MODELS,
         "show_model": _SHOW_MODEL,
         "show_version": _SHOW_VERSION,
         "show_file": _SHOW_FILE,
         "livez": _LIVEZ,
         "readyz": _READYZ,
+        "show_metrics": _SHOW_METRICS,
     }
 )
 """By operation id, which is the name of the route's function."""

@@ -97,6 +97,11 @@ class ForecastRequest(RequestModel):
         return [SeriesInput.model_construct(**{name: getattr(self, name) for name in SeriesInput.model_fields})]
 
 
+def level_name(level: float) -> str:
+    """A level as the key of its interval: `80`, `97.5`."""
+    return repr(level).removesuffix(".0")
+
+
 class Interval(BaseModel):
     """Ends of a central interval, one entry a step."""
 

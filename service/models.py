@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from bundle.manifest import ClassifySpec, ForecastSpec, Manifest
 from bundle.series import Freq
 from service.catalog import Served, Snapshot
-from service.errors import NotReady, UnknownFile, UnknownModel
+from service.errors import UnknownFile, UnknownModel
 from service.problem import declared
 from service.state import Context, context
 
@@ -98,10 +98,8 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
         )
     aliases = {}
     for alias, target in snapshot.aliases.items():
-        try:
-            version = snapshot.find(alias).manifest.version
-        except (UnknownModel, NotReady):
-            version = None
+        answering = snapshot.key_of(alias)
+        version = None if answering is None else answering[1]
         aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
     refused = [
         RefusedVersion(name=name, version=version, reason=reason)

@@ -8,9 +8,16 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from service.examples import WORKED, Mistake, Worked
+from service.observer import REQUEST_ID
 from service.problem import MEDIA_TYPE, Problem, problem_response
 
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
+_ON_EVERY_ANSWER = {
+    REQUEST_ID: {
+        "description": "the id sent with the request, or one given to it; the log names it too",
+        "schema": {"type": "string"},
+    }
+}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -34,6 +41,8 @@ def install(app: FastAPI) -> None:
                 for operation in operations.values():
                     if _FASTAPI_ERRORS[0] in str(operation["responses"].get("422")):
                         del operation["responses"]["422"]  # added to every route with a path parameter; never sent
+                    for response in operation["responses"].values():
+                        response["headers"] = _ON_EVERY_ANSWER | response.get("headers", {})
                     _illustrate(operation, WORKED.get(operation["operationId"], Worked([])))
         return document
 

@@ -20,13 +20,16 @@ from service.examples import WORKED
 from service.forecast_schema import ForecastResponse
 from service.health import Live, Ready
 from service.models import ModelCard, ModelList
+from service.observer import REQUEST_ID
+from service.outcomes import OutcomesResponse
 from service.settings import Settings
 from tests.gate import closed_gate
 
 STORE = Path(__file__).resolve().parents[2] / "models_store"
 DOCUMENT = create_app(Settings()).openapi()
 RESPONSES: dict[str, type[BaseModel]] = {
-    response.__name__: response for response in (ClassifyResponse, ForecastResponse, ModelList, ModelCard, Live, Ready)
+    response.__name__: response
+    for response in (ClassifyResponse, ForecastResponse, OutcomesResponse, ModelList, ModelCard, Live, Ready)
 }
 UNDECLARED_HEADERS = {"content-length", "content-type", "connection"}
 """OpenAPI describes the first two elsewhere; the third is the connection's."""
@@ -83,8 +86,8 @@ def send(client: TestClient, operation: Operation, name: str) -> Response:
 def assert_headers_are_declared(response: Response, declared: dict[str, Any]) -> None:
     wanted = {header.lower() for header in declared.get("headers", {})}
     sent = {header.lower() for header in response.headers} - UNDECLARED_HEADERS
-    assert sent <= wanted
-    assert bool(sent) == bool(wanted)
+    assert REQUEST_ID.lower() in sent <= wanted
+    assert len(sent) > 1 or len(wanted) == 1
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,7 @@ def test_example_is_answered_as_shown(shipped: TestClient, operation_id: str, na
     response = send(shipped, operation, name)
     assert response.status_code == 200, response.text
     [(media_type, content), *_] = operation.spec["responses"]["200"]["content"].items()
-    assert response.headers["content-type"] == media_type
+    assert response.headers["content-type"].startswith(media_type)
     assert_headers_are_declared(response, operation.spec["responses"]["200"])
     answer = response.json() if media_type == "application/json" else response.text
     shown = [answers(operation)[name]["value"]] if name in answers(operation) else []
