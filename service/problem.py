@@ -115,18 +115,29 @@ def _body(status: int, detail: str) -> dict[str, Any]:
     }
 
 
+_RETRY_AFTER = {"Retry-After": {"description": "seconds to wait before trying again", "schema": {"type": "integer"}}}
+
+HEADERS: Mapping[int, dict[str, Any]] = {
+    415: {
+        "Accept": {"description": "the media type that is taken", "schema": {"type": "string"}},
+        "Accept-Encoding": {"description": "the encoding that is taken", "schema": {"type": "string"}},
+    },
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
+"""OpenAPI `headers` of refusals, by status."""
+
+
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route for the refusals it may give, 500 excepted."""
-    described: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        example = _body(status, "What happened and what to change.")
-        if status == 422:
-            example["errors"] = [{"loc": ["model"], "msg": "Field required"}]
-        described[status] = {
-            "description": example["title"],
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+    """OpenAPI `responses` of a route for the refusals it may give, 500 excepted; `examples` has some of each."""
+    return {
+        status: {
+            "description": MEANINGS[status].title,
+            **({"headers": HEADERS[status]} if status in HEADERS else {}),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-    return described
+        for status in statuses
+    }
 
 
 def _status(refusal: Refusal) -> int:
