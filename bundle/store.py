@@ -22,6 +22,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bundle.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, Name
+from bundle.reference import REFERENCE_FILE, Reference
 
 ALIASES_FILE = "aliases.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -65,7 +66,8 @@ def read_bundle(folder: Path) -> Bundle:
     """Read one version, `<store>/<name>/<version>`, and verify it whole.
 
     Raises `BundleError` if it is incomplete or changed, of an unknown format, holds anything the manifest doesn't name,
-    a link or a sub-folder, or its manifest speaks of another name or version than its place.
+    a link or a sub-folder, its manifest speaks of another name or version than its place, or its reference is no such
+    file.
     """
     try:
         present = _plain_files(folder)
@@ -74,9 +76,7 @@ def read_bundle(folder: Path) -> Bundle:
         try:
             manifest = Manifest.model_validate_json(_read_file(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise BundleError(f"manifest.json: {place + ': ' if place else ''}{first['msg']}") from error
+            raise BundleError(f"manifest.json: {_first_problem(error)}") from error
         if str(manifest.version) != folder.name or manifest.name != folder.parent.name:
             raise BundleError(f"manifest.json speaks of {manifest.name} version {manifest.version}")
         if unnamed := present - manifest.files.keys() - {MANIFEST_FILE}:
@@ -88,9 +88,36 @@ def read_bundle(folder: Path) -> Bundle:
             files[name] = _read_file(folder / name, MAX_FILE_BYTES)
             if hashlib.sha256(files[name]).hexdigest() != checksum:
                 raise BundleError(f"{name} is not the file that was published: its checksum differs")
-        return Bundle(manifest, files)
+        bundle = Bundle(manifest, files)
+        read_reference(bundle)
+        return bundle
     except OSError as error:
         raise BundleUnreadable(f"can't be read: {error.strerror or error}") from error
+
+
+def read_reference(bundle: Bundle) -> Reference | None:
+    """What drift is measured against; None where the bundle has none.
+
+    Raises `BundleError` if it is malformed, or not of this bundle's labels; `read_bundle` has seen to it that it isn't.
+    """
+    content = bundle.files.get(REFERENCE_FILE)
+    if content is None:
+        return None
+    spec = bundle.manifest.spec
+    if spec.task != "classify":
+        raise BundleError(f"{REFERENCE_FILE}: only a classifier has one")
+    try:
+        reference = Reference.model_validate_json(content)
+    except ValidationError as error:
+        raise BundleError(f"{REFERENCE_FILE}: {_first_problem(error)}") from error
+    if reference.labels.keys() != set(spec.labels):
+        raise BundleError(f"{REFERENCE_FILE}: labels are not those of the manifest")
+    return reference
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
 
 
 def _plain_files(folder: Path) -> set[str]:
@@ -151,8 +178,7 @@ def read_aliases(store: Path) -> dict[str, Alias]:
     except FileNotFoundError:
         return {}
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BundleError(f"aliases.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BundleError(f"aliases.json: {_first_problem(error)}") from error
     except OSError as error:
         raise BundleError(f"aliases.json can't be read: {error.strerror or error}") from error
 

@@ -13,23 +13,27 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from service import logs, tracing
 from service.settings import Settings
+from service.workers_folder import workers_folder
 
 
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish, then the exit status is 0."""
     # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        "service.app:from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        log_level=settings.log_level,
-        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-        server_header=False,
-    )
+    with workers_folder(settings.workers):
+        uvicorn.run(
+            "service.app:from_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_config=logs.config(settings.log_level),
+            access_log=False,
+            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+            server_header=False,
+        )
     return 0
 
 
@@ -84,7 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
         for fault in error.errors():
             print(f"SEQSERVE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}", file=sys.stderr)
         return 2
-    return serve(settings) if command == "serve" else healthcheck(settings)
+    if command == "healthcheck":
+        return healthcheck(settings)
+    if missing := tracing.missing():
+        print(missing, file=sys.stderr)
+        return 2
+    return serve(settings)
 
 
 if __name__ == "__main__":

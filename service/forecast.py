@@ -24,9 +24,10 @@ from bundle.series import (
     quantiles_at,
     timestamps,
 )
+from service import request_record
 from service.batcher import Row
 from service.errors import Invalid, Place
-from service.forecast_schema import Forecast, ForecastRequest, ForecastResponse, Interval, SeriesInput
+from service.forecast_schema import Forecast, ForecastRequest, ForecastResponse, Interval, SeriesInput, level_name
 from service.paths import NUM_PATHS, Beginning, prolong
 from service.payload import JSONRoute
 from service.problem import declared
@@ -47,12 +48,15 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
 
     Steps beyond the model's own horizon are iterated over sampled paths, and `warnings` says from which step on.
     """
+    record = request_record.current()
+    record.lap("validate")
     series = payload.all_series()
     check(payload, series, context.settings)
     served = context.catalog.find(payload.model, payload.version)
     spec = served.manifest.spec
     if not isinstance(spec, ForecastSpec):
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])
+    record.answered_by(served.manifest.name, served.manifest.version, len(series))
     _check_levels(payload.levels, spec)
     encoded, places = [], []
     for index, one in enumerate(series):
@@ -63,6 +67,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
         await asyncio.sleep(0)  # a long horizon takes milliseconds: others get their turn between two series
     if places:
         raise Invalid(places)
+    record.lap("encode")
     async with served.batcher.admitted(context.settings.deadline_seconds):
         outputs = await served.batcher.submit([one.row for one in encoded])
         quantiles = [np.asarray(row["quantiles"][: payload.horizon], dtype=np.float64) for row in outputs]
@@ -72,6 +77,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
             quantiles = await prolong(beginnings, spec, payload.horizon, served.batcher.submit)
             _check_finite(payload, quantiles)
     forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
+    record.lap("decode")
     return ForecastResponse(
         model=served.manifest.name, version=served.manifest.version, horizon=payload.horizon, forecasts=forecasts
     )
@@ -282,7 +288,7 @@ def decode(
     magnitude = int(np.ceil(np.log10(max(float(np.abs(exact).max()), 1e-30))))
     steps = np.round(exact, 7 - magnitude).T.tolist()
     intervals = {
-        repr(level).removesuffix(".0"): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
+        level_name(level): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
         for index, level in enumerate(levels)
     }
     return Forecast(
