@@ -52,7 +52,9 @@ class ModelSummary(BaseModel):
     aliases: list[str]
     labels: list[str] = Field(description="labels it tells apart; of a forecaster none")
     frequencies: list[Freq] = Field(description="spacings of the series it continues; of a classifier none")
-    seasons: dict[Freq, int] = Field(description="steps in one season by spacing, as the seasonal-naive forecast has it")
+    seasons: dict[Freq, int] = Field(
+        description="steps in one season by spacing, as the seasonal-naive forecast has it"
+    )
 
 
 class ModelList(BaseModel):

@@ -1,6 +1,5 @@
 """A real service on a free port and a real browser: what every test of the page stands on."""
 
-import dataclasses
 import os
 import shutil
 import socket
@@ -12,41 +11,23 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from bundle.manifest import Manifest
 from bundle.store import Bundle, publish, read_bundle, set_alias, version_folder
 from service.app import create_app
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
+from tests.page.visit import Visit, visit_in
 
-DESKTOP = {"width": 1280, "height": 850}
-PHONE = {"width": 375, "height": 800}
+DESKTOP = ViewportSize(width=1280, height=850)
+PHONE = ViewportSize(width=375, height=800)
 NO_BROWSER = "no browser: the page's tests need Debian's package chromium (apt-get install chromium)"
 
 
-@dataclasses.dataclass(frozen=True)
-class Visit:
-    """One page, and what it did besides showing itself."""
-
-    page: Page
-    base: str
-    requests: list[Request]
-    complaints: list[str]
-
-    def open(self, view: str = "") -> Page:
-        """Go to a view and wait until it has settled."""
-        self.page.goto("about:blank")
-        self.page.goto(f"{self.base}/{view}")
-        self.page.wait_for_load_state("networkidle")
-        return self.page
-
-
 def renamed(bundle: Bundle, name: str, version: int, checksums: dict[str, str]) -> Manifest:
-    recipe = {**bundle.manifest.recipe, "name": name}
-    return bundle.manifest.model_copy(
-        update={"name": name, "version": version, "recipe": recipe, "files": checksums, "limits": f"Limits of {name}."}
-    )
+    update = {"name": name, "version": version, "architecture": "rnn", "files": checksums, "limits": f"Of {name}."}
+    return bundle.manifest.model_copy(update=update)
 
 
 @pytest.fixture(scope="session")
@@ -88,39 +69,38 @@ def browser() -> Iterator[Browser]:
         pytest.fail(NO_BROWSER)
     if chromium is None:
         pytest.skip(NO_BROWSER)
-    with sync_playwright() as playwright:
-        with playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser:
-            yield browser
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
+    ):
+        yield browser
 
 
-def visit_in(context: BrowserContext, base: str) -> Iterator[Visit]:
-    context.set_default_timeout(15_000)
-    visit = Visit(context.new_page(), base, [], [])
+@pytest.fixture(scope="module")
+def opened(browser: Browser, base: str) -> Iterator[Page]:
+    """A page that is only asked what its modules compute."""
+    page = browser.new_page()
+    page.goto(base)
+    yield page
+    page.close()
 
-    def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            visit.complaints.append(message.text)
 
-    visit.page.on("console", listen)
-    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    visit.page.on("request", lambda request: visit.requests.append(request))
-    yield visit
-    foreign = [one.url for one in visit.requests if not one.url.startswith((base, "data:", "about:"))]
-    context.close()
-    assert foreign == []
-    assert visit.complaints == []
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    """What visits at a desk share: the browser's cache, so that the chart library is fetched once."""
+    with browser.new_context(viewport=DESKTOP, permissions=["clipboard-read", "clipboard-write"]) as context:
+        yield context
 
 
 @pytest.fixture
-def visit(browser: Browser, base: str) -> Iterator[Visit]:
-    """A visit at a desk, in light colours. No test may ask another host or leave a complaint in the console."""
-    context = browser.new_context(viewport=DESKTOP, permissions=["clipboard-read", "clipboard-write"])  # type: ignore[arg-type]
-    yield from visit_in(context, base)
+def visit(desk: BrowserContext, base: str) -> Iterator[Visit]:
+    """A visit at a desk, in light colours."""
+    yield from visit_in(desk, base)
 
 
 @pytest.fixture(params=[("light", "desktop"), ("dark", "desktop"), ("light", "phone"), ("dark", "phone")], ids="-".join)
 def looks(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterator[Visit]:
     """The same visit in both themes, at a desk and on a phone."""
     theme, size = request.param
-    context = browser.new_context(viewport=PHONE if size == "phone" else DESKTOP, color_scheme=theme)  # type: ignore[arg-type]
-    yield from visit_in(context, base)
+    with browser.new_context(viewport=PHONE if size == "phone" else DESKTOP, color_scheme=theme) as context:
+        yield from visit_in(context, base)
