@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from service import assets, classify, exposition, forecast, health, models, openapi, outcomes, problem, tracing
@@ -13,6 +14,7 @@ from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.metrics import Metrics
 from service.observer import Observer
+from service.problem import MEANINGS
 from service.settings import Settings
 from service.state import Context, State
 
@@ -62,6 +64,10 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     for part in (classify, forecast, outcomes, models, health, exposition):
         app.include_router(part.router)
+        for route in part.router.routes:
+            if isinstance(route, APIRoute):
+                kinds = (meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500})
+                metrics.refusable(route.path, kinds)
     app.include_router(assets.router())
     openapi.install(app)
     build = app.build_middleware_stack

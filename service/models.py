@@ -164,7 +164,7 @@ def _labels(spec: ClassifySpec | ForecastSpec) -> list[str]:
 def _frequencies(spec: ClassifySpec | ForecastSpec) -> list[Freq]:
     if isinstance(spec, ClassifySpec):
         return []
-    return list(get_args(Freq)) if spec.freq is None else [spec.freq]
+    return list(get_args(Freq.__value__)) if spec.freq is None else [spec.freq]
 
 
 def _seasons(spec: ClassifySpec | ForecastSpec) -> dict[Freq, int]:
