@@ -23,11 +23,11 @@ export async function draw(element, picture) {
 }
 
 function traces({ labels, values, ahead, median, bands, naive, others }) {
-  const line = (name, x, y, style, more = {}) => ({ name, x, y, mode: "lines", line: style, hovertemplate: `%{y:,.6~g}`, ...more });
+  const line = (name, x, y, style, more = {}) => ({ name, x, y, mode: "lines", line: style, hoverinfo: "skip", ...more });
   const missing = labels.filter((_, index) => values[index] === null);
   return [
     ...[...bands].reverse().flatMap(({ level, lower, upper }, index) => [
-      line(`${level} % from`, ahead, lower, { width: 0 }, { hoverinfo: "y" }),
+      line(`${level} % from`, ahead, lower, { width: 0 }),
       line(`${level} % to`, ahead, upper, { width: 0 }, { fill: "tonexty", fillcolor: colour(`band-${Math.min(index, 1)}`) }),
     ]),
     line("history", labels, values, { color: colour("ink-soft"), width: 1.6 }, { mode: "lines+markers", marker: { size: 3, color: colour("ink-soft") } }),
@@ -38,12 +38,37 @@ function traces({ labels, values, ahead, median, bands, naive, others }) {
       yaxis: "y2",
       mode: "markers",
       marker: { symbol: "x-thin", size: 7, line: { width: 1.6, color: colour("warn") } },
-      hovertemplate: "no value",
+      hoverinfo: "skip",
     },
     naive && line("seasonal naive", ahead, naive, { color: colour("naive"), width: 1.6, dash: "dot" }),
     ...others.map(({ name, values: own }, index) => line(name, ahead, own, { color: colour(`other-${index % 3}`), width: 2, dash: DASHES[index % 3] })),
     line("median", ahead, median, { color: colour("accent"), width: 2.4 }, ahead.length === 1 ? { mode: "lines+markers", marker: { size: 7, color: colour("accent") } } : {}),
+    hover({ labels, values, ahead, median, bands, naive, others }),
   ].filter(Boolean);
+}
+
+// One unseen point a step says all that is known there; the lines themselves say nothing.
+function hover({ labels, values, ahead, median, bands, naive, others }) {
+  const known = values.map((value, index) => value ?? values.slice(0, index).findLast((earlier) => earlier !== null) ?? median[0]);
+  const said = (name, value) => `${name} ${figure(value)}`; // no bold type: it would be an inline style
+  const steps = ahead.map((label, step) =>
+    [
+      label,
+      said("median", median[step]),
+      ...bands.map(({ level, lower, upper }) => `${level} of 100 in ${figure(lower[step])} – ${figure(upper[step])}`),
+      ...(naive && naive[step] !== null ? [said("seasonal naive", naive[step])] : []),
+      ...others.map(({ name, values: own }) => said(name, own[step])),
+    ].join("<br>"),
+  );
+  return {
+    name: "hover",
+    x: [...labels, ...ahead],
+    y: [...known, ...median],
+    text: [...labels.map((label, index) => `${label}<br>${values[index] === null ? "no value" : said("value", values[index])}`), ...steps],
+    mode: "markers",
+    marker: { opacity: 0, size: 1 },
+    hovertemplate: "%{text}<extra></extra>",
+  };
 }
 
 function layout({ labels, ahead, explanation, first, ownHorizon }) {
@@ -59,10 +84,11 @@ function layout({ labels, ahead, explanation, first, ownHorizon }) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") },
     showlegend: false,
-    hovermode: "x unified",
-    hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line"), font: { color: colour("ink") } },
+    hovermode: "x",
+    hoverdistance: -1,
+    hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line-strong"), align: "left", font: { color: colour("ink") } },
     dragmode: false,
-    xaxis: { ...grid, type: dated ? "date" : "linear", showgrid: false, range: [between(first), between(labels.length + ahead.length)] },
+    xaxis: { ...grid, type: dated ? "date" : "linear", showgrid: false, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: colour("line-strong"), range: [between(first), between(labels.length + ahead.length)] },
     yaxis: { ...grid, automargin: true },
     yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     shapes: [

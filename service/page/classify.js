@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { askEach } from "./compare.js";
-import { byId, h, latency, percent, probability, scrolling } from "./element.js";
+import { byId, h, latency, percent, probability, reveal, scrolling } from "./element.js";
 import { textsFor } from "./examples.js";
 import { card, comparable, meant, options } from "./models.js";
 import { problemBox } from "./problem.js";
@@ -21,6 +21,7 @@ export function begin() {
   byId("label-form").addEventListener("submit", (event) => {
     event.preventDefault();
     run();
+    reveal(byId("label-status"));
   });
   byId("label-texts").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("label-form").requestSubmit();
@@ -94,7 +95,7 @@ async function run() {
   byId("label-results").setAttribute("aria-busy", "true");
   try {
     const { answer, milliseconds } = await post("classify", body, signal);
-    status.textContent = `${inputs.length === 1 ? "1 text" : `${inputs.length} texts`} labelled by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}${explain ? ", weights of the words included" : ""}.`;
+    status.textContent = `${inputs.length === 1 ? "1 text" : `${inputs.length} texts`} labelled by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}${explain ? ", weights included" : ""}.`;
     byId("label-results").replaceChildren(h("ol", { class: "results" }, answer.results.map((result, index) => resultItem(inputs[index], result))));
     await compare(inputs, signal);
   } catch (problem) {

@@ -19,6 +19,11 @@ export function scrolling(name, table) {
   return h("div", { class: "scrolling", role: "region", "aria-label": name, tabindex: "0" }, table);
 }
 
+// Where answers stand below the form, on a narrow screen, asking leads to them.
+export function reveal(element) {
+  if (matchMedia("(max-width: 56rem)").matches) element.scrollIntoView();
+}
+
 // Short and exact enough to read: 0.9433, 1,234.5, 736,301.
 export function figure(value) {
   if (value === null || value === undefined) return "";

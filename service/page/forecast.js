@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { draw, summary } from "./chart.js";
 import { askEach } from "./compare.js";
 import { SPACINGS } from "./dates.js";
-import { byId, figure, h, latency, percent, scrolling } from "./element.js";
+import { byId, figure, h, latency, percent, reveal, scrolling } from "./element.js";
 import { seriesFor } from "./examples.js";
 import { card, comparable, meant, options } from "./models.js";
 import { seasonalNaive } from "./naive.js";
@@ -14,6 +14,7 @@ import { snippets } from "./snippets.js";
 
 const WAIT_MILLISECONDS = 150; // while a slider moves or a text is typed
 const LARGEST_FILE = 5_000_000;
+const OF_SERIES = ["values", "start", "freq", "past_covariates", "future_covariates"]; // faults shown beside the series
 
 let running = new AbortController();
 let waiting = 0;
@@ -35,6 +36,7 @@ export function begin() {
   byId("forecast-form").addEventListener("submit", (event) => {
     event.preventDefault();
     run();
+    reveal(byId("forecast-status"));
   });
   byId("forecast-model").addEventListener("change", choose);
   byId("forecast-text").addEventListener("input", () => {
@@ -86,7 +88,7 @@ async function take(file) {
   if (!file) return;
   forget();
   if (file.size > LARGEST_FILE) {
-    refuse(new Error(`The file has ${figure(file.size / 1e6)} MB; the page reads up to ${LARGEST_FILE / 1e6} MB. Keep the newest rows of one series.`));
+    refuse(tooLarge(`The file has ${figure(file.size / 1e6)} MB; the page reads up to ${LARGEST_FILE / 1e6} MB. Keep the newest rows of one series.`));
     return;
   }
   byId("forecast-text").value = await file.text();
@@ -137,14 +139,17 @@ async function choose() {
   run();
 }
 
+const tooLarge = (message) => ({ title: "The file is too large", message, unread: true });
+
 function sayHorizon() {
   const slider = byId("forecast-horizon");
   byId("forecast-steps").textContent = slider.value;
 }
 
 function refuse(problem) {
+  const ofSeries = problem.unread || problem.places?.some(({ loc }) => OF_SERIES.includes(loc[0]));
   byId("forecast-status").textContent = "No forecast.";
-  byId("forecast-problem").replaceChildren(problemBox(problem));
+  byId(ofSeries ? "forecast-unread" : "forecast-problem").replaceChildren(problemBox(problem));
   byId("forecast-figure").hidden = true;
   shown = null;
   for (const id of ["forecast-remarks", "forecast-comparison", "forecast-table"]) byId(id).replaceChildren();
@@ -189,14 +194,14 @@ async function run() {
   running.abort();
   running = new AbortController();
   const { signal } = running;
-  byId("forecast-problem").replaceChildren();
+  for (const id of ["forecast-problem", "forecast-unread"]) byId(id).replaceChildren();
   let series;
   try {
     series = read();
   } catch (error) {
     byId("forecast-understood").textContent = "";
     showCall(null);
-    refuse({ title: "The series can't be read yet", message: error.message });
+    refuse({ title: "The series can't be read yet", message: error.message, unread: true });
     return;
   }
   understood(series);

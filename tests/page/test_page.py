@@ -31,9 +31,8 @@ def daily_csv(values: list[float | None], first: str = "2024-01-01") -> str:
 
 def label(page: Page, texts: list[str]) -> None:
     page.get_by_label("Texts", exact=True).fill("\n".join(texts))
-    with page.expect_response("**/classify") as answered:
-        page.get_by_role("button", name="Label", exact=True).click()
-    answered.value.finished()
+    page.get_by_role("button", name="Label", exact=True).click()
+    page.wait_for_function(ANSWERED)
 
 
 def forecast(page: Page, text: str) -> None:
@@ -250,8 +249,18 @@ def test_hovering_shows_the_values(visit: Visit) -> None:
     box = page.locator("#chart .nsewdrag").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 0.5 * box["height"])
-    expect(page.locator("#chart .hoverlayer")).to_contain_text("median")
-    expect(page.locator("#chart .hoverlayer")).to_contain_text("seasonal naive")
+    said = page.locator("#chart .hoverlayer")
+    drawn = traces(page)
+    expect(said).to_contain_text("median")
+    expect(said).to_contain_text("80 of 100 in")
+    expect(said).to_contain_text("seasonal naive")
+    date = re.search(r"\d{4}-\d\d-\d\d", said.text_content() or "")
+    assert date is not None
+    step = drawn["median"]["x"].index(date[0])
+    expect(said).to_contain_text(f"median {drawn['median']['y'][step]:,.0f}")
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    expect(said).not_to_contain_text("median")
+    expect(said).to_contain_text("value")
 
 
 def test_history_that_mattered_is_shaded(visit: Visit) -> None:
@@ -334,7 +343,7 @@ def test_examples_are_drawn(visit: Visit) -> None:
         page.get_by_role("button", name=name).click()
         settle(page)
         assert len(traces(page)["median"]["y"]) > 0
-        expect(page.locator("#forecast-problem")).to_be_empty()
+        expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_covariates_of_a_table_go_along(visit: Visit) -> None:
@@ -465,7 +474,7 @@ def test_refusal_of_the_service_is_shown_in_its_words(visit: Visit) -> None:
     page = visit.open("#forecast/ridership")
     settle(page)
     forecast(page, "month,v\n2024-01-01,1\n2024-02-01,2\n2024-03-01,4")
-    problem = page.get_by_role("alert")
+    problem = page.locator("#forecast-drop").get_by_role("alert")
     expect(problem).to_contain_text("The request has the wrong shape or value")
     expect(problem.locator("code")).to_have_text("freq")
     expect(problem).to_contain_text("This model forecasts series of freq D")
@@ -480,7 +489,7 @@ def test_unreadable_table_is_said_and_goes_away_when_mended(visit: Visit) -> Non
     page.get_by_label("Series", exact=True).fill("date,v\n2024-01-01,1\n2024-01-02,abc\n2024-01-03,3")
     expect(page.get_by_role("alert")).to_contain_text("Line 3: “abc” in v is not a number")
     forecast(page, daily_csv([*WEEKS]))
-    expect(page.locator("#forecast-problem")).to_be_empty()
+    expect(page.locator("#forecast-unread")).to_be_empty()
     expect(page.locator("#forecast-figure")).to_be_visible()
 
 
