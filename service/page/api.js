@@ -31,5 +31,17 @@ export function post(path, body, signal) {
   return ask(path, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
+// The same where `explain` is asked for and the request may be too large for it: then without, and `refusal` says why.
+export async function postExplained(path, body, signal) {
+  try {
+    return { ...(await post(path, body, signal)), asked: body };
+  } catch (problem) {
+    const { places = [] } = problem;
+    if (places.length === 0 || places.some(({ loc }) => loc[0] !== "explain")) throw problem;
+    const { explain, ...plain } = body;
+    return { ...(await post(path, plain, signal)), asked: plain, refusal: places[0].msg };
+  }
+}
+
 // Where a route lies for somebody outside this page; the page may be served under a prefix.
 export const address = (path) => new URL(path, document.baseURI).href;

@@ -1,6 +1,6 @@
 // The view of classifiers: texts in; labels, calibrated bars and coloured words out.
 
-import { post } from "./api.js";
+import { postExplained } from "./api.js";
 import { askEach } from "./compare.js";
 import { byId, h, latency, percent, probability, reveal, scrolling } from "./element.js";
 import { textsFor } from "./examples.js";
@@ -94,8 +94,9 @@ async function run() {
   showCall(body);
   byId("label-results").setAttribute("aria-busy", "true");
   try {
-    const { answer, milliseconds } = await post("classify", body, signal);
-    status.textContent = `${inputs.length === 1 ? "1 text" : `${inputs.length} texts`} labelled by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}${explain ? ", weights included" : ""}.`;
+    const { answer, milliseconds, asked, refusal } = await postExplained("classify", body, signal);
+    showCall(asked);
+    status.textContent = `${inputs.length === 1 ? "1 text" : `${inputs.length} texts`} labelled by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}${asked.explain ? ", weights included" : ""}.${refusal ? ` No weights: ${refusal}.` : ""}`;
     byId("label-results").replaceChildren(h("ol", { class: "results" }, answer.results.map((result, index) => resultItem(inputs[index], result))));
     await compare(inputs, signal);
   } catch (problem) {

@@ -1,6 +1,6 @@
 // The view of forecasters: a series in; chart, intervals and steps as a table out.
 
-import { post } from "./api.js";
+import { postExplained } from "./api.js";
 import { draw, summary } from "./chart.js";
 import { askEach } from "./compare.js";
 import { SPACINGS } from "./dates.js";
@@ -212,10 +212,11 @@ async function run() {
   showCall(body);
   byId("forecast-figure").setAttribute("aria-busy", "true");
   try {
-    const { answer, milliseconds } = await post("forecast", body, signal);
+    const { answer, milliseconds, asked, refusal } = await postExplained("forecast", body, signal);
+    showCall(asked);
     const others = await compare(series, answer.model, horizon, levels, signal);
     if (signal.aborted) return;
-    byId("forecast-status").textContent = `${horizon === 1 ? "1 step" : `${horizon} steps`} by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}.`;
+    byId("forecast-status").textContent = `${horizon === 1 ? "1 step" : `${horizon} steps`} by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}.${refusal ? ` No shading: ${refusal}.` : ""}`;
     await show(series, answer.forecasts[0], horizon, others, meant(name()).seasons[series.freq]);
   } catch (problem) {
     if (problem.name !== "AbortError") refuse(problem);

@@ -124,6 +124,16 @@ def test_words_are_coloured_by_their_weights_also_after_an_emoji(visit: Visit) -
         )
 
 
+def test_texts_too_many_for_weights_are_labelled_without_and_that_is_said(visit: Visit) -> None:
+    page = visit.open()
+    label(page, ["one two three four five six seven eight nine ten"] * 200)
+    expect(page.locator(".result")).to_have_count(200)
+    expect(page.locator("#label-status")).to_contain_text("No weights: At most")
+    expect(page.locator("mark")).to_have_count(0)
+    assert "explain" not in (page.locator("[data-language=curl]").text_content() or "")
+    visit.complaints.clear()  # the browser notes each refused request
+
+
 def test_words_stay_plain_where_no_weights_are_asked_for(visit: Visit) -> None:
     page = visit.open()
     page.get_by_label("Colour words by weight").uncheck()
