@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -26,12 +27,20 @@ from bundle.series import (
 )
 from service.batcher import Row
 from service.errors import Invalid, Place
-from service.forecast_schema import Forecast, ForecastRequest, ForecastResponse, Interval, SeriesInput
+from service.forecast_schema import (
+    Forecast,
+    ForecastRequest,
+    ForecastResponse,
+    Interval,
+    SeriesInput,
+    StretchWeight,
+)
 from service.paths import NUM_PATHS, Beginning, prolong
 from service.payload import JSONRoute
 from service.problem import declared
 from service.settings import Settings
 from service.state import Context, context
+from service.stretch_weights import HiddenStretches, hide_stretches, weigh
 
 router = APIRouter(route_class=JSONRoute, tags=["predict"])
 
@@ -46,6 +55,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     """Continue one series or many: median and intervals of the next steps, in the series' own units.
 
     Steps beyond the model's own horizon are iterated over sampled paths, and `warnings` says from which step on.
+    With `explain` each stretch of the history is hidden in turn; its weight is its share of how far the medians move.
     """
     series = payload.all_series()
     check(payload, series, context.settings)
@@ -64,14 +74,20 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     if places:
         raise Invalid(places)
     async with served.batcher.admitted(context.settings.deadline_seconds):
-        outputs = await served.batcher.submit([one.row for one in encoded])
+        hidden = await hide(encoded, context.settings) if payload.explain else []
+        rows = [*(one.row for one in encoded), *(row for own in hidden for row in own.without)]
+        answers = await served.batcher.submit(rows)
+        outputs, without = answers[: len(encoded)], answers[len(encoded) :]
         quantiles = [np.asarray(row["quantiles"][: payload.horizon], dtype=np.float64) for row in outputs]
         _check_finite(payload, quantiles)
+        explanations = decode_weights(payload, hidden, quantiles, without)
         if payload.horizon > spec.horizon:
             beginnings = [Beginning(one.row, one.codes, own) for one, own in zip(encoded, quantiles, strict=True)]
             quantiles = await prolong(beginnings, spec, payload.horizon, served.batcher.submit)
             _check_finite(payload, quantiles)
     forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
+    for answer, explanation in zip(forecasts, explanations, strict=False):  # there are none unless asked for
+        answer.explanation = explanation
     return ForecastResponse(
         model=served.manifest.name, version=served.manifest.version, horizon=payload.horizon, forecasts=forecasts
     )
@@ -85,8 +101,6 @@ def _root(payload: ForecastRequest, index: int) -> tuple[str | int, ...]:
 def check(payload: ForecastRequest, series: list[SeriesInput], settings: Settings) -> None:
     """Refuse what is beyond the service's limits. Raises `Invalid`."""
     places = []
-    if payload.explain:
-        places.append(Place(("explain",), "Explanations are not available in this release; send false or leave it out"))
     if payload.horizon > settings.max_horizon:
         places.append(Place(("horizon",), f"At most {settings.max_horizon} steps ahead"))
     if len(series) > settings.max_series:
@@ -123,6 +137,8 @@ class EncodedSeries:
     row: Row
     codes: Row
     """The future covariates of `row` for all steps asked for, in whole horizons of the model."""
+    num_values: int
+    season: int
     id: str | None
     timestamps: list[str] | None
     warnings: list[str]
@@ -152,7 +168,8 @@ def encode(series: SeriesInput, spec: ForecastSpec, horizon: int) -> EncodedSeri
         row |= _spacing(series, warnings)
     if horizon > spec.horizon:
         warnings += _iterated(series, spec)
-    return EncodedSeries(row, codes, series.id, _timestamps(series, freq, start, horizon), warnings)
+    dates = _timestamps(series, freq, start, horizon)
+    return EncodedSeries(row, codes, len(series.values), season, series.id, dates, warnings)
 
 
 def _start(series: SeriesInput, spec: ForecastSpec) -> dt.datetime | None:
@@ -272,6 +289,19 @@ def _timestamps(series: SeriesInput, freq: Freq | None, start: dt.datetime | Non
     return [(point.date() if date_only else point).isoformat() for point in points]
 
 
+async def hide(encoded: Sequence[EncodedSeries], settings: Settings) -> list[HiddenStretches]:
+    """Each series with each of its stretches hidden. Raises `Invalid` where they are too many for one request."""
+    hidden, num_rows = [], 0
+    for one in encoded:
+        hidden.append(hide_stretches(one.row, one.num_values, one.season))
+        num_rows += len(hidden[-1].without)
+        if num_rows > (most := settings.max_explained_stretches):
+            limit = f"At most {most} stretches of history are explained in one request"
+            raise Invalid([Place(("explain",), f"{limit}; send fewer series, or leave explain out")])
+        await asyncio.sleep(0)
+    return hidden
+
+
 def decode(
     quantiles: NDArray[np.floating], spec: ForecastSpec, levels: Sequence[float], encoded: EncodedSeries
 ) -> Forecast:
@@ -292,3 +322,26 @@ def decode(
         timestamps=encoded.timestamps,
         warnings=encoded.warnings,
     )
+
+
+def decode_weights(
+    payload: ForecastRequest,
+    hidden: Sequence[HiddenStretches],
+    quantiles: Sequence[NDArray[np.float64]],
+    without: Sequence[Row],
+) -> list[list[StretchWeight]]:
+    """Rows of `quantiles[horizon, levels]`, of each series without each stretch in turn, to the stretches' weights."""
+    rest = iter(without)
+    middle = quantiles[0].shape[1] // 2
+    medians = [
+        np.array([row["quantiles"][: payload.horizon, middle] for row in itertools.islice(rest, len(own.without))])
+        for own in hidden
+    ]
+    _check_finite(payload, medians)
+    return [
+        [
+            StretchWeight(start=stretch.start, end=stretch.end, weight=weight)
+            for stretch, weight in zip(own.stretches, weigh(whole[:, middle], moved), strict=True)
+        ]
+        for own, whole, moved in zip(hidden, quantiles, medians, strict=False)
+    ]

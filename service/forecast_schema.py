@@ -86,6 +86,7 @@ class ForecastRequest(RequestModel):
                     "levels": [80, 95],
                 },
                 {"model": "ridership", "values": [*EXAMPLE_VALUES[0], None, *EXAMPLE_VALUES[1][1:]]},
+                {"model": "ridership", "values": [*EXAMPLE_VALUES[1]], "explain": True},
             ]
         },
     )
@@ -97,7 +98,9 @@ class ForecastRequest(RequestModel):
         1, ge=1, description="steps ahead; those beyond the model's own horizon are iterated over sampled paths"
     )
     levels: Levels = Field([80, 95], description="central intervals, in percent")
-    explain: bool = Field(False, description="which history mattered; not available in this release")
+    explain: bool = Field(
+        False, description="say which stretches of the history the forecast rests on; costs up to 32 rows more a series"
+    )
     values: Values | None = None
     id: Id = None
     start: Start = None
@@ -131,6 +134,17 @@ class Interval(BaseModel):
     upper: list[float]
 
 
+class StretchWeight(BaseModel):
+    """How much one stretch of the history counts, told by hiding it."""
+
+    start: int = Field(description="first index of the stretch in `values`")
+    end: int = Field(description="index behind its last one")
+    weight: float = Field(
+        description="how far the medians of the model's own horizon move, on average, when these values are null, as a "
+        "share of the movements of all stretches: they sum to 1, or are all 0 where nothing moves"
+    )
+
+
 class Forecast(BaseModel):
     """The next steps of one series, in its own units."""
 
@@ -143,6 +157,9 @@ class Forecast(BaseModel):
         None, description="of the steps, where `start` was sent and the spacing is known"
     )
     warnings: list[str] = Field(description="what was missing and treated so, and from which step on it is iterated")
+    explanation: list[StretchWeight] | None = Field(
+        None, description="with `explain`: stretches that hold known values, oldest first; without it the key is absent"
+    )
 
 
 class ForecastResponse(BaseModel):
@@ -164,7 +181,25 @@ class ForecastResponse(BaseModel):
                             "warnings": ["bus was not sent and is treated as missing"],
                         }
                     ],
-                }
+                },
+                {
+                    "model": "ridership-wavenet",
+                    "version": 1,
+                    "horizon": 1,
+                    "forecasts": [
+                        {
+                            "median": [711659.5],
+                            "intervals": {"80": {"lower": [674592.4], "upper": [740591.8]}},
+                            "warnings": [],
+                            "explanation": [
+                                {"start": 0, "end": 7, "weight": 0.54},
+                                {"start": 7, "end": 14, "weight": 0.104},
+                                {"start": 14, "end": 21, "weight": 0.201},
+                                {"start": 21, "end": 28, "weight": 0.156},
+                            ],
+                        }
+                    ],
+                },
             ]
         }
     )
