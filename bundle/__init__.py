@@ -5,4 +5,6 @@ A leaf package: numpy, pydantic, tokenizers and the standard library only.
     manifest  what a bundle says about itself      store   bundles on disk: write, read, versions, aliases
     text      text -> token ids                    golden  recorded inputs and outputs that prove a bundle
     series    series -> fixed context, day types, timestamps, intervals
+    decision  probabilities -> the label answered
+    reference what a classifier answered on held-out texts, to measure drift against
 """

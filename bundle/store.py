@@ -22,6 +22,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bundle.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, Name
+from bundle.reference import REFERENCE_FILE, Reference
 
 ALIASES_FILE = "aliases.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -65,7 +66,8 @@ def read_bundle(folder: Path) -> Bundle:
     """Read one version, `<store>/<name>/<version>`, and verify it whole.
 
     Raises `BundleError` if it is incomplete or changed, of an unknown format, holds anything the manifest doesn't name,
-    a link or a sub-folder, or its manifest speaks of another name or version than its place.
+    a link or a sub-folder, its manifest speaks of another name or version than its place, or its reference is no such
+    file.
     """
     try:
         present = _plain_files(folder)
@@ -74,9 +76,7 @@ def read_bundle(folder: Path) -> Bundle:
         try:
             manifest = Manifest.model_validate_json(_read_file(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise BundleError(f"manifest.json: {place + ': ' if place else ''}{first['msg']}") from error
+            raise BundleError(f"manifest.json: {_first_problem(error)}") from error
         if str(manifest.version) != folder.name or manifest.name != folder.parent.name:
             raise BundleError(f"manifest.json speaks of {manifest.name} version {manifest.version}")
         if unnamed := present - manifest.files.keys() - {MANIFEST_FILE}:
@@ -88,9 +88,36 @@ def read_bundle(folder: Path) -> Bundle:
             files[name] = _read_file(folder / name, MAX_FILE_BYTES)
             if hashlib.sha256(files[name]).hexdigest() != checksum:
                 raise BundleError(f"{name} is not the file that was published: its checksum differs")
-        return Bundle(manifest, files)
+        bundle = Bundle(manifest, files)
+        read_reference(bundle)
+        return bundle
     except OSError as error:
         raise BundleUnreadable(f"can't be read: {error.strerror or error}") from error
+
+
+def read_reference(bundle: Bundle) -> Reference | None:
+    """What drift is measured against; None where the bundle has none.
+
+    Raises `BundleError` if it is malformed, or not of this bundle's labels; `read_bundle` has seen to it that it isn't.
+    """
+    content = bundle.files.get(REFERENCE_FILE)
+    if content is None:
+        return None
+    spec = bundle.manifest.spec
+    if spec.task != "classify":
+        raise BundleError(f"{REFERENCE_FILE}: only a classifier has one")
+    try:
+        reference = Reference.model_validate_json(content)
+    except ValidationError as error:
+        raise BundleError(f"{REFERENCE_FILE}: {_first_problem(error)}") from error
+    if reference.labels.keys() != set(spec.labels):
+        raise BundleError(f"{REFERENCE_FILE}: labels are not those of the manifest")
+    return reference
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
 
 
 def _plain_files(folder: Path) -> set[str]:
@@ -151,8 +178,7 @@ def read_aliases(store: Path) -> dict[str, Alias]:
     except FileNotFoundError:
         return {}
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BundleError(f"aliases.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BundleError(f"aliases.json: {_first_problem(error)}") from error
     except OSError as error:
         raise BundleError(f"aliases.json can't be read: {error.strerror or error}") from error
 
@@ -177,7 +203,7 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
     is an alias.
     """
     store.mkdir(parents=True, exist_ok=True)
-    with _locked(store):
+    with locked(store):
         if name in read_aliases(store):
             raise BundleError(f"{name} is an alias and can't be the name of a bundle")
         version = max(list_versions(store).get(name, []), default=0) + 1
@@ -202,23 +228,47 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
 
 
 def set_alias(store: Path, alias: str, name: str, version: int | None = None) -> None:
-    """Point `alias` at a bundle; `version` pins it. Raises `BundleError` if there is no such bundle or version."""
-    with _locked(store):
+    """Point `alias` at a bundle; `version` pins it. Raises `BundleError` if there is no such bundle or version.
+
+    What it meant before isn't remembered, and the files aren't looked at; `promotion` does both.
+    """
+    with locked(store):
+        check_alias(store, alias)
         versions = list_versions(store)
-        if alias in versions:
-            raise BundleError(f"{alias} is the name of a bundle and can't be an alias")
         if name not in versions or (version is not None and version not in versions[name]):
             raise BundleError(f"{name}{'' if version is None else f' version {version}'} is not in the store")
-        aliases = {**read_aliases(store), alias: Alias(name=name, version=version)}
-        document = _ALIASES.dump_json(_ALIASES.validate_python(aliases), indent=2) + b"\n"
-        unfinished = store / (_UNFINISHED + ALIASES_FILE)
-        _write_file(unfinished, document)
-        unfinished.rename(store / ALIASES_FILE)
-        _flush_folder(store)
+        write_alias(store, alias, Alias(name=name, version=version))
+
+
+def check_alias(store: Path, alias: str) -> None:
+    """Raises `BundleError` if a name can't be an alias."""
+    try:
+        TypeAdapter(Name).validate_python(alias)
+    except ValidationError as error:
+        raise BundleError(
+            f"{alias} can't be an alias: a name is 1 to 63 of a-z, 0-9 and single inner hyphens"
+        ) from error
+    if alias in list_versions(store):
+        raise BundleError(f"{alias} is the name of a bundle and can't be an alias")
+
+
+def write_alias(store: Path, alias: str, target: Alias) -> None:
+    """Write one alias, within `locked`."""
+    document = _ALIASES.dump_json({**read_aliases(store), alias: target}, indent=2) + b"\n"
+    write_document(store / ALIASES_FILE, document)
+
+
+def write_document(path: Path, content: bytes) -> None:
+    """Replace a file of the store's root in one step, within `locked`."""
+    unfinished = path.with_name(_UNFINISHED + path.name)
+    _write_file(unfinished, content)
+    unfinished.chmod(0o644)  # whatever the umask: the service's own user reads it
+    unfinished.rename(path)
+    _flush_folder(path.parent)
 
 
 @contextlib.contextmanager
-def _locked(store: Path) -> Iterator[None]:
+def locked(store: Path) -> Iterator[None]:
     """One writer at a time; what an earlier, killed one left unfinished is cleared away."""
     with open(store / _LOCK_FILE, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -5,6 +5,7 @@ leading start token are data, so nothing about a text is decided in code.
 """
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,8 @@ class TextEncoder:
             raise ValueError(f"the tokenizer can't be read: {error}") from error
         if not len(shortest.ids):
             raise ValueError("the tokenizer must put a start token before every text, the empty one too")
+        self.unknown_id = self._find_unknown_id()
+        """Id of what the vocabulary lacks; None where any text has ids of its own, as with bytes for an alphabet."""
 
     @property
     def vocabulary_size(self) -> int:
@@ -73,6 +76,20 @@ class TextEncoder:
     def encode_padded(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Several texts as `int64[texts, time]`, padded to the longest."""
         return pad([self.encode(text).ids for text in texts])
+
+    def unknown_token_ratio(self, ids: NDArray[np.int64]) -> float:
+        """Share of a text's tokens that the vocabulary lacks, its start token not counted; 0 of an empty text."""
+        tokens = ids[1:]
+        return float(np.mean(tokens == self.unknown_id)) if len(tokens) and self.unknown_id is not None else 0.0
+
+    def _find_unknown_id(self) -> int | None:
+        # Unigram models name the id, all others the token.
+        model = json.loads(self._tokenizer.to_str())["model"]
+        if model.get("unk_token") is not None:
+            found: int | None = self._tokenizer.token_to_id(model["unk_token"])
+            return found
+        unknown_id: int | None = model.get("unk_id")
+        return unknown_id
 
     def _tokenize(self, text: str) -> Encoding:
         with _panics_as_errors():

@@ -7,11 +7,13 @@ a short row doesn't pay for a long one. The bucket whose first row has waited lo
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +46,19 @@ class Limits:
     max_waiting_requests: int
 
 
+class Watcher(Protocol):
+    """Is told what the batcher does; called on the event loop."""
+
+    def computed(self, num_rows: int, padding_ratio: float, seconds: float) -> None:
+        """One batch is computed; `padding_ratio` is the share of its elements that only fill rows up."""
+
+    def answered(self, queue_seconds: float, inference_seconds: float) -> None:
+        """One caller's rows are back; called in that caller's own context."""
+
+    def waiting(self, num_requests: int) -> None:
+        """So many callers have a place now."""
+
+
 @dataclass(eq=False)
 class _Submission:
     """The rows of one caller, on their way."""
@@ -51,6 +66,15 @@ class _Submission:
     answer: asyncio.Future[list[Row]]
     results: list[Row | None]
     missing: int
+    inference_seconds: float = 0.0
+
+
+class _Computed(NamedTuple):
+    """One batch after the engine."""
+
+    results: list[Row]
+    padding_ratio: float
+    seconds: float
 
 
 @dataclass(eq=False)
@@ -70,12 +94,14 @@ class Batcher:
         compute: runs one batch; called in `executor`, one batch at a time.
         executor: where `compute` runs.
         limits: budget of a batch, bound of the queue.
+        watcher: is told of batches and waiting times.
         padded: inputs whose first axis varies from row to row; filled up with zeros to the bucket's length.
     """
 
     compute: Compute
     executor: Executor
     limits: Limits
+    watcher: Watcher
     padded: frozenset[str] = frozenset()
     _queues: dict[int, deque[_Waiting]] = field(default_factory=dict)
     _tickets: Iterator[int] = field(default_factory=itertools.count)
@@ -91,6 +117,7 @@ class Batcher:
         if self._num_callers >= self.limits.max_waiting_requests:
             raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
         self._num_callers += 1
+        self.watcher.waiting(self._num_callers)
         try:
             async with asyncio.timeout(deadline_seconds):
                 yield
@@ -100,6 +127,7 @@ class Batcher:
             ) from None
         finally:
             self._num_callers -= 1
+            self.watcher.waiting(self._num_callers)
 
     async def submit(self, rows: Sequence[Row]) -> list[Row]:
         """Compute rows; the results come in the same order.
@@ -108,6 +136,7 @@ class Batcher:
         """
         if not rows:
             return []
+        submitted = time.perf_counter()
         submission = _Submission(asyncio.get_running_loop().create_future(), [None] * len(rows), len(rows))
         for index, row in enumerate(rows):
             length = max((len(row[name]) for name in self.padded), default=0)
@@ -118,7 +147,10 @@ class Batcher:
         if self._pump is None:
             self._pump = asyncio.create_task(self._run_until_empty())
         try:
-            return await submission.answer
+            results = await submission.answer
+            waited = time.perf_counter() - submitted - submission.inference_seconds
+            self.watcher.answered(max(waited, 0.0), submission.inference_seconds)
+            return results
         finally:
             submission.answer.cancel()  # marks rows that still wait as abandoned
 
@@ -127,13 +159,14 @@ class Batcher:
         try:
             while batch := self._next_batch():
                 try:
-                    results = await loop.run_in_executor(self.executor, self._compute_batch, batch)
+                    computed = await loop.run_in_executor(self.executor, self._compute_batch, batch)
                 except Exception as error:
                     for waiting in batch:
                         if not waiting.submission.answer.done():
                             waiting.submission.answer.set_exception(error)
                 else:
-                    self._deliver(batch, results)
+                    self.watcher.computed(len(batch), computed.padding_ratio, computed.seconds)
+                    self._deliver(batch, computed)
         finally:
             self._pump = None
 
@@ -159,12 +192,18 @@ class Batcher:
             batch.append(queue.popleft())
         return batch
 
-    def _compute_batch(self, batch: list[_Waiting]) -> list[Row]:
-        outputs = self.compute(self._stack([waiting.row for waiting in batch]))
+    def _compute_batch(self, batch: list[_Waiting]) -> _Computed:
+        began = time.perf_counter()
+        stacked = self._stack([waiting.row for waiting in batch])
+        outputs = self.compute(stacked)
+        seconds = time.perf_counter() - began
         for name, output in outputs.items():
             if len(output) != len(batch):
                 raise RuntimeError(f"{len(batch)} rows went in, {len(output)} came out as {name!r}")
-        return [{name: output[index] for name, output in outputs.items()} for index in range(len(batch))]
+        results: list[Row] = [{name: output[index] for name, output in outputs.items()} for index in range(len(batch))]
+        num_elements = sum(stacked[name].size for name in self.padded)
+        num_filled = num_elements - sum(waiting.row[name].size for waiting in batch for name in self.padded)
+        return _Computed(results, num_filled / num_elements if num_elements else 0.0, seconds)
 
     def _stack(self, rows: list[Row]) -> Row:
         stacked: dict[str, NDArray[np.generic]] = {}
@@ -180,8 +219,10 @@ class Batcher:
         return stacked
 
     @staticmethod
-    def _deliver(batch: list[_Waiting], results: list[Row]) -> None:
-        for waiting, result in zip(batch, results, strict=True):
+    def _deliver(batch: list[_Waiting], computed: _Computed) -> None:
+        for submission in {waiting.submission for waiting in batch}:
+            submission.inference_seconds += computed.seconds
+        for waiting, result in zip(batch, computed.results, strict=True):
             submission = waiting.submission
             submission.results[waiting.index] = result
             submission.missing -= 1

@@ -18,6 +18,7 @@ import numpy as np
 
 from bundle.golden import Golden, GoldenMismatch, replay
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
+from bundle.reference import Reference
 from bundle.store import (
     Alias,
     Bundle,
@@ -26,11 +27,13 @@ from bundle.store import (
     list_versions,
     read_aliases,
     read_bundle,
+    read_reference,
     version_folder,
 )
 from bundle.text import TextEncoder
 from service.batcher import Batcher, Limits
 from service.errors import NotReady, UnknownModel
+from service.metrics import Metrics, ModelMetrics
 from service.runtime import InferenceFailed, Runtime
 from service.settings import Settings
 
@@ -49,6 +52,8 @@ class Served:
 
     manifest: Manifest
     batcher: Batcher
+    metrics: ModelMetrics
+    reference: Reference | None
     encoder: TextEncoder | None
     report: Mapping[str, Any] = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
@@ -89,6 +94,14 @@ class Snapshot:
             raise UnknownModel("That version of the model is not served; GET /models lists what is.")
         raise UnknownModel("There is no such model; GET /models lists what is served.")
 
+    def key_of(self, model: str) -> Key | None:
+        """Name and version of what answers for a bundle name or alias; None when nothing does."""
+        try:
+            manifest = self.find(model).manifest
+        except (UnknownModel, NotReady):
+            return None
+        return manifest.name, manifest.version
+
 
 class Catalog:
     """Keeps a `Snapshot` in step with the store.
@@ -96,11 +109,13 @@ class Catalog:
     Args:
         settings: where the store is, and the limits of the batchers.
         executor: where batches are computed.
+        metrics: counts loads and swaps, and what the models answer.
     """
 
-    def __init__(self, settings: Settings, executor: Executor) -> None:
+    def __init__(self, settings: Settings, executor: Executor, metrics: Metrics) -> None:
         self._settings = settings
         self._executor = executor
+        self._metrics = metrics
         self._refused_as: dict[Key, int | None] = {}  # when what was refused last changed
         self.snapshot = Snapshot()
 
@@ -113,11 +128,7 @@ class Catalog:
         snapshot = self.snapshot
         reasons = [f"the store: {snapshot.fault}"] if snapshot.fault else []
         required = self._settings.required_models or list(snapshot.aliases)
-        for model in required:
-            try:
-                snapshot.find(model)
-            except (UnknownModel, NotReady):
-                reasons.append(f"{model}: no version has proved itself")
+        reasons += [f"{model}: no version has proved itself" for model in required if snapshot.key_of(model) is None]
         if not required and not snapshot.versions and not snapshot.fault:
             reasons.append("the store: it holds no bundle that has proved itself")
         return reasons
@@ -149,12 +160,14 @@ class Catalog:
             try:
                 versions[key] = self._load(read_bundle(version_folder(store, *key)))
                 refused.pop(key, None)
+                self._metrics.loads.labels(*key, "proved").inc()
                 logger.info("%s version %d proved itself and is served", *key)
             except Exception as error:  # whatever is wrong with one bundle must not keep the others from answering
                 if not isinstance(error, REASONS):
                     logger.exception("%s version %d failed in a way not foreseen", *key)
                 reason = str(error) if isinstance(error, REASONS) else f"{type(error).__name__}: {error}"
                 if refused.get(key) != reason:
+                    self._metrics.loads.labels(*key, "refused").inc()
                     logger.error("%s version %d is refused: %s", *key, reason)
                 refused[key] = reason
                 # What couldn't be read is tried again each time; what was read and refused, when it has changed.
@@ -170,6 +183,13 @@ class Catalog:
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
             logger.error("the store %s: %s", self._settings.store, after.fault)
+        for alias in after.aliases:
+            self._metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
+        for alias in after.aliases.keys() & self.snapshot.aliases.keys():
+            was, now = self.snapshot.key_of(alias), after.key_of(alias)
+            if was is not None and was != now:
+                self._metrics.swaps.labels(alias).inc()
+                logger.info("%s is answered by %s now", alias, "none" if now is None else f"{now[0]} version {now[1]}")
         self.snapshot = after
 
     def _load(self, bundle: Bundle) -> Served:
@@ -188,15 +208,18 @@ class Catalog:
             _prove_tokenizer(encoder, golden)
         replay(golden, runtime.run)
         settings = self._settings
+        reference = read_reference(bundle)
+        metrics = ModelMetrics(self._metrics, manifest, reference)
         batcher = Batcher(
             compute=runtime.run,
             executor=self._executor,
             limits=Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests),
+            watcher=metrics,
             padded=frozenset(spec.name for spec in manifest.inputs if "time" in spec.shape),
         )
         computed_with = {MODEL_FILE, GOLDEN_FILE, TOKENIZER_FILE}
         shown = {name: content for name, content in bundle.files.items() if name not in computed_with}
-        return Served(manifest, batcher, encoder, _report(bundle), shown)
+        return Served(manifest, batcher, metrics, reference, encoder, _report(bundle), shown)
 
 
 def _report(bundle: Bundle) -> dict[str, Any]:

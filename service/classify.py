@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
+from bundle.decision import OperatingPoint, decide
 from bundle.manifest import ClassifySpec
+from bundle.reference import scores
 from bundle.text import EncodedText, TextEncoder
+from service import request_record
 from service.batcher import Row
 from service.errors import Invalid, Place
 from service.payload import JSONRoute
@@ -17,7 +20,7 @@ from service.problem import declared
 from service.schema import RequestModel
 from service.settings import Settings
 from service.state import Context, context
-from service.word_weights import Word, ask_with_and_without, hide_words
+from service.word_weights import HiddenWords, Word, ask_with_and_without, hide_words
 
 INLINE_CHARACTERS = 4096
 """Texts of up to this many characters in all are encoded at once; longer ones in a thread, off the event loop."""
@@ -41,19 +44,6 @@ Texts = Annotated[
 
 class ClassifyRequest(RequestModel):
     """Texts and the model that is to label them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "spam",
-                    "inputs": ["WINNER!! claim your prize at http://x.y", "running late, see you at 8"],
-                    "top_k": 2,
-                },
-                {"model": "spam", "inputs": "Win a prize", "explain": True},
-            ]
-        },
-    )
 
     model: str = Field(description="alias or name of a classifier; GET /models lists them")
     version: int | None = Field(None, description="ask for one version; default: the one in service")
@@ -89,38 +79,6 @@ class ClassifyResult(BaseModel):
 class ClassifyResponse(BaseModel):
     """One result per text, in order, and which version gave them."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "spam-cnn",
-                    "version": 1,
-                    "results": [
-                        {"label": "spam", "score": 0.998, "scores": {"spam": 0.998, "ham": 0.002}, "truncated": False},
-                        {"label": "ham", "score": 0.999, "scores": {"ham": 0.999, "spam": 0.001}, "truncated": False},
-                    ],
-                },
-                {
-                    "model": "spam-cnn",
-                    "version": 1,
-                    "results": [
-                        {
-                            "label": "spam",
-                            "score": 0.673,
-                            "scores": {"spam": 0.673, "ham": 0.327},
-                            "truncated": False,
-                            "explanation": [
-                                {"start": 0, "end": 3, "text": "Win", "weight": 0.212},
-                                {"start": 4, "end": 5, "text": "a", "weight": 0.673},
-                                {"start": 6, "end": 11, "text": "prize", "weight": 0.667},
-                            ],
-                        }
-                    ],
-                },
-            ]
-        }
-    )
-
     model: str = Field(description="name of the bundle that answered")
     version: int
     results: list[ClassifyResult]
@@ -140,19 +98,22 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
 
     With `explain` each word is hidden in turn, and its weight is what the score loses without it.
     """
+    record = request_record.current()
+    record.lap("validate")
     check(payload, context.settings)
     served = context.catalog.find(payload.model, payload.version)
     spec = served.manifest.spec
     if not isinstance(spec, ClassifySpec) or served.encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
+    record.answered_by(served.manifest.name, served.manifest.version, len(payload.inputs))
     async with served.batcher.admitted(context.settings.deadline_seconds):
         encoded = await encode(payload.inputs, served.encoder, context)
+        hidden: list[HiddenWords] = []
         if payload.explain:
             most = context.settings.max_explained_words
             hidden = await hide_words(payload.inputs, encoded, served.encoder, most, context.encoding)
-            outputs, without = await ask_with_and_without(encoded, hidden, served.batcher.submit)
-        else:
-            outputs = await served.batcher.submit([{"ids": text.ids} for text in encoded])
+        record.lap("encode")
+        outputs, without = await ask_with_and_without(encoded, hidden, served.batcher.submit)
     results = [
         decode(row, spec, payload.top_k, truncated=text.truncated) for row, text in zip(outputs, encoded, strict=True)
     ]
@@ -161,6 +122,14 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
             label = spec.labels.index(result.label)
             words = hidden[place].words
             result.explanation = weigh(payload.inputs[place], words, outputs[place], without[place], label)
+    served.metrics.classified(
+        labels=[result.label for result in results],
+        scores=scores(np.stack([row["probabilities"] for row in outputs]), spec),
+        lengths=[len(text.ids) for text in encoded],
+        unknown_token_ratios=[served.encoder.unknown_token_ratio(text.ids) for text in encoded],
+        num_truncated=sum(text.truncated for text in encoded),
+    )
+    record.lap("decode")
     return ClassifyResponse(model=served.manifest.name, version=served.manifest.version, results=results)
 
 
@@ -195,13 +164,7 @@ def decode(row: Row, spec: ClassifySpec, top_k: int | None, *, truncated: bool) 
     """One row of `probabilities:float32[classes]` to its result."""
     probabilities = row["probabilities"].astype(np.float64)
     order = np.argsort(-probabilities, kind="stable")
-    best = int(order[0])
-    if spec.positive_label is not None and spec.threshold is not None:
-        positive = spec.labels.index(spec.positive_label)
-        if probabilities[positive] >= spec.threshold:
-            best = positive
-        elif best == positive:
-            best = int(order[1])
+    best = int(decide(probabilities, OperatingPoint.of(spec)))
     scores = {spec.labels[index]: round(float(probabilities[index]), 6) for index in order[:top_k]}
     return ClassifyResult(
         label=spec.labels[best], score=round(float(probabilities[best]), 6), scores=scores, truncated=truncated

@@ -25,6 +25,7 @@ from bundle.series import (
     quantiles_at,
     timestamps,
 )
+from service import request_record
 from service.batcher import Row
 from service.errors import Invalid, Place
 from service.forecast_schema import (
@@ -34,6 +35,7 @@ from service.forecast_schema import (
     Interval,
     SeriesInput,
     StretchWeight,
+    level_name,
 )
 from service.paths import NUM_PATHS, Beginning, prolong
 from service.payload import JSONRoute
@@ -57,12 +59,15 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     Steps beyond the model's own horizon are iterated over sampled paths, and `warnings` says from which step on.
     With `explain` each stretch of the history is hidden in turn; its weight is its share of how far the medians move.
     """
+    record = request_record.current()
+    record.lap("validate")
     series = payload.all_series()
     check(payload, series, context.settings)
     served = context.catalog.find(payload.model, payload.version)
     spec = served.manifest.spec
     if not isinstance(spec, ForecastSpec):
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])
+    record.answered_by(served.manifest.name, served.manifest.version, len(series))
     _check_levels(payload.levels, spec)
     encoded, places = [], []
     for index, one in enumerate(series):
@@ -73,6 +78,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
         await asyncio.sleep(0)  # a long horizon takes milliseconds: others get their turn between two series
     if places:
         raise Invalid(places)
+    record.lap("encode")
     async with served.batcher.admitted(context.settings.deadline_seconds):
         hidden = await hide(encoded, context.settings) if payload.explain else []
         rows = [*(one.row for one in encoded), *(row for own in hidden for row in own.without)]
@@ -88,6 +94,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
     for answer, explanation in zip(forecasts, explanations, strict=False):  # there are none unless asked for
         answer.explanation = explanation
+    record.lap("decode")
     return ForecastResponse(
         model=served.manifest.name, version=served.manifest.version, horizon=payload.horizon, forecasts=forecasts
     )
@@ -312,7 +319,7 @@ def decode(
     magnitude = int(np.ceil(np.log10(max(float(np.abs(exact).max()), 1e-30))))
     steps = np.round(exact, 7 - magnitude).T.tolist()
     intervals = {
-        repr(level).removesuffix(".0"): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
+        level_name(level): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
         for index, level in enumerate(levels)
     }
     return Forecast(

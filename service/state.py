@@ -7,6 +7,7 @@ from typing import TypedDict, cast
 from fastapi import Request
 
 from service.catalog import Catalog
+from service.metrics import Metrics
 from service.settings import Settings
 
 
@@ -18,6 +19,7 @@ class Context:
     catalog: Catalog
     encoding: Executor
     """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
+    metrics: Metrics
 
 
 class State(TypedDict):
@@ -26,6 +28,11 @@ class State(TypedDict):
     context: Context
 
 
-def context(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     """The application's state, typed."""
     return cast(Context, request.state.context)
+
+
+async def context(request: Request) -> Context:
+    """The same as a dependency of a route; not a plain function, which FastAPI would call in a thread."""
+    return context_of(request)

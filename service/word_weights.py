@@ -106,15 +106,12 @@ async def ask_with_and_without(
     encoded: Sequence[EncodedText],
     hidden: Sequence[HiddenWords],
     ask: Callable[[Sequence[Row]], Awaitable[Sequence[Row]]],
-) -> tuple[list[Row], list[list[Row]]]:
+) -> tuple[Sequence[Row], list[list[Row]]]:
     """What the model answers to each text, and to each text without each of its words; all are asked at once.
 
-    What comes to the same ids is asked about once.
+    Where hiding different words leaves the same ids, they are asked about once.
     """
-    rows: dict[bytes, Row] = {text.ids.tobytes(): {"ids": text.ids} for text in encoded}
-    rows |= {rest.ids.tobytes(): {"ids": rest.ids} for own in hidden for rest in own.without}
-    answers = dict(zip(rows, await ask(list(rows.values())), strict=True))
-    return (
-        [answers[text.ids.tobytes()] for text in encoded],
-        [[answers[rest.ids.tobytes()] for rest in own.without] for own in hidden],
-    )
+    rows = {rest.ids.tobytes(): {"ids": rest.ids} for own in hidden for rest in own.without}
+    answers = await ask([*({"ids": text.ids} for text in encoded), *rows.values()])
+    answer = dict(zip(rows, answers[len(encoded) :], strict=True))
+    return answers[: len(encoded)], [[answer[rest.ids.tobytes()] for rest in own.without] for own in hidden]

@@ -1,4 +1,4 @@
-"""From a trained model to a published bundle: export, report, manifest, store."""
+"""From a trained model to a published bundle: export, report, reference, manifest, store."""
 
 import dataclasses
 import datetime as dt
@@ -13,10 +13,12 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from bundle.manifest import FORMAT, GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
+from bundle.manifest import FORMAT, GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
+from bundle.reference import REFERENCE_FILE
 from bundle.store import publish as write_bundle
 from bundle.store import read_aliases, set_alias
-from training.export import Exported, export
+from training.export import Exported, export, session
+from training.reference import measure
 from training.report import markdown
 from training.tasks import TrainedModel
 
@@ -50,6 +52,11 @@ def publish(recipe: Any, seed: int, trained: TrainedModel, store: Path) -> Manif
         REPORT_FILE: (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode(),
         "report.md": markdown(recipe, report, trained).encode(),
     }
+    if isinstance(trained.spec, ClassifySpec):
+        tokenizer_json = trained.files[TOKENIZER_FILE].decode()
+        run, measured_on = session(exported.model), trained.report["evaluated_on"]
+        reference = measure(trained.spec, tokenizer_json, trained.reported_texts, run, measured_on)
+        files[REFERENCE_FILE] = (reference.model_dump_json(indent=1) + "\n").encode()
     describe = partial(_manifest, recipe, seed, trained, exported)
     manifest = write_bundle(store, recipe.name, files, describe)
     if recipe.alias is not None and recipe.alias not in read_aliases(store):

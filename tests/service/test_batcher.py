@@ -10,6 +10,7 @@ import pytest
 
 from service.batcher import Batcher, Limits, Row, bucket
 from service.errors import DeadlineExceeded, QueueFull
+from tests.watching import Notebook
 
 
 class Engine:
@@ -41,7 +42,7 @@ def make(engine: Engine) -> Iterator[Callable[..., Batcher]]:
         def build(
             rows: int = 8, elements: int = 10_000, waiting: int = 100, padded: tuple[str, ...] = ("x",)
         ) -> Batcher:
-            return Batcher(engine, executor, Limits(rows, elements, waiting), frozenset(padded))
+            return Batcher(engine, executor, Limits(rows, elements, waiting), Notebook(), frozenset(padded))
 
         yield build
         engine.gate.set()
@@ -192,7 +193,9 @@ def test_failing_batch_fails_its_callers_only(make: Callable[..., Batcher], engi
 def test_lost_row_is_noticed() -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(lambda arrays: {"y": arrays["x"][:-1]}, executor, Limits(8, 1000, 8), frozenset({"x"}))
+            batcher = Batcher(
+                lambda arrays: {"y": arrays["x"][:-1]}, executor, Limits(8, 1000, 8), Notebook(), frozenset({"x"})
+            )
             with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
                 await ask(batcher, [row(1)] * 3, 5)
 

@@ -16,6 +16,7 @@ from bundle.store import publish, read_bundle, set_alias, version_folder
 from service.app import create_app
 from service.catalog import Catalog
 from service.errors import NotReady, UnknownModel
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
@@ -30,7 +31,7 @@ def store(tiny_store: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def catalog(store: Path) -> Iterator[Catalog]:
     with ThreadPoolExecutor(1) as executor:
-        yield Catalog(Settings(store=store), executor)
+        yield Catalog(Settings(store=store), executor, Metrics())
 
 
 def publish_again(store: Path, name: str = "spam-cnn", spoil: Callable[[dict[str, bytes]], None] | None = None) -> int:

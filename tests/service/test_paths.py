@@ -16,6 +16,7 @@ from bundle.manifest import ForecastSpec, FutureCovariate, PastCovariate
 from service.batcher import Batcher, Limits, Row
 from service.errors import DeadlineExceeded
 from service.paths import NUM_PATHS, SERIES_AT_ONCE, Ask, Beginning, draw_levels, pooled, prolong, quantile_function
+from tests.watching import Notebook
 
 LEVELS = np.array([0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975])
 NORMAL: NDArray[np.float64] = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
@@ -209,7 +210,7 @@ def test_deadline_stops_the_paths() -> None:
 
     async def run() -> int:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(compute, executor, Limits(64, 100_000, 8))
+            batcher = Batcher(compute, executor, Limits(64, 100_000, 8), Notebook())
             with pytest.raises(DeadlineExceeded):
                 async with batcher.admitted(0.2):
                     await prolong([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, batcher.submit)

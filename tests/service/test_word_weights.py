@@ -154,7 +154,7 @@ def test_deadline_holds_for_explanations_too(tiny_store: Path) -> None:
         assert client.post("/classify", json=body).status_code == 504
 
 
-def test_texts_of_the_same_ids_are_asked_about_once_and_all_together() -> None:
+def test_what_is_hidden_is_asked_about_once_and_together_with_the_texts() -> None:
     asked: list[list[int]] = []
 
     async def ask(rows: Sequence[Row]) -> list[Row]:
@@ -165,8 +165,8 @@ def test_texts_of_the_same_ids_are_asked_about_once_and_all_together() -> None:
         return EncodedText(np.array([first_id]), truncated=False, num_characters=1)
 
     words = [Word(0, 1), Word(2, 3)]
-    hidden = [HiddenWords(words, [text(3), text(1)]), HiddenWords([], []), HiddenWords(words, [text(4), text(3)])]
+    hidden = [HiddenWords(words, [text(3), text(5)]), HiddenWords([], []), HiddenWords(words, [text(4), text(3)])]
     outputs, without = asyncio.run(ask_with_and_without([text(1), text(2), text(1)], hidden, ask))
-    assert asked == [[1, 2, 3, 4]]
+    assert asked == [[1, 2, 1, 3, 5, 4]]
     assert [int(row["probabilities"][0]) for row in outputs] == [1, 2, 1]
-    assert [[int(row["probabilities"][0]) for row in rows] for rows in without] == [[3, 1], [], [4, 3]]
+    assert [[int(row["probabilities"][0]) for row in rows] for rows in without] == [[3, 5], [], [4, 3]]

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from bundle.decision import OperatingPoint
 from bundle.golden import Golden
 from bundle.manifest import GOLDEN_FILE, REPORT_FILE, TOKENIZER_FILE
 from bundle.series import day_type
@@ -178,9 +179,7 @@ def test_tokens_are_hidden_in_training_alone_and_never_the_special_ones() -> Non
 
 def test_figures_of_two_classes_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.65, 0.35], [0.2, 0.8], [0.75, 0.25]])
-    figures = classify.describe(
-        np.array([0, 0, 1, 1]), probabilities, classify.OperatingPoint(positive=1, threshold=0.3)
-    )
+    figures = classify.describe(np.array([0, 0, 1, 1]), probabilities, OperatingPoint(positive=1, threshold=0.3))
     assert figures["rows"] == 4
     assert figures["confusion"] == [[1, 1], [1, 1]]
     assert figures["mcc"] == 0
@@ -193,14 +192,10 @@ def test_figures_of_two_classes_by_hand() -> None:
 
 def test_threshold_goes_first_among_three_classes() -> None:
     probabilities = np.array([[0.6, 0.3, 0.1], [0.45, 0.15, 0.4], [0.05, 0.15, 0.8], [0.1, 0.2, 0.7]])
-    figures = classify.describe(
-        np.array([1, 0, 2, 1]), probabilities, classify.OperatingPoint(positive=1, threshold=0.2)
-    )
+    figures = classify.describe(np.array([1, 0, 2, 1]), probabilities, OperatingPoint(positive=1, threshold=0.2))
     assert figures["confusion"] == [[1, 0, 0], [0, 2, 0], [0, 0, 1]]
     assert figures["false_positive_rate"] == 0
-    above = classify.describe(
-        np.array([1, 0, 2, 1]), probabilities, classify.OperatingPoint(positive=1, threshold=0.31)
-    )
+    above = classify.describe(np.array([1, 0, 2, 1]), probabilities, OperatingPoint(positive=1, threshold=0.31))
     assert above["confusion"] == [[1, 0, 0], [1, 0, 1], [0, 0, 1]]
 
 

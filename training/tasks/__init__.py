@@ -82,6 +82,8 @@ class TrainedModel:
     """What the report says beyond the manifest: selection, epochs, the forecast that is drawn."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Tokenizer and plots."""
+    reported_texts: list[str] = field(default_factory=list)
+    """Of a classifier: those that the metrics are of, for its reference."""
 
 
 @dataclass(frozen=True)

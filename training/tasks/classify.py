@@ -11,7 +11,6 @@ import itertools
 import logging
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import DataLoader
 
+from bundle.decision import OperatingPoint, decide
 from bundle.golden import Run
 from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
@@ -116,6 +116,7 @@ def fit(
             "calibration.svg": plots.calibration(figures["model"]["calibration_bins"]),
             "epochs.svg": plots.epochs(fold_epochs),
         },
+        reported_texts=valid.texts,
     )
 
 
@@ -128,6 +129,7 @@ def evaluate(
     """
     spec = manifest.spec
     assert isinstance(spec, ClassifySpec)
+    operating_point = OperatingPoint.of(spec)
     data_set = recipe.source()
     rows = data_set.load_file(path)
     encoder = TextEncoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
@@ -135,9 +137,6 @@ def evaluate(
         [run({"ids": encoder.encode_padded(chunk)})["probabilities"] for chunk in _chunks(rows.texts)]
     )
     actual = np.array([spec.labels.index(label) for label in rows.labels])
-    operating_point = None
-    if spec.positive_label is not None and spec.threshold is not None:
-        operating_point = OperatingPoint(spec.labels.index(spec.positive_label), spec.threshold)
     try:
         kept = without_near_duplicates(rows.texts, data_set.load().train.texts)
     except DataUnavailable as error:
@@ -154,14 +153,6 @@ def evaluate(
     }
 
 
-@dataclass(frozen=True)
-class OperatingPoint:
-    """Call it the positive class at this score or above."""
-
-    positive: int
-    threshold: float
-
-
 def find_operating_point(
     recipe: ClassifyRecipe, actual: NDArray[np.int64], probabilities: NDArray[np.floating]
 ) -> OperatingPoint | None:
@@ -176,15 +167,9 @@ def describe(
     actual: NDArray[np.int64], probabilities: NDArray[np.floating], operating_point: OperatingPoint | None
 ) -> dict[str, Any]:
     """All figures of one set of predictions; where there is an operating point, its threshold decides first."""
-    likeliest = probabilities.argmax(axis=1)
-    predicted = likeliest
-    if operating_point is not None:
-        positive = operating_point.positive
-        others = np.delete(probabilities, positive, axis=1).argmax(axis=1)
-        others = others + (others >= positive)
-        predicted = np.where(probabilities[:, positive] >= operating_point.threshold, positive, others)
+    predicted = decide(probabilities, operating_point)
     confidence = probabilities.max(axis=1)
-    correct = likeliest == actual
+    correct = probabilities.argmax(axis=1) == actual
     return {
         **_decisions(actual, predicted, operating_point.positive if operating_point else None, probabilities.shape[1]),
         "log_loss": metrics.log_loss(actual, probabilities),

@@ -1,0 +1,226 @@
+"""Every Prometheus instrument of the service, and who turns it. `exposition` answers `GET /metrics` with them.
+
+Labels never hold what a caller wrote: `route` is a route's template, `model` a bundle's name. With several workers each
+process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`) and the worker that
+is asked adds them up.
+"""
+
+from collections import Counter as Counts
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from bundle.manifest import ClassifySpec, Manifest
+from bundle.reference import Reference
+from service import request_record
+from service.drift import RecentTexts
+
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
+ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
+SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
+
+USUAL_LEVELS = (80, 95)
+"""Levels in percent that `POST /forecast` gives unless asked for others."""
+
+MODEL = ("model", "version")
+
+
+class Metrics:
+    """All instruments of one process."""
+
+    def __init__(self) -> None:
+        # Else a second series for each counter, which Prometheus doesn't need.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "seqserve_requests",
+            "Requests answered",
+            ("route", *MODEL, "status"),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "seqserve_request_seconds",
+            "Time from the request's first byte read to its answer's last byte written",
+            ("route", *MODEL, "status"),
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.refusals = Counter(
+            "seqserve_refusals", "Requests refused, by the kind of problem", ("route", "reason"), registry=registry
+        )
+        self.queue_wait_seconds = Histogram(
+            "seqserve_queue_wait_seconds",
+            "Time a request's rows waited for the engine",
+            MODEL,
+            buckets=WORK_BUCKETS,
+            registry=registry,
+        )
+        self.inference_seconds = Histogram(
+            "seqserve_inference_seconds",
+            "Time of one batch in the engine",
+            MODEL,
+            buckets=WORK_BUCKETS,
+            registry=registry,
+        )
+        self.batch_rows = Histogram(
+            "seqserve_batch_rows", "Rows of one batch", MODEL, buckets=ROWS_BUCKETS, registry=registry
+        )
+        self.rows = Counter("seqserve_rows", "Rows computed by the engine", MODEL, registry=registry)
+        self.padding_ratio = Histogram(
+            "seqserve_padding_ratio",
+            "Share of one batch's elements that only fill rows up to the same length",
+            MODEL,
+            buckets=SHARE_BUCKETS,
+            registry=registry,
+        )
+        self.truncations = Counter(
+            "seqserve_truncations", "Texts of which only the beginning was read", MODEL, registry=registry
+        )
+        self.labels = Counter("seqserve_labels", "Texts by the label answered", (*MODEL, "label"), registry=registry)
+        self.score = Histogram(
+            "seqserve_score",
+            "Calibrated probability of the positive label; where there is none, of the label answered",
+            MODEL,
+            buckets=SCORE_BUCKETS,
+            registry=registry,
+        )
+        self.unknown_token_ratio = Histogram(
+            "seqserve_unknown_token_ratio",
+            "Share of one text's tokens that the model's vocabulary lacks",
+            MODEL,
+            buckets=SHARE_BUCKETS,
+            registry=registry,
+        )
+        self.recent_rows = Gauge(
+            "seqserve_recent_rows",
+            "Recent texts by bin of the bundle's reference; older ones fade out",
+            (*MODEL, "of", "bin"),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.outcomes = Counter(
+            "seqserve_outcomes",
+            "Intervals whose actual value became known, by level in percent and whether it lay inside",
+            (*MODEL, "level", "inside"),
+            registry=registry,
+        )
+        self.loads = Counter(
+            "seqserve_loads",
+            "Versions read from the store, by what became of them: proved or refused",
+            (*MODEL, "outcome"),
+            registry=registry,
+        )
+        self.swaps = Counter(
+            "seqserve_swaps", "Changes of the version that answers for an alias", ("alias",), registry=registry
+        )
+        self.waiting_requests = Gauge(
+            "seqserve_waiting_requests",
+            "Requests admitted and not yet answered",
+            MODEL,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.resident_memory_bytes = Gauge(
+            "seqserve_resident_memory_bytes",
+            "Memory of the server processes",
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
+        self._process = ProcessCollector(registry=None)
+
+    def request(self, route: str, status: int, record: request_record.RequestRecord, refusal: str | None) -> None:
+        """Count one request that is over."""
+        labels = (route, record.model, "" if record.version is None else record.version, status)
+        self.requests.labels(*labels).inc()
+        self.request_seconds.labels(*labels).observe(record.total_seconds)
+        if refusal is not None:
+            self.refusals.labels(route, refusal).inc()
+
+    def refusable(self, route: str, kinds: Iterable[str]) -> None:
+        """Show zeros for what a route may refuse: a rate can't be told of a count that begins at 1."""
+        for kind in kinds:
+            self.refusals.labels(route, kind)
+
+    def measure_memory(self) -> None:
+        """Note what this process holds; a platform that doesn't tell leaves it at 0."""
+        for metric in self._process.collect():
+            if metric.name == "process_resident_memory_bytes":
+                self.resident_memory_bytes.set(metric.samples[0].value)
+
+
+class ModelMetrics:
+    """The instruments of one version, with its labels filled in. The batcher and the routes turn them."""
+
+    def __init__(self, metrics: Metrics, manifest: Manifest, reference: Reference | None) -> None:
+        own = (manifest.name, manifest.version)
+        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(*own)
+        self._inference_seconds = metrics.inference_seconds.labels(*own)
+        self._batch_rows = metrics.batch_rows.labels(*own)
+        self._rows = metrics.rows.labels(*own)
+        self._padding_ratio = metrics.padding_ratio.labels(*own)
+        self._waiting_requests = metrics.waiting_requests.labels(*own)
+        self._outcomes = metrics.outcomes
+        self._recent = RecentTexts(reference) if reference else None
+        self._recent_rows = metrics.recent_rows
+        self._own = own
+        if isinstance(manifest.spec, ClassifySpec):
+            self._truncations = metrics.truncations.labels(*own)
+            self._score = metrics.score.labels(*own)
+            self._unknown_token_ratio = metrics.unknown_token_ratio.labels(*own)
+            self._labels = {label: metrics.labels.labels(*own, label) for label in manifest.spec.labels}
+        else:
+            for level in USUAL_LEVELS:  # zeros, so that the first outcomes told are an increase
+                self.came_true(level, num_inside=0, num_outcomes=0)
+
+    def computed(self, num_rows: int, padding_ratio: float, seconds: float) -> None:
+        """The engine has computed one batch."""
+        self._batch_rows.observe(num_rows)
+        self._rows.inc(num_rows)
+        self._padding_ratio.observe(padding_ratio)
+        self._inference_seconds.observe(seconds)
+
+    def answered(self, queue_seconds: float, inference_seconds: float) -> None:
+        """The rows of one caller are back."""
+        self._queue_wait_seconds.observe(queue_seconds)
+        request_record.current().split_lap("queue", "inference", inference_seconds)
+
+    def waiting(self, num_requests: int) -> None:
+        """So many callers have a place now."""
+        self._waiting_requests.set(num_requests)
+
+    def classified(
+        self,
+        labels: Sequence[str],
+        scores: NDArray[np.float64],
+        lengths: Sequence[int],
+        unknown_token_ratios: Sequence[float],
+        num_truncated: int,
+    ) -> None:
+        """Texts have got their labels; `scores` are those of `bundle.reference.scores`, lengths count tokens."""
+        for label, count in Counts(labels).items():
+            self._labels[label].inc(count)
+        for score in scores.tolist():
+            self._score.observe(score)
+        for ratio in unknown_token_ratios:
+            self._unknown_token_ratio.observe(ratio)
+        self._truncations.inc(num_truncated)
+        if self._recent is not None:
+            self._recent.add(labels, scores, lengths)
+
+    def measure_drift(self) -> None:
+        """Show how recent texts spread over the bins of the reference."""
+        if self._recent is None:
+            return
+        for of, counts in self._recent.counts().items():
+            for name, count in counts.items():
+                self._recent_rows.labels(*self._own, of, name).set(count)
+
+    def came_true(self, level: float, *, num_inside: int, num_outcomes: int) -> None:
+        """So many intervals of a level in percent, and so many of them held the actual value."""
+        whole = str(max(1, round(level)))  # any level may be asked for; whole percents keep the series few
+        self._outcomes.labels(*self._own, whole, "true").inc(num_inside)
+        self._outcomes.labels(*self._own, whole, "false").inc(num_outcomes - num_inside)

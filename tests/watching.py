@@ -1,0 +1,22 @@
+"""A watcher of the batcher that writes down what it is told."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Notebook:
+    """Every call, in order."""
+
+    batches: list[tuple[int, float]] = field(default_factory=list)
+    answers: list[tuple[float, float]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+
+    def computed(self, num_rows: int, padding_ratio: float, seconds: float) -> None:
+        assert seconds >= 0
+        self.batches.append((num_rows, padding_ratio))
+
+    def answered(self, queue_seconds: float, inference_seconds: float) -> None:
+        self.answers.append((queue_seconds, inference_seconds))
+
+    def waiting(self, num_requests: int) -> None:
+        self.places.append(num_requests)
