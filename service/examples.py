@@ -161,7 +161,12 @@ _CLASSIFY = Worked(
                 "model": "spam-rnn",
                 "version": 2,
                 "results": [
-                    {"label": "ham", "score": 0.9999, "scores": {"ham": 0.9999, "spam": 0.0001}, "truncated": False}
+                    {
+                        "label": "ham",
+                        "score": 0.998694,
+                        "scores": {"ham": 0.998694, "spam": 0.001306},
+                        "truncated": False,
+                    }
                 ],
             },
         ),
