@@ -1,0 +1,108 @@
+"""A document as a reader follows it: its fenced blocks, one step after another.
+
+A `json` or `text` block shows the answer to the step before it. A comment `<!-- no-run: reason -->` on the line before a
+step says why no test can run it; it goes for the answer, too.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ANSWERS = ("json", "text")
+NO_RUN = re.compile(r"<!-- no-run: (\S.*) -->")
+TOLERANCE = 1e-3
+"""Of numbers with a fraction: another processor rounds otherwise."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a document shows below a step. `…` stands for anything: text, further entries, further keys."""
+
+    language: str
+    content: str
+
+    def check(self, given: str) -> None:
+        """Raise AssertionError unless `given` is such an answer."""
+        if self.language == "json":
+            found, expected = json.loads(given), json.loads(self.content)
+            assert _is_like(found, expected, "$"), given
+        else:
+            pattern = ".*".join(re.escape(part) for part in self.content.strip().split("…"))
+            assert re.fullmatch(pattern, given.strip(), re.DOTALL), f"shown:\n{self.content}\ngiven:\n{given}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One block that does something, with the answer shown for it."""
+
+    place: str
+    language: str
+    content: str
+    no_run: str | None
+    answer: Answer | None
+
+
+def steps(path: Path, name: str) -> list[Step]:
+    """The steps of a Markdown file. Raises `ValueError` for an answer without a step before it."""
+    found: list[Step] = []
+    for comment, block in _blocks(path.read_text()):
+        assert block.map is not None
+        place = f"{name}:{block.map[0] + 1}"
+        if block.info in ANSWERS:
+            if not found or found[-1].answer is not None:
+                raise ValueError(f"{place}: shows an answer, but no step stands before it")
+            last = found.pop()
+            found.append(Step(last.place, last.language, last.content, last.no_run, Answer(block.info, block.content)))
+        else:
+            reason = NO_RUN.fullmatch(comment.strip())
+            found.append(Step(place, block.info, block.content, reason.group(1) if reason else None, None))
+    return found
+
+
+def _blocks(text: str) -> Iterator[tuple[str, Token]]:
+    """Each fence, with the HTML comment right before it."""
+    comment = ""
+    for token in MarkdownIt("commonmark").parse(text):
+        if token.type in {"fence", "code_block"}:
+            yield comment, token
+        comment = token.content if token.type == "html_block" else ""
+
+
+def _is_like(given: Any, shown: Any, place: str) -> bool:
+    match shown:
+        case "…":
+            return True
+        case str():
+            pattern = ".*".join(re.escape(part) for part in shown.split("…"))
+            alike = isinstance(given, str) and re.fullmatch(pattern, given, re.DOTALL) is not None
+        case float():
+            alike = isinstance(given, int | float) and math.isclose(given, shown, rel_tol=TOLERANCE, abs_tol=1e-6)
+        case list():
+            wanted = shown[:-1] if shown[-1:] == ["…"] else shown
+            alike = isinstance(given, list) and (len(given) >= len(wanted) if wanted != shown else len(given) == len(shown))
+            return _said(alike, given, shown, place) and all(
+                _is_like(*pair, f"{place}[{index}]")
+                for index, pair in enumerate(zip(given, wanted, strict=False))
+            )
+        case dict():
+            wanted_keys = shown.keys() - {"…"}
+            alike = isinstance(given, dict) and (given.keys() >= wanted_keys if "…" in shown else given.keys() == wanted_keys)
+            return _said(alike, given, shown, place) and all(
+                _is_like(given[key], shown[key], f"{place}.{key}") for key in wanted_keys
+            )
+        case _:
+            alike = given == shown and type(given) is type(shown)
+    return _said(alike, given, shown, place)
+
+
+def _said(alike: bool, given: Any, shown: Any, place: str) -> bool:
+    if not alike:
+        print(f"{place}: shown {shown!r}, given {given!r}")
+    return alike
