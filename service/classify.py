@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from bundle.decision import OperatingPoint, decide
 from bundle.manifest import ClassifySpec
@@ -43,18 +43,6 @@ Texts = Annotated[
 class ClassifyRequest(RequestModel):
     """Texts and the model that is to label them."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "spam",
-                    "inputs": ["WINNER!! claim your prize at http://x.y", "running late, see you at 8"],
-                    "top_k": 2,
-                }
-            ]
-        },
-    )
-
     model: str = Field(description="alias or name of a classifier; GET /models lists them")
     version: int | None = Field(None, description="ask for one version; default: the one in service")
     inputs: Texts
@@ -73,21 +61,6 @@ class ClassifyResult(BaseModel):
 
 class ClassifyResponse(BaseModel):
     """One result per text, in order, and which version gave them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "spam-cnn",
-                    "version": 1,
-                    "results": [
-                        {"label": "spam", "score": 0.998, "scores": {"spam": 0.998, "ham": 0.002}, "truncated": False},
-                        {"label": "ham", "score": 0.999, "scores": {"ham": 0.999, "spam": 0.001}, "truncated": False},
-                    ],
-                }
-            ]
-        }
-    )
 
     model: str = Field(description="name of the bundle that answered")
     version: int

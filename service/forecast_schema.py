@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from bundle.series import Freq
 from service.schema import RequestModel
@@ -45,12 +45,6 @@ FutureCovariates = Annotated[
 Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
 Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
 
-EXAMPLE_VALUES = [
-    [717818, 724305, 736055, 756405, 717195, 394823, 275711],
-    [736301, 763437, 758602, 771125, 722338, 399402, 301522],
-]
-"""Two weeks of weekdays, a Saturday and a Sunday, of the size of Chicago's rail boardings: made up, not data."""
-
 
 class SeriesInput(RequestModel):
     """One series, with what is known beside it."""
@@ -68,27 +62,6 @@ COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
 
 class ForecastRequest(RequestModel):
     """Series and the model that is to continue them; `values` and its companions are short for one series."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "ridership",
-                    "series": [
-                        {
-                            "id": "rail",
-                            "values": [*EXAMPLE_VALUES[0], *EXAMPLE_VALUES[1]],
-                            "start": "2019-01-07",
-                            "freq": "D",
-                        }
-                    ],
-                    "horizon": 7,
-                    "levels": [80, 95],
-                },
-                {"model": "ridership", "values": [*EXAMPLE_VALUES[0], None, *EXAMPLE_VALUES[1][1:]]},
-            ]
-        },
-    )
 
     model: str = Field(description="alias or name of a forecaster; GET /models lists them")
     version: int | None = Field(None, description="ask for one version; default: the one in service")
@@ -152,27 +125,6 @@ class Forecast(BaseModel):
 
 class ForecastResponse(BaseModel):
     """One forecast per series, in order, and which version gave them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "ridership-wavenet",
-                    "version": 1,
-                    "horizon": 1,
-                    "forecasts": [
-                        {
-                            "id": "rail",
-                            "median": [741120.4],
-                            "intervals": {"80": {"lower": [709800.1], "upper": [760204.9]}},
-                            "timestamps": ["2019-01-21"],
-                            "warnings": ["bus was not sent and is treated as missing"],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
 
     model: str = Field(description="name of the bundle that answered")
     version: int

@@ -14,10 +14,15 @@ from service.problem import declared
 from service.state import Context, context
 
 MEDIA_TYPES = {
+    ".md": "text/markdown; charset=utf-8",
     ".svg": "image/svg+xml",
     ".json": "application/json",
-    ".md": "text/markdown; charset=utf-8",
 }
+FILE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Files come from a bundle, not from us: whatever a forged plot holds, it may draw and do nothing else."""
 
 
 class RefusedVersion(BaseModel):
@@ -73,7 +78,7 @@ class ModelCard(BaseModel):
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.get("", summary="What is served", responses=declared(503))
+@router.get("", summary="What is served")
 async def list_models(context: Annotated[Context, Depends(context)]) -> ModelList:
     """Models, aliases, versions, and the versions refused with the reason."""
     snapshot = context.catalog.snapshot
@@ -119,7 +124,13 @@ async def show_version(name: str, version: str, context: Annotated[Context, Depe
     "/{name}/versions/{version}/files/{file}",
     summary="A report or plot of one version",
     response_class=Response,
-    responses={200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}}, **declared(404, 503)},
+    responses={
+        200: {
+            "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
+            "headers": {name: {"schema": {"type": "string"}} for name in FILE_HEADERS},
+        },
+        **declared(404, 503),
+    },
 )
 async def show_file(name: str, version: str, file: str, context: Annotated[Context, Depends(context)]) -> Response:
     """A file that the card lists."""
@@ -127,12 +138,7 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
     media_type = MEDIA_TYPES.get(PurePosixPath(file).suffix)
     if content is None or media_type is None:
         raise UnknownFile("The version has no such file to show; its card lists what there is.")
-    # Plots come from a bundle, not from us: whatever a forged one holds, it may draw and do nothing else.
-    headers = {
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(content, media_type=media_type, headers=headers)
+    return Response(content, media_type=media_type, headers=FILE_HEADERS)
 
 
 def _find(context: Context, name: str, version: str) -> Served:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import request_record
 from service.metrics import Metrics
-from service.problem import MEANINGS
+from service.problem import CALLER_GONE, MEANINGS
 from service.tracing import Tracer
 
 REQUEST_ID = "X-Request-ID"
@@ -40,7 +40,7 @@ class Observer:
         headers = Headers(scope=scope)
         asked = headers.get(REQUEST_ID, "")
         record = request_record.begin(asked if _GOOD_ID.fullmatch(asked) else uuid.uuid4().hex)
-        status = 499  # what nginx calls it: the caller has gone before there was an answer
+        status = CALLER_GONE
 
         async def send_with_id(message: Message) -> None:
             nonlocal status

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from bundle.manifest import ForecastSpec
 from service import request_record
@@ -31,18 +31,6 @@ class Outcome(RequestModel):
 
 class OutcomesRequest(RequestModel):
     """Intervals of one model's forecasts with what came true."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "ridership-wavenet",
-                    "version": 1,
-                    "outcomes": [{"level": 80, "lower": 690000.0, "upper": 780000.0, "actual": 741250.0}],
-                }
-            ]
-        }
-    )
 
     model: str = Field(description="what the forecast named in its `model`, or an alias")
     version: int = Field(description="what the forecast named in its `version`")

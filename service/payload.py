@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from service import request_record
 from service.errors import BodyTooLarge, Invalid, NotJSON, Place, UnsupportedEncoding, UnsupportedMedia
-from service.state import context
+from service.state import context_of
 
 
 class JSONRoute(APIRoute):
@@ -25,7 +25,7 @@ class JSONRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             record = request_record.current()
             _check_headers(request)
-            body = await _read(request, context(request).settings.max_body_bytes)
+            body = await _read(request, context_of(request).settings.max_body_bytes)
             record.lap("read")
             document = parse(body)
             if b"\\ud" in body or b"\\uD" in body:  # an escaped surrogate, paired or not

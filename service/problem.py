@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.errors import (
     BodyTooLarge,
@@ -33,6 +34,9 @@ from service.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+CALLER_GONE = 499
+"""As nginx has it: the caller hung up before the request was whole. Nobody reads it; log and metrics show it."""
+
 MAX_PLACES = 20
 """Faults listed of one payload; the rest are counted."""
 
@@ -111,18 +115,29 @@ def _body(status: int, detail: str) -> dict[str, Any]:
     }
 
 
+_RETRY_AFTER = {"Retry-After": {"description": "seconds to wait before trying again", "schema": {"type": "integer"}}}
+
+HEADERS: Mapping[int, dict[str, Any]] = {
+    415: {
+        "Accept": {"description": "the media type that is taken", "schema": {"type": "string"}},
+        "Accept-Encoding": {"description": "the encoding that is taken", "schema": {"type": "string"}},
+    },
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
+"""OpenAPI `headers` of refusals, by status."""
+
+
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a route for the refusals it may give, 500 excepted."""
-    described: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        example = _body(status, "What happened and what to change.")
-        if status == 422:
-            example["errors"] = [{"loc": ["model"], "msg": "Field required"}]
-        described[status] = {
-            "description": example["title"],
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+    """OpenAPI `responses` of a route for the refusals it may give, 500 excepted; `examples` has some of each."""
+    return {
+        status: {
+            "description": MEANINGS[status].title,
+            **({"headers": HEADERS[status]} if status in HEADERS else {}),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-    return described
+        for status in statuses
+    }
 
 
 def _status(refusal: Refusal) -> int:
@@ -175,6 +190,10 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(error.status_code, details.get(error.status_code, str(error.detail)), (), error.headers)
 
 
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=CALLER_GONE)
+
+
 async def _defect(_request: Request, _error: Exception) -> JSONResponse:
     # Starlette raises the error again after this answer, so uvicorn logs the traceback.
     return problem_response(500, "The service failed on this request; the operators' log says where.")
@@ -185,4 +204,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)

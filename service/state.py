@@ -28,6 +28,11 @@ class State(TypedDict):
     context: Context
 
 
-def context(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     """The application's state, typed."""
     return cast(Context, request.state.context)
+
+
+async def context(request: Request) -> Context:
+    """The same as a dependency of a route; not a plain function, which FastAPI would call in a thread."""
+    return context_of(request)

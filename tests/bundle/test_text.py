@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from bundle.text import PAD_ID, TextEncoder, pad
 from training.tokenizer import TokenizerConfig, train_tokenizer
@@ -47,10 +48,47 @@ def test_what_is_no_tokenizer_is_refused() -> None:
 
 
 def test_tokenizer_without_start_token_is_refused() -> None:
-    from tokenizers import Tokenizer, models
-
     with pytest.raises(ValueError, match="start token"):
         TextEncoder(Tokenizer(models.BPE()).to_str(), 8)
+
+
+def with_start_token(model: models.Model, start: int) -> str:
+    """A tokenizer of words around this model, which knows `[START]` by this id."""
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[START] $A", special_tokens=[("[START]", start)])
+    return str(tokenizer.to_str())
+
+
+VOCABULARY = {"[PAD]": 0, "[START]": 1, "[UNK]": 2, "call": 3, "me": 4}
+WITH_UNKNOWN = {
+    "words": models.WordLevel(VOCABULARY, unk_token="[UNK]"),
+    "word pieces": models.WordPiece(VOCABULARY, unk_token="[UNK]"),
+    "byte pairs": models.BPE(VOCABULARY | {"m": 5, "e": 6}, [("m", "e")], unk_token="[UNK]", fuse_unk=True),
+    "unigrams": models.Unigram([(token, -1.0) for token in VOCABULARY], unk_id=2),
+}
+
+
+@pytest.mark.parametrize("name", WITH_UNKNOWN)
+def test_tokens_that_the_vocabulary_lacks_are_counted(name: str) -> None:
+    encoder = TextEncoder(with_start_token(WITH_UNKNOWN[name], 1), 64)
+    assert encoder.unknown_id == 2
+    assert encoder.unknown_token_ratio(encoder.encode("me me привет me").ids) == 0.25
+    assert encoder.unknown_token_ratio(encoder.encode("me me").ids) == 0
+    assert encoder.unknown_token_ratio(encoder.encode("").ids) == 0
+
+
+def test_start_token_is_not_counted_as_unknown() -> None:
+    tokenizer = with_start_token(models.WordLevel({"[UNK]": 1, "me": 2}, unk_token="[UNK]"), 1)
+    encoder = TextEncoder(tokenizer, 64)
+    assert encoder.encode("me you").ids.tolist() == [1, 2, 1]
+    assert encoder.unknown_token_ratio(encoder.encode("me you").ids) == 0.5
+
+
+def test_nothing_is_unknown_where_bytes_are_the_alphabet() -> None:
+    encoder = TextEncoder(TOKENIZER, 64)
+    assert encoder.unknown_id is None
+    assert encoder.unknown_token_ratio(encoder.encode("привет 你好").ids) == 0
 
 
 def test_rows_are_padded_behind() -> None:

@@ -1,6 +1,5 @@
 """Refusals that need a particular moment: a full queue, a passed deadline, a defect of ours; and who computes."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -11,23 +10,9 @@ from service.app import create_app
 from service.batcher import Row
 from service.cpus import available_cpus
 from service.settings import Settings
+from tests.gate import closed_gate
 
 BODY = {"model": "spam", "inputs": "hello"}
-
-
-def closed_gate(client: TestClient) -> threading.Event:
-    """Make the classifier wait for the event."""
-    gate = threading.Event()
-    batcher = client.app_state["context"].catalog.find("spam").batcher
-    compute = batcher.compute
-
-    def wait(arrays: Row) -> Row:
-        gate.wait(10)
-        result: Row = compute(arrays)
-        return result
-
-    batcher.compute = wait
-    return gate
 
 
 def test_passed_deadline_is_a_504(tiny_store: Path) -> None:

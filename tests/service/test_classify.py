@@ -1,5 +1,7 @@
 """`POST /classify`, answered by a tiny classifier trained here."""
 
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from bundle.manifest import ClassifySpec
+from bundle.store import read_bundle, read_reference, version_folder
 from service.classify import ClassifyResponse, decode
+from tests.tiny import TinyTexts
+from training.data.splits import without_near_duplicates
 
 TEXTS = [
     "win a free prize, call now",
@@ -62,6 +67,16 @@ def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> N
     short, long = classify(client, inputs=["free " * 10, "free " * 10_000])["results"]
     assert not short["truncated"]
     assert long["truncated"]
+
+
+def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, tiny_store: Path) -> None:
+    reference = read_reference(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
+    assert reference is not None
+    split = TinyTexts().load()
+    texts = split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts)).texts
+    answered = Counter(result["label"] for result in classify(client, inputs=texts)["results"])
+    assert len(answered) == 2
+    assert {label: answered[label] / len(texts) for label in answered} == reference.labels
 
 
 def test_name_alias_and_version_mean_the_same_model(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""`/openapi.json` says what is true, its examples work, and `/docs` needs no network."""
+"""`/openapi.json` says what is true, and `/docs` needs no network; `test_examples` has its examples."""
 
 import re
 from typing import Any
@@ -6,36 +6,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.classify import ClassifyResponse
-from service.forecast_schema import ForecastResponse
-
 
 @pytest.fixture
 def document(client: TestClient) -> dict[str, Any]:
     found: dict[str, Any] = client.get("/openapi.json").json()
     return found
-
-
-def test_examples_of_requests_work(client: TestClient, document: dict[str, Any]) -> None:
-    count = 0
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if "requestBody" not in operation:
-                continue
-            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            schema = document["components"]["schemas"][reference.rsplit("/", 1)[1]]
-            for example in schema["examples"]:
-                response = client.request(method, path, json=example)
-                assert response.status_code == 200, response.text
-                count += 1
-    assert count == 4
-
-
-def test_examples_of_responses_have_the_documented_form(document: dict[str, Any]) -> None:
-    schemas = document["components"]["schemas"]
-    for model in (ClassifyResponse, ForecastResponse):
-        for example in schemas[model.__name__]["examples"]:
-            model.model_validate(example)
 
 
 def test_every_error_is_declared_as_problem_json(document: dict[str, Any]) -> None:
@@ -48,7 +23,6 @@ def test_every_error_is_declared_as_problem_json(document: dict[str, Any]) -> No
         for status in wanted:
             content = responses[status]["content"]["application/problem+json"]
             assert content["schema"]["$ref"] == "#/components/schemas/Problem"
-            assert content["example"]["status"] == int(status)
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

@@ -4,41 +4,16 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from service.__main__ import healthcheck, main, unknown_variables
 from service.settings import Settings
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    chosen = {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
-    with subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=os.environ | chosen) as server:
-        try:
-            for _ in range(600):
-                if healthcheck(Settings(port=port)) == 0:
-                    break
-                assert server.poll() is None, "the service stopped"
-                time.sleep(0.05)
-            yield server
-        finally:
-            server.kill()
+from tests.serving import ROOT, free_port, serving
 
 
 def test_serves_until_sigterm_and_exits_zero(tiny_store: Path, capfd: pytest.CaptureFixture[str]) -> None:

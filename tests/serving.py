@@ -1,0 +1,38 @@
+"""A service in a process of its own, as `python -m service` starts it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.__main__ import healthcheck
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The service on a port, ready; `settings` are environment variables. What it prints goes where the test's does."""
+    chosen = {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
+    with subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=os.environ | chosen) as server:
+        try:
+            for _ in range(600):
+                if healthcheck(Settings(port=port)) == 0:
+                    break
+                assert server.poll() is None, "the service stopped"
+                time.sleep(0.05)
+            yield server
+        finally:
+            server.kill()
