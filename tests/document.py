@@ -1,14 +1,15 @@
 """A document as a reader follows it: its fenced blocks, one step after another.
 
 A `json` or `text` block shows the answer to the step before it. A comment `<!-- no-run: reason -->` on the line before a
-step says why no test can run it; it goes for the answer, too.
+step says why no test can run it; it goes for the answer, too. Before a `json` or `text` block it says why that isn't an
+answer.
 """
 
 import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,7 @@ class Answer:
     def check(self, given: str) -> None:
         """Raise AssertionError unless `given` is such an answer."""
         if self.language == "json":
-            found, expected = json.loads(given), json.loads(self.content)
-            assert _is_like(found, expected, "$"), given
+            assert _is_like(json.loads(given), json.loads(_with_quoted_ellipses(self.content)), "$"), given
         else:
             pattern = ".*".join(re.escape(part) for part in self.content.strip().split("…"))
             assert re.fullmatch(pattern, given.strip(), re.DOTALL), f"shown:\n{self.content}\ngiven:\n{given}"
@@ -42,11 +42,17 @@ class Answer:
 class Step:
     """One block that does something, with the answer shown for it."""
 
-    place: str
+    document: str
+    line: int
     language: str
     content: str
     no_run: str | None
-    answer: Answer | None
+    answer: Answer | None = None
+
+    @property
+    def place(self) -> str:
+        """As an editor takes it."""
+        return f"{self.document}:{self.line}"
 
 
 def steps(path: Path, name: str) -> list[Step]:
@@ -54,15 +60,14 @@ def steps(path: Path, name: str) -> list[Step]:
     found: list[Step] = []
     for comment, block in _blocks(path.read_text()):
         assert block.map is not None
-        place = f"{name}:{block.map[0] + 1}"
-        if block.info in ANSWERS:
-            if not found or found[-1].answer is not None:
-                raise ValueError(f"{place}: shows an answer, but no step stands before it")
-            last = found.pop()
-            found.append(Step(last.place, last.language, last.content, last.no_run, Answer(block.info, block.content)))
+        reason = NO_RUN.fullmatch(comment.strip())
+        step = Step(name, block.map[0] + 1, block.info, block.content, reason.group(1) if reason else None)
+        if step.language not in ANSWERS or step.no_run:
+            found.append(step)
+        elif found and found[-1].answer is None:
+            found[-1] = replace(found[-1], answer=Answer(step.language, step.content))
         else:
-            reason = NO_RUN.fullmatch(comment.strip())
-            found.append(Step(place, block.info, block.content, reason.group(1) if reason else None, None))
+            raise ValueError(f"{step.place}: shows an answer, but no step stands before it")
     return found
 
 
@@ -73,6 +78,19 @@ def _blocks(text: str) -> Iterator[tuple[str, Token]]:
         if token.type in {"fence", "code_block"}:
             yield comment, token
         comment = token.content if token.type == "html_block" else ""
+
+
+def _with_quoted_ellipses(content: str) -> str:
+    """As JSON: a document writes `[1, …]` and `{"a": 1, …}`."""
+
+    def quoted(found: re.Match[str]) -> str:
+        if not found[0].endswith("…"):
+            return found[0]
+        colon = found[1] or ""
+        ends_object = content[found.end() :].lstrip().startswith("}")
+        return '"…": "…"' if ends_object and not colon else f'{colon}"…"'
+
+    return re.sub(r'"(?:[^"\\]|\\.)*"|(:\s*)?…', quoted, content)
 
 
 def _is_like(given: Any, shown: Any, place: str) -> bool:

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from service.__main__ import healthcheck
 from service.settings import Settings
 from tests.document import Answer, Step, steps
-from tests.service.test_main import free_port
+from tests.serving import ROOT, free_port
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
 SERVES = re.compile(r"(make serve|python -m service)( *[>#].*)?")
 """The end of a block that goes on while later ones run, as in a terminal of its own."""
@@ -52,6 +52,7 @@ class Reader:
         (environment / "installed").unlink(missing_ok=True)
         (environment / "installed").touch()
         self._shell.write_text("")
+        (folder.parent / ".curlrc").write_text("fail-with-body\n")  # a refusal ends the step
 
     def follow(self, step: Step) -> None:
         """Run one step and compare its answer with the one shown."""
@@ -108,7 +109,7 @@ class Reader:
         return given
 
     def _environment(self) -> dict[str, str]:
-        ours = {"SEQSERVE_PORT": str(self._port), "PWD": str(self._folder)}
+        ours = {"SEQSERVE_PORT": str(self._port), "CURL_HOME": str(self._folder.parent)}
         return {name: value for name, value in os.environ.items() if not name.startswith(("SEQSERVE_", "OTEL_"))} | ours
 
     def close(self) -> None:
@@ -120,20 +121,29 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    reader = Reader(tmp_path_factory.mktemp(Path(request.param).stem) / "seqserve")
-    yield reader
-    reader.close()
+def readers() -> Iterator[dict[str, Reader]]:
+    """By document; one of them at a time has a service running."""
+    readers: dict[str, Reader] = {}
+    yield readers
+    for reader in readers.values():
+        reader.close()
 
 
-def every_step() -> Iterator[object]:
-    for document in DOCUMENTS:
-        for step in steps(ROOT / document, document):
-            skip = [pytest.mark.skip(reason=f"{step.place} is not run: {step.no_run}")] if step.no_run else []
-            yield pytest.param(document, step, marks=skip, id=step.place)
+@pytest.fixture
+def reader(step: Step, readers: dict[str, Reader], tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    if step.document not in readers:
+        for other in readers.values():
+            other.close()
+        readers[step.document] = Reader(tmp_path_factory.mktemp(Path(step.document).stem) / "seqserve")
+    return readers[step.document]
 
 
-@pytest.mark.parametrize(("reader", "step"), every_step(), indirect=["reader"])
+def as_parameter(step: Step) -> ParameterSet:
+    skip = [pytest.mark.skip(reason=f"{step.place} is not run: {step.no_run}")] if step.no_run else []
+    return pytest.param(step, marks=skip, id=step.place)
+
+
+@pytest.mark.parametrize("step", [as_parameter(step) for name in DOCUMENTS for step in steps(ROOT / name, name)])
 def test_document_shows_what_happens(reader: Reader, step: Step) -> None:
     reader.follow(step)
 
@@ -153,8 +163,9 @@ def test_links_lead_somewhere(document: str) -> None:
     ("language", "shown", "given"),
     [
         ("json", '{"label": "spam", "score": 0.9434}', '{"score": 0.94340001, "label": "spam"}'),
-        ("json", '{"model": "spam-cnn", "…": "…"}', '{"model": "spam-cnn", "version": 1}'),
-        ("json", '["Monday", "…"]', '["Monday", "Tuesday", "Wednesday"]'),
+        ("json", '{"model": "spam-cnn", …}', '{"model": "spam-cnn", "version": 1}'),
+        ("json", '["Monday", …]', '["Monday", "Tuesday", "Wednesday"]'),
+        ("json", '{"score": …, "at": {"Monday": …}}', '{"score": 0.5, "at": {"Monday": [1, 2]}}'),
         ("json", '{"detail": "no … here"}', '{"detail": "no model here"}'),
         ("text", "my-filter  … bytes", "my-filter  1234 bytes\n"),
     ],
@@ -171,7 +182,7 @@ def test_answer_as_shown_is_accepted(language: str, shown: str, given: str) -> N
         ("json", '{"version": 1}', '{"version": true}'),
         ("json", '{"label": "spam"}', '{"label": "spam", "score": 0.9}'),
         ("json", '["Monday"]', '["Monday", "Tuesday"]'),
-        ("json", '["Monday", "Tuesday", "…"]', '["Monday"]'),
+        ("json", '["Monday", "Tuesday", …]', '["Monday"]'),
         ("text", "my-filter", "my-sales"),
     ],
 )
