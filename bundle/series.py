@@ -12,8 +12,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeAliasType
 
-Freq = Literal["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"]
+Freq = TypeAliasType("Freq", Literal["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"])
+"""By its name, so that OpenAPI has one schema of it, and a generated client one type."""
 
 FREQUENCIES: Mapping[str, str] = MappingProxyType(
     {

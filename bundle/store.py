@@ -203,7 +203,7 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
     is an alias.
     """
     store.mkdir(parents=True, exist_ok=True)
-    with _locked(store):
+    with locked(store):
         if name in read_aliases(store):
             raise BundleError(f"{name} is an alias and can't be the name of a bundle")
         version = max(list_versions(store).get(name, []), default=0) + 1
@@ -228,23 +228,47 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
 
 
 def set_alias(store: Path, alias: str, name: str, version: int | None = None) -> None:
-    """Point `alias` at a bundle; `version` pins it. Raises `BundleError` if there is no such bundle or version."""
-    with _locked(store):
+    """Point `alias` at a bundle; `version` pins it. Raises `BundleError` if there is no such bundle or version.
+
+    What it meant before isn't remembered, and the files aren't looked at; `promotion` does both.
+    """
+    with locked(store):
+        check_alias(store, alias)
         versions = list_versions(store)
-        if alias in versions:
-            raise BundleError(f"{alias} is the name of a bundle and can't be an alias")
         if name not in versions or (version is not None and version not in versions[name]):
             raise BundleError(f"{name}{'' if version is None else f' version {version}'} is not in the store")
-        aliases = {**read_aliases(store), alias: Alias(name=name, version=version)}
-        document = _ALIASES.dump_json(_ALIASES.validate_python(aliases), indent=2) + b"\n"
-        unfinished = store / (_UNFINISHED + ALIASES_FILE)
-        _write_file(unfinished, document)
-        unfinished.rename(store / ALIASES_FILE)
-        _flush_folder(store)
+        write_alias(store, alias, Alias(name=name, version=version))
+
+
+def check_alias(store: Path, alias: str) -> None:
+    """Raises `BundleError` if a name can't be an alias."""
+    try:
+        TypeAdapter(Name).validate_python(alias)
+    except ValidationError as error:
+        raise BundleError(
+            f"{alias} can't be an alias: a name is 1 to 63 of a-z, 0-9 and single inner hyphens"
+        ) from error
+    if alias in list_versions(store):
+        raise BundleError(f"{alias} is the name of a bundle and can't be an alias")
+
+
+def write_alias(store: Path, alias: str, target: Alias) -> None:
+    """Write one alias, within `locked`."""
+    document = _ALIASES.dump_json({**read_aliases(store), alias: target}, indent=2) + b"\n"
+    write_document(store / ALIASES_FILE, document)
+
+
+def write_document(path: Path, content: bytes) -> None:
+    """Replace a file of the store's root in one step, within `locked`."""
+    unfinished = path.with_name(_UNFINISHED + path.name)
+    _write_file(unfinished, content)
+    unfinished.chmod(0o644)  # whatever the umask: the service's own user reads it
+    unfinished.rename(path)
+    _flush_folder(path.parent)
 
 
 @contextlib.contextmanager
-def _locked(store: Path) -> Iterator[None]:
+def locked(store: Path) -> Iterator[None]:
     """One writer at a time; what an earlier, killed one left unfinished is cleared away."""
     with open(store / _LOCK_FILE, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""`python -m service` serves; `python -m service healthcheck` asks a running service whether it is ready."""
+"""`python -m service` serves, or does what its command says: see `--help`."""
 
 import argparse
 import http.client
@@ -13,7 +13,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from service import logs, tracing
+from service import logs, store_command, tracing
 from service.settings import Settings
 from service.workers_folder import workers_folder
 
@@ -71,11 +71,26 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     )
 
 
+def command_line() -> argparse.ArgumentParser:
+    """The commands and what they take."""
+    parser = argparse.ArgumentParser(
+        prog="python -m service",
+        description="Serve, which is what it does without a command; look at the store, or change what an alias means.",
+        epilog="Settings are environment variables, SEQSERVE_STORE among them; the README lists them.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, explained in {
+        "serve": "serve until SIGTERM or SIGINT",
+        "healthcheck": "exit with 0 if the service running here is ready, else with 1",
+    }.items():
+        commands.add_parser(name, help=explained, description=explained)
+    store_command.add_to(commands)
+    return parser
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Read settings and run the command."""
-    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["serve", "healthcheck"], default="serve")
-    command = parser.parse_args(arguments).command
+    asked = command_line().parse_args(arguments)
     if unknown := unknown_variables(os.environ):
         print(f"{', '.join(unknown)}: no such setting; the README lists them", file=sys.stderr)
         return 2
@@ -88,8 +103,10 @@ def main(arguments: list[str] | None = None) -> int:
         for fault in error.errors():
             print(f"SEQSERVE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}", file=sys.stderr)
         return 2
-    if command == "healthcheck":
+    if asked.command == "healthcheck":
         return healthcheck(settings)
+    if asked.command in store_command.COMMANDS:
+        return store_command.run(settings.store, asked)
     if missing := tracing.missing():
         print(missing, file=sys.stderr)
         return 2

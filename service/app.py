@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from service import classify, exposition, forecast, health, models, openapi, outcomes, problem, tracing
@@ -14,6 +15,7 @@ from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.metrics import Metrics
 from service.observer import Observer
+from service.problem import MEANINGS
 from service.settings import Settings
 from service.state import Context, State
 
@@ -63,6 +65,10 @@ def create_app(settings: Settings) -> FastAPI:
     problem.install(app)
     for part in (classify, forecast, outcomes, models, health, exposition):
         app.include_router(part.router)
+        for route in part.router.routes:
+            if isinstance(route, APIRoute):
+                kinds = (meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500})
+                metrics.refusable(route.path, kinds)
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

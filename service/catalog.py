@@ -183,6 +183,8 @@ class Catalog:
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
             logger.error("the store %s: %s", self._settings.store, after.fault)
+        for alias in after.aliases:
+            self._metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
         for alias in after.aliases.keys() & self.snapshot.aliases.keys():
             was, now = self.snapshot.key_of(alias), after.key_of(alias)
             if was is not None and was != now:

@@ -126,7 +126,7 @@ _CLASSIFY = Worked(
             {"model": "spam", "inputs": ["WINNER!! claim your prize at http://x.y", "running late, see you at 8"]},
             {
                 "model": "spam-cnn",
-                "version": 1,
+                "version": 2,
                 "results": [
                     {
                         "label": "spam",
@@ -148,7 +148,7 @@ _CLASSIFY = Worked(
             {"model": "sentiment", "inputs": "What a lovely morning!", "top_k": 1},
             {
                 "model": "sentiment-rnn",
-                "version": 1,
+                "version": 2,
                 "results": [
                     {"label": "positive", "score": 0.934607, "scores": {"positive": 0.934607}, "truncated": False}
                 ],
@@ -156,10 +156,10 @@ _CLASSIFY = Worked(
         ),
         Example(
             "A certain version of a certain bundle",
-            {"model": "spam-rnn", "version": 1, "inputs": ["running late, see you at 8"]},
+            {"model": "spam-rnn", "version": 2, "inputs": ["running late, see you at 8"]},
             {
                 "model": "spam-rnn",
-                "version": 1,
+                "version": 2,
                 "results": [
                     {"label": "ham", "score": 0.9999, "scores": {"ham": 0.9999, "spam": 0.0001}, "truncated": False}
                 ],
@@ -446,7 +446,7 @@ _OUTCOMES = Worked(
         ),
         _invalid(
             "A model that labels texts",
-            'POST /outcomes\n{"model": "spam", "version": 1, '
+            'POST /outcomes\n{"model": "spam", "version": 2, '
             '"outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1}]}',
             "model",
             msg="This model labels texts; outcomes are told of forecasts",
@@ -458,13 +458,13 @@ _OUTCOMES = Worked(
 
 _CARD: Mapping[str, Any] = {
     "name": "spam-cnn",
-    "version": 1,
-    "versions": [1],
+    "version": 2,
+    "versions": [2],
     "aliases": ["spam"],
     "manifest": {
         "format": 1,
         "name": "spam-cnn",
-        "version": 1,
+        "version": 2,
         "spec": {
             "task": "classify",
             "labels": ["ham", "spam"],
@@ -507,7 +507,7 @@ _CARD: Mapping[str, Any] = {
     "metrics": {"rows": 553, "mcc": 0.991, "precision": 1.0, "recall": 0.984},
     "baselines": {"majority": {"mcc": 0.0}, "tfidf_logistic_regression": {"mcc": 0.945}},
     "report": {"evaluated_on": "validation part less 4 near-duplicates of training texts: 553 rows"},
-    "files": ["/models/spam-cnn/versions/1/files/confusion.svg", "/models/spam-cnn/versions/1/files/report.md"],
+    "files": ["/models/spam-cnn/versions/2/files/confusion.svg", "/models/spam-cnn/versions/1/files/report.md"],
 }
 
 _LIST_MODELS = Worked(
@@ -529,15 +529,15 @@ _LIST_MODELS = Worked(
                         "name": "spam-cnn",
                         "task": "classify",
                         "architecture": "cnn",
-                        "version": 1,
-                        "versions": [1],
+                        "version": 2,
+                        "versions": [2],
                         "aliases": ["spam"],
                         "frequencies": [],
                     },
                 ],
                 "aliases": {
                     "ridership": {"name": "ridership-wavenet", "pinned": None, "version": 1},
-                    "spam": {"name": "spam-cnn", "pinned": None, "version": 1},
+                    "spam": {"name": "spam-cnn", "pinned": None, "version": 2},
                 },
                 "refused": [],
             },
@@ -554,7 +554,7 @@ _SHOW_MODEL = Worked(
 )
 
 _SHOW_VERSION = Worked(
-    [Example("The first version (a part)", {"name": "spam", "version": "1"}, _CARD)],
+    [Example("A version (a part)", {"name": "spam", "version": "2"}, _CARD)],
     [
         _not_found("An unknown model", _NO_SUCH_MODEL, "GET /models/spma/versions/1"),
         _not_found("A version that isn't served", _NO_SUCH_VERSION, "GET /models/spam/versions/99"),
@@ -564,14 +564,14 @@ _SHOW_VERSION = Worked(
 )
 
 _SHOW_FILE = Worked(
-    [Example("The report (its beginning)", {"name": "spam", "version": "1", "file": "report.md"}, "# spam-cnn\n\n…")],
+    [Example("The report (its beginning)", {"name": "spam", "version": "2", "file": "report.md"}, "# spam-cnn\n\n…")],
     [
         _not_found("An unknown model", _NO_SUCH_MODEL, "GET /models/spma/versions/1/files/report.md"),
         _not_found("A version that isn't served", _NO_SUCH_VERSION, "GET /models/spam/versions/99/files/report.md"),
         _not_found(
             "A file that isn't shown",
             "The version has no such file to show; its card lists what there is.",
-            "GET /models/spam/versions/1/files/model.onnx",
+            "GET /models/spam/versions/2/files/model.onnx",
         ),
         _NOT_READY,
     ],

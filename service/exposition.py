@@ -33,7 +33,12 @@ async def show_metrics(request: Request, context: Annotated[Context, Depends(con
     """Counters, histograms and gauges of every worker together; docs/operations.md says what each means."""
     measure(context.metrics, context.catalog.snapshot)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    exposition = Exposition(context.metrics, context.catalog.snapshot, ready=not context.catalog.unready())
+    exposition = Exposition(
+        context.metrics,
+        context.catalog.snapshot,
+        ready=not context.catalog.unready(),
+        deadline_seconds=context.settings.deadline_seconds,
+    )
     return Response(await asyncio.to_thread(encode, exposition), headers={"Content-Type": media_type})
 
 
@@ -54,10 +59,11 @@ async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
 class Exposition:
     """What one scrape shows; a collector as prometheus_client knows them."""
 
-    def __init__(self, metrics: Metrics, snapshot: Snapshot, *, ready: bool) -> None:
+    def __init__(self, metrics: Metrics, snapshot: Snapshot, *, ready: bool, deadline_seconds: float) -> None:
         self._metrics = metrics
         self._snapshot = snapshot
         self._ready = ready
+        self._deadline_seconds = deadline_seconds
 
     def collect(self) -> Iterator[Metric]:
         """The instruments, then what is computed from them and from the state of the store."""
@@ -65,8 +71,13 @@ class Exposition:
         yield from measured
         by_name = {metric.name: metric for metric in measured}
         yield _drift(by_name.get("seqserve_recent_rows"), self._snapshot)
-        yield _interval_coverage(by_name.get("seqserve_outcomes"))
+        yield from _interval_coverage(by_name.get("seqserve_outcomes"))
         yield from _state(self._snapshot, ready=self._ready)
+        yield GaugeMetricFamily(
+            "seqserve_deadline_seconds",
+            "Time after which a request is refused with 504",
+            value=self._deadline_seconds,
+        )
 
 
 def _of_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
@@ -106,10 +117,15 @@ def _drift(recent_rows: Metric | None, snapshot: Snapshot) -> Metric:
     return drift
 
 
-def _interval_coverage(outcomes: Metric | None) -> Metric:
+def _interval_coverage(outcomes: Metric | None) -> Iterator[Metric]:
     coverage = GaugeMetricFamily(
         "seqserve_interval_coverage",
         "Share of the intervals of one level in percent that held what came true, since the start",
+        labels=(*MODEL, "level"),
+    )
+    nominal = GaugeMetricFamily(
+        "seqserve_interval_nominal_coverage",
+        "What seqserve_interval_coverage should be: the level itself, as a share",
         labels=(*MODEL, "level"),
     )
     counts: dict[tuple[str, ...], dict[str, float]] = defaultdict(lambda: {"true": 0.0, "false": 0.0})
@@ -117,8 +133,11 @@ def _interval_coverage(outcomes: Metric | None) -> Metric:
         key = tuple(sample.labels[name] for name in (*MODEL, "level"))
         counts[key][sample.labels["inside"]] += sample.value
     for key, inside in sorted(counts.items()):
-        coverage.add_metric(key, inside["true"] / (inside["true"] + inside["false"]))
-    return coverage
+        nominal.add_metric(key, float(key[-1]) / 100)
+        if num_outcomes := inside["true"] + inside["false"]:
+            coverage.add_metric(key, inside["true"] / num_outcomes)
+    yield coverage
+    yield nominal
 
 
 def _state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
@@ -142,4 +161,13 @@ def _state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
     for name, version in sorted(snapshot.refused):
         refused.add_metric((name, str(version)), 1)
     yield refused
+    unknown = GaugeMetricFamily(
+        "seqserve_reference_unknown_token_ratio",
+        "Mean of seqserve_unknown_token_ratio over the texts of the bundle's reference",
+        labels=MODEL,
+    )
+    for (name, version), served in sorted(snapshot.versions.items()):
+        if served.reference is not None:
+            unknown.add_metric((name, str(version)), served.reference.unknown_token_ratio)
+    yield unknown
     yield GaugeMetricFamily("seqserve_ready", "1 when every required model answers, else 0", value=float(ready))

@@ -6,7 +6,7 @@ is asked adds them up.
 """
 
 from collections import Counter as Counts
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
 ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
+
+USUAL_LEVELS = (80, 95)
+"""Levels in percent that `POST /forecast` gives unless asked for others."""
 
 MODEL = ("model", "version")
 
@@ -137,6 +140,11 @@ class Metrics:
         if refusal is not None:
             self.refusals.labels(route, refusal).inc()
 
+    def refusable(self, route: str, kinds: Iterable[str]) -> None:
+        """Show zeros for what a route may refuse: a rate can't be told of a count that begins at 1."""
+        for kind in kinds:
+            self.refusals.labels(route, kind)
+
     def measure_memory(self) -> None:
         """Note what this process holds; a platform that doesn't tell leaves it at 0."""
         for metric in self._process.collect():
@@ -164,6 +172,9 @@ class ModelMetrics:
             self._score = metrics.score.labels(*own)
             self._unknown_token_ratio = metrics.unknown_token_ratio.labels(*own)
             self._labels = {label: metrics.labels.labels(*own, label) for label in manifest.spec.labels}
+        else:
+            for level in USUAL_LEVELS:  # zeros, so that the first outcomes told are an increase
+                self.came_true(level, num_inside=0, num_outcomes=0)
 
     def computed(self, num_rows: int, padding_ratio: float, seconds: float) -> None:
         """The engine has computed one batch."""

@@ -154,7 +154,7 @@ def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
 def _frequencies(spec: ClassifySpec | ForecastSpec) -> list[Freq]:
     if isinstance(spec, ClassifySpec):
         return []
-    return list(get_args(Freq)) if spec.freq is None else [spec.freq]
+    return list(get_args(Freq.__value__)) if spec.freq is None else [spec.freq]
 
 
 def _card(snapshot: Snapshot, served: Served) -> ModelCard:

@@ -9,15 +9,19 @@ from starlette.testclient import TestClient
 
 from bundle.golden import Arrays, Golden, Run, replay
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
-from bundle.store import Bundle, list_versions, read_aliases, read_bundle, version_folder
+from bundle.reference import NUM_BINS, population_stability_index
+from bundle.store import Bundle, list_versions, read_aliases, read_bundle, read_reference, version_folder
 from bundle.text import PAD_ID, TextEncoder, pad
 from service.app import create_app
 from service.settings import Settings
 from training.__main__ import main
 from training.data.loaders import COVARIATE_SERIES, SERIES_SETS
+from training.data.splits import without_near_duplicates
 from training.export import EXPORT_TOLERANCE, session
 from training.recipes import RECIPES
+from training.reference import measure
 from training.tasks import Period, Samples
+from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.samples import HistorySamples, SeriesSamples
 from training.tasks.table import TASKS
 
@@ -79,6 +83,37 @@ def test_every_forecaster_beats_the_seasonal_naive_forecast(bundle: Bundle) -> N
 
 def test_code_that_trained_it_was_committed(bundle: Bundle) -> None:
     assert len(bundle.manifest.source_commit) == 40
+
+
+def test_every_classifier_has_a_reference_that_has_not_drifted_from_itself(bundle: Bundle) -> None:
+    reference = read_reference(bundle)
+    assert (reference is not None) == isinstance(bundle.manifest.spec, ClassifySpec)
+    if reference is None:
+        return
+    assert reference.num_rows == bundle.manifest.metrics["model"]["rows"] >= 500
+    parts = [reference.scores.shares, reference.lengths.shares, list(reference.labels.values())]
+    for shares in parts:
+        counts = np.array(shares) * reference.num_rows
+        np.testing.assert_allclose(counts, counts.round(), atol=1e-9)
+        index = population_stability_index(shares, reference.num_rows, counts.round())
+        assert index == pytest.approx(0, abs=1e-12)
+    assert [len(shares) for shares in parts[:2]] == [NUM_BINS, NUM_BINS]
+
+
+@pytest.mark.real_data
+def test_reference_is_found_again_on_the_reported_texts(bundle: Bundle, run: Run, real_data: Path) -> None:
+    spec, reference = bundle.manifest.spec, read_reference(bundle)
+    if not isinstance(spec, ClassifySpec) or reference is None:
+        return
+    recipe = RECIPES[bundle.manifest.name]()
+    assert isinstance(recipe, ClassifyRecipe)
+    split = recipe.source().load()
+    texts = split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts)).texts
+    again = measure(spec, bundle.files[TOKENIZER_FILE].decode(), texts, run, reference.measured_on)
+    assert again.labels == reference.labels
+    assert again.lengths == reference.lengths
+    assert again.scores.shares == reference.scores.shares
+    assert again.scores.edges == pytest.approx(reference.scores.edges, rel=1e-3)  # another CPU rounds otherwise
 
 
 def assert_same(expected: np.ndarray, actual: np.ndarray) -> None:

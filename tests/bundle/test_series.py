@@ -68,7 +68,7 @@ def test_codes_of_frequencies_are_those_published_bundles_read(freq: Freq | None
 
 
 def test_every_frequency_is_named_alike() -> None:
-    assert list(FREQUENCIES) == list(get_args(Freq)) == list(SEASONS)
+    assert list(FREQUENCIES) == list(get_args(Freq.__value__)) == list(SEASONS)
 
 
 @given(st.sampled_from(sorted(FREQUENCIES)), st.integers(0, 500), st.integers(1, 50))

@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,9 @@ from service.observer import REQUEST_ID
 from service.outcomes import OutcomesResponse
 from service.settings import Settings
 from tests.gate import closed_gate
+from tests.operations import OPERATIONS, Operation, examples
 
 STORE = Path(__file__).resolve().parents[2] / "models_store"
-DOCUMENT = create_app(Settings()).openapi()
 RESPONSES: dict[str, type[BaseModel]] = {
     response.__name__: response
     for response in (ClassifyResponse, ForecastResponse, OutcomesResponse, ModelList, ModelCard, Live, Ready)
@@ -35,52 +34,9 @@ UNDECLARED_HEADERS = {"content-length", "content-type", "connection"}
 """OpenAPI describes the first two elsewhere; the third is the connection's."""
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One operation of the document."""
-
-    method: str
-    path: str
-    spec: dict[str, Any]
-
-    def responses(self, *, good: bool) -> dict[str, dict[str, Any]]:
-        return {status: response for status, response in self.spec["responses"].items() if (status < "300") == good}
-
-    def requests(self) -> dict[str, tuple[str, Any]]:
-        """Path and JSON body (None: there is none) of each example, by its name."""
-        if "requestBody" in self.spec:
-            sent = self.spec["requestBody"]["content"]["application/json"]["examples"]
-            return {name: (self.path, example["value"]) for name, example in sent.items()}
-        parameters = {one["name"]: one["examples"] for one in self.spec.get("parameters", [])}
-        names = next(iter(parameters.values()), answers(self))
-        return {
-            name: (self.path.format(**{key: shown[name]["value"] for key, shown in parameters.items()}), None)
-            for name in names
-        }
-
-
-OPERATIONS = {
-    spec["operationId"]: Operation(method, path, spec)
-    for path, operations in DOCUMENT["paths"].items()
-    for method, spec in operations.items()
-}
-
-
-def examples(response: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Examples of a response, of whatever media type."""
-    found: dict[str, dict[str, Any]] = {}
-    for content in response["content"].values():
-        found |= content.get("examples", {})
-    return found
-
-
-def answers(operation: Operation) -> dict[str, dict[str, Any]]:
-    return examples(operation.spec["responses"]["200"])
-
-
 def send(client: TestClient, operation: Operation, name: str) -> Response:
-    path, body = operation.requests()[name]
-    return client.request(operation.method, path, json=body)
+    path = operation.path.format(**operation.parameters()[name])
+    return client.request(operation.method, path, json=operation.bodies().get(name))
 
 
 def assert_headers_are_declared(response: Response, declared: dict[str, Any]) -> None:
@@ -105,16 +61,16 @@ def test_examples_are_of_routes_that_are_there() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_route_has_an_example_of_its_answer(operation: Operation) -> None:
-    assert answers(operation)
-    assert answers(operation).keys() <= operation.requests().keys()
+    assert operation.answers()
+    assert operation.answers().keys() <= operation.parameters().keys()
     for parameter in operation.spec.get("parameters", []):
-        assert parameter["examples"].keys() == operation.requests().keys()
+        assert parameter["examples"].keys() == operation.parameters().keys()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_error_of_a_route_has_an_example(operation: Operation) -> None:
     for status, response in operation.responses(good=False).items():
-        assert examples(response), f"{operation.spec['operationId']} shows no example of {status}"
+        assert examples(response), f"{operation.id} shows no example of {status}"
         for example in examples(response).values():
             assert example["summary"]
             assert example["description"]
@@ -122,7 +78,7 @@ def test_every_error_of_a_route_has_an_example(operation: Operation) -> None:
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
-ANSWERED = [(name, shown) for name, operation in OPERATIONS.items() for shown in operation.requests()]
+ANSWERED = [(name, shown) for name, operation in OPERATIONS.items() for shown in operation.parameters()]
 
 OF_EACH_FITTING = {"seed", "parameters", "created", "source_commit", "libraries", "files"}
 """Parts of a card that change whenever the model is fitted anew: their form is compared, not their value."""
@@ -137,7 +93,7 @@ def test_example_is_answered_as_shown(shipped: TestClient, operation_id: str, na
     assert response.headers["content-type"].startswith(media_type)
     assert_headers_are_declared(response, operation.spec["responses"]["200"])
     answer = response.json() if media_type == "application/json" else response.text
-    shown = [answers(operation)[name]["value"]] if name in answers(operation) else []
+    shown = [operation.answers()[name]["value"]] if name in operation.answers() else []
     if "$ref" in content["schema"]:
         for value in (answer, *shown):
             RESPONSES[content["schema"]["$ref"].rpartition("/")[2]].model_validate(value)
@@ -188,12 +144,11 @@ def running(**settings: Any) -> Iterator[TestClient]:
 
 
 def first(client: TestClient, operation: Operation) -> Response:
-    return send(client, operation, next(iter(operation.requests())))
+    return send(client, operation, next(iter(operation.parameters())))
 
 
 def model_of(operation: Operation) -> str:
-    _, body = next(iter(operation.requests().values()))
-    return str(body["model"])
+    return str(next(iter(operation.bodies().values()))["model"])
 
 
 def crowded(operation: Operation, _folder: Path) -> Response:
@@ -266,7 +221,6 @@ def test_mistake_gets_just_the_error_shown(
 
 def test_null_is_kept_in_examples() -> None:
     """FastAPI drops it from examples that it is given."""
-    sent = DOCUMENT["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["examples"]
-    several = sent["Several series, one with a gap, one without dates"]["value"]["series"]
+    several = OPERATIONS["forecast"].bodies()["Several series, one with a gap, one without dates"]["series"]
     assert None in several[0]["values"]
     assert several[1]["freq"] is None

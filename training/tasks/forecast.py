@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader
 
 from bundle.golden import Run
 from bundle.manifest import ForecastSpec, Manifest
-from bundle.series import interval_levels, quantiles_at
 from training import plots
 from training.data.covariate_series import CovariateSeries
 from training.data.loaders import COVARIATE_SERIES
@@ -30,9 +29,10 @@ from training.fit import seed_everything
 from training.models.forecaster import WEEK, Forecaster, LastStep
 from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters, widening
 from training.tasks.forecast_baselines import baseline_figures
-from training.tasks.forecast_figures import REPORTED_LEVELS, describe, point_figures, seasonal_naive
+from training.tasks.forecast_figures import describe, point_figures, seasonal_naive
 from training.tasks.forecast_recipe import ForecastRecipe
 from training.tasks.origins import OriginRows, Origins, predict
+from training.tasks.quantile_forecasts import drawn_intervals, run_in_batches
 from training.tasks.samples import SeriesSamples
 from training.tasks.stretches import StretchLoss, references, training_batches
 
@@ -161,10 +161,7 @@ def evaluate(
         start = max(start, series.start + dt.timedelta(days=WEEK))
     end = period.end or last
     origins = Origins.of(series, spec, start, end)
-    chunks = np.array_split(np.arange(len(origins)), -(-len(origins) // 64))
-    quantiles = np.concatenate(
-        [run({name: array[rows] for name, array in origins.inputs.items()})["quantiles"] for rows in chunks]
-    )
+    quantiles = run_in_batches(run, origins.inputs)
     return {
         "first_target": start.isoformat(),
         "last_target": end.isoformat(),
@@ -179,17 +176,13 @@ def _fan(
     origins: Origins, quantiles: NDArray[np.floating], levels: tuple[float, ...], recipe: ForecastRecipe
 ) -> plots.Fan:
     """The first reported fortnight."""
-    intervals = {}
-    for level in reversed(REPORTED_LEVELS):
-        lower, upper = quantiles_at(quantiles[0], levels, interval_levels(level)).T
-        intervals[str(level)] = (lower.tolist(), upper.tolist())
     return plots.Fan(
         title=f"{recipe.target} a day, the two weeks from {recipe.reporting_start}",
         unit="days",
         history=plots.known(origins.inputs["history"][0, -8 * WEEK :]),
         actual=plots.known(origins.actual[0]),
         median=quantiles[0, :, len(levels) // 2].tolist(),
-        intervals=intervals,
+        intervals=drawn_intervals(quantiles[0], levels),
         naive=plots.known(seasonal_naive(origins)[0]),
     )
 

@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.series import interval_levels, quantiles_at
 from training import metrics
 from training.models.forecaster import WEEK
 from training.tasks.origins import Origins
-
-REPORTED_LEVELS = (80, 95)
+from training.tasks.quantile_forecasts import REPORTED_LEVELS, interval
 
 
 def describe(
@@ -25,7 +23,7 @@ def describe(
     if complete.any():
         figures["pinball"] = metrics.pinball(actual[complete], quantiles[complete], levels)
     for level in REPORTED_LEVELS:
-        lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
+        lower, upper = interval(quantiles, levels, level)
         if complete.any():
             figures[f"coverage_{level}"] = metrics.coverage(actual[complete], lower[complete], upper[complete])
         figures[f"coverage_{level}_next_day"] = metrics.coverage(actual[:, 0], lower[:, 0], upper[:, 0])

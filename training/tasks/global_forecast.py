@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from bundle.golden import Run
 from bundle.manifest import ForecastSpec, Manifest
-from bundle.series import freq_code, interval_levels, quantiles_at
+from bundle.series import freq_code
 from training import metrics, plots
 from training.data.own_series import OwnSeries
 from training.data.series_file import load_series_file
@@ -28,10 +28,10 @@ from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, OneFreq
 from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
-from training.tasks.forecast_figures import REPORTED_LEVELS
 from training.tasks.global_forecast_figures import MEAN, baseline_figures, mase_figures, seasonal_naive
 from training.tasks.global_forecast_recipe import GlobalForecastRecipe
 from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
+from training.tasks.quantile_forecasts import REPORTED_LEVELS, drawn_intervals, interval, run_in_batches
 from training.tasks.samples import HistorySamples
 from training.tasks.widening import from_neighbour
 
@@ -152,11 +152,8 @@ def evaluate(
         sets = [_with_history(whole, recipe) for whole in load_series_file(path)]
 
     def forecast(rows: Rows) -> NDArray[np.float64]:
-        num_chunks = -(-len(rows.history) // 64)
         inputs = {"history": rows.history} | ({"freq": rows.freq} if spec.freq is None else {})
-        chunks = zip(*(np.array_split(array, num_chunks) for array in inputs.values()), strict=True)
-        quantiles = [run(dict(zip(inputs, chunk, strict=True)))["quantiles"] for chunk in chunks]
-        return np.concatenate(quantiles)[:, : rows.target.shape[1]].astype(np.float64)
+        return run_in_batches(run, inputs)[:, : rows.target.shape[1]].astype(np.float64)
 
     return measure(sets, spec, forecast)
 
@@ -190,7 +187,7 @@ def measure(
         medians.append((whole, quantiles[..., len(levels) // 2]))
         known = np.isfinite(rows.target)
         for level in REPORTED_LEVELS:
-            lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
+            lower, upper = interval(quantiles, levels, level)
             inside[level].append(metrics.coverage(rows.target[known], lower[known], upper[known]))
     figures: dict[str, dict[str, Any]] = {
         "model": mase_figures(medians, len(sets)),
@@ -240,17 +237,13 @@ def _fan(network: GlobalForecaster, sets: Sequence[SeriesSet], recipe: GlobalFor
     rows = held_out(whole, recipe.context_length)
     [quantiles] = predict(network, rows)
     levels = recipe.network.quantile_levels
-    intervals = {}
-    for level in reversed(REPORTED_LEVELS):
-        lower, upper = quantiles_at(quantiles, levels, interval_levels(level)).T
-        intervals[str(level)] = (lower.tolist(), upper.tolist())
     return plots.Fan(
         title=f"{whole.name}, series {whole.series[0].id}, the last {whole.horizon} steps",
         unit="steps",
         history=plots.known(rows.history[0, -4 * whole.horizon :]),
         actual=plots.known(rows.target[0]),
         median=quantiles[:, len(levels) // 2].tolist(),
-        intervals=intervals,
+        intervals=drawn_intervals(quantiles, levels),
         naive=plots.known(seasonal_naive(whole, whole.season)[0]),
     )
 

@@ -1,0 +1,100 @@
+"""`python -m service list|promote|rollback`: what is in the store, and what its aliases mean.
+
+Running services follow within two seconds; nothing here talks to them.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from bundle.promotion import Change, promote, rollback, whole_versions
+from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
+
+COMMANDS = ("list", "promote", "rollback")
+
+_LIST = """Show what each alias means and which versions the store holds. A version is `whole` when its files are those
+that were published; else the reason is shown. Whether a version also reproduces its golden samples only a service finds
+out: it refuses one that doesn't, and answers with the newest of the others; GET /models shows that."""
+
+_PROMOTE = """Let an alias mean a bundle, and remember what it meant before. Without VERSION it means the newest one,
+now and whenever one is published; with VERSION it is pinned to that one. An alias that isn't there is made. Refused if
+the version isn't in the store or its files are not those that were published."""
+
+_ROLLBACK = """Let an alias mean what answered before. One that means the newest version, of which one was published
+since its promotion, is pinned to the version before the newest. Any other gets the meaning it had before its last
+promotion; if that was the newest version and newer ones were published since, it is pinned to the one of then. Each
+further rollback goes one step further back, until nothing is known any more. To go forward again, promote."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the commands."""
+    commands.add_parser("list", help="show the store's aliases and versions", description=_LIST)
+    promoted = commands.add_parser("promote", help="let an alias mean a bundle", description=_PROMOTE)
+    promoted.add_argument("alias", metavar="ALIAS")
+    promoted.add_argument("name", metavar="NAME", help="name of a bundle")
+    promoted.add_argument("version", metavar="VERSION", type=int, nargs="?", help="pin it; default: always the newest")
+    rolled_back = commands.add_parser("rollback", help="let an alias mean what answered before", description=_ROLLBACK)
+    rolled_back.add_argument("alias", metavar="ALIAS")
+
+
+def run(store: Path, asked: argparse.Namespace) -> int:
+    """Run one of `COMMANDS`; exit status 1 with the reason on standard error where it is refused."""
+    try:
+        match asked.command:
+            case "promote":
+                print(_told(store, asked.alias, promote(store, asked.alias, asked.name, asked.version)))
+            case "rollback":
+                print(_told(store, asked.alias, rollback(store, asked.alias)))
+            case _:
+                print(_listed(store))
+    except BundleError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        todo = "read" if asked.command == "list" else "written to"
+        print(f"the store {store} can't be {todo}: {error.strerror}; SEQSERVE_STORE names it", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _told(store: Path, alias: str, change: Change) -> str:
+    before = "was not there" if change.before is None else f"meant {_meaning(store, change.before)}"
+    return f"{alias} {before}\n{alias} means {_meaning(store, change.after)}"
+
+
+def _meaning(store: Path, target: Alias) -> str:
+    if target.version is not None:
+        return f"{target.name} version {target.version}, pinned"
+    newest = max(whole_versions(store, target.name), default=None)
+    return f"the newest version of {target.name}, " + ("of which none is whole" if newest is None else f"now {newest}")
+
+
+def _listed(store: Path) -> str:
+    """Two tables: what each alias means, and every version with its state."""
+    aliases = [("ALIAS", "MEANS")]
+    answering: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for alias, target in sorted(read_aliases(store).items()):
+        aliases.append((alias, _meaning(store, target)))
+        version = target.version or max(whole_versions(store, target.name), default=0)
+        answering[target.name, version].append(alias)
+    versions = [("BUNDLE", "VERSION", "CREATED", "ALIASES", "STATE")]
+    for name, numbers in list_versions(store).items():
+        for number in numbers:
+            created, state = _state(version_folder(store, name, number))
+            versions.append((name, str(number), created, ", ".join(answering[name, number]) or "-", state))
+    return f"{_table(aliases)}\n\n{_table(versions)}"
+
+
+def _state(folder: Path) -> tuple[str, str]:
+    """When a version was made, and whether it is whole."""
+    try:
+        return read_bundle(folder).manifest.created, "whole"
+    except BundleError as error:
+        return "-", str(error)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

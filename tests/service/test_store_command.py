@@ -1,0 +1,120 @@
+"""`python -m service list|promote|rollback`: what it prints and refuses, and that running services follow."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from bundle.store import read_aliases, set_alias, version_folder
+from service.__main__ import main
+from service.app import create_app
+from service.settings import Settings
+from tests.any_frequency import publish_any_frequency
+from tests.blank import publish_blank
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two versions of `blank`, one of which isn't whole, and an alias; `SEQSERVE_STORE` names it."""
+    monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
+    publish_blank(tmp_path)
+    publish_blank(tmp_path)
+    (version_folder(tmp_path, "blank", 2) / "golden.npz").unlink()
+    set_alias(tmp_path, "short", "blank")
+    set_alias(tmp_path, "second", "blank", 2)
+    return tmp_path
+
+
+def test_list_shows_aliases_and_versions(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == (
+        "ALIAS   MEANS\n"
+        "second  blank version 2, pinned\n"
+        "short   the newest version of blank, now 1\n"
+        "\n"
+        "BUNDLE  VERSION  CREATED                    ALIASES  STATE\n"
+        "blank   1        2026-01-01T00:00:00+00:00  short    whole\n"
+        "blank   2        -                          second   golden.npz is absent\n"
+    )
+
+
+def test_promotion_and_rollback_say_before_and_after(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["promote", "short", "blank", "1"]) == 0
+    assert capsys.readouterr().out == (
+        "short meant the newest version of blank, now 1\nshort means blank version 1, pinned\n"
+    )
+    assert main(["rollback", "short"]) == 0
+    assert capsys.readouterr().out == (
+        "short meant blank version 1, pinned\nshort means the newest version of blank, now 1\n"
+    )
+    assert main(["promote", "third", "blank", "1"]) == 0
+    assert capsys.readouterr().out == "third was not there\nthird means blank version 1, pinned\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["promote", "short", "blank", "2"], "blank version 2 is not whole: golden.npz is absent"),
+        (["promote", "short", "nothing"], "nothing is not in the store"),
+        (["rollback", "short"], "nothing is known of what short meant before"),
+        (["rollback", "nothing"], "there is no alias nothing"),
+    ],
+)
+def test_refusal_says_why(store: Path, capsys: pytest.CaptureFixture[str], command: list[str], message: str) -> None:
+    before = read_aliases(store)
+    assert main(command) == 1
+    assert message in capsys.readouterr().err
+    assert read_aliases(store) == before
+
+
+def test_version_that_is_no_number_is_refused(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["promote", "short", "blank", "newest"])
+    assert "VERSION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["promote", "short", "blank"], ["rollback", "short"]])
+def test_store_that_cannot_be_written_to_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setenv("SEQSERVE_STORE", "/sys")  # not even root makes a file there
+    assert main(command) == 1
+    assert "the store /sys can't be written to" in capsys.readouterr().err
+
+
+def test_store_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path / "nowhere"))
+    assert main(["list"]) == 1
+    assert "can't be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_alias_can_be_read_by_the_services_own_user(store: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        assert main(["promote", "short", "blank", "1"]) == 0
+    finally:
+        os.umask(umask)
+    assert (store / "aliases.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
+    publish_any_frequency(tmp_path)
+    with TestClient(create_app(Settings(store=tmp_path, store_poll_seconds=0.05))) as client:
+        publish_any_frequency(tmp_path)
+
+        def until(version: int) -> None:
+            deadline = time.monotonic() + 10
+            while client.post("/forecast", json={"model": "any", "values": [1]}).json()["version"] != version:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+        until(2)
+        assert main(["promote", "any", "any-frequency", "1"]) == 0
+        until(1)
+        assert main(["rollback", "any"]) == 0
+        until(2)

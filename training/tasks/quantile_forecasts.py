@@ -1,0 +1,35 @@
+"""What both forecasting tasks do with quantiles `[…, horizon, levels]`: compute them in batches, take intervals."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.golden import Run
+from bundle.series import interval_levels, quantiles_at
+
+REPORTED_LEVELS = (80, 95)
+BATCH_ROWS = 64
+
+
+def run_in_batches(run: Run, inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.floating]:
+    """`quantiles[rows, horizon, levels]` of a published graph for at least one row."""
+    num_rows = len(next(iter(inputs.values())))
+    batches = np.array_split(np.arange(num_rows), -(-num_rows // BATCH_ROWS))
+    return np.concatenate([run({name: array[rows] for name, array in inputs.items()})["quantiles"] for rows in batches])
+
+
+def interval(
+    quantiles: NDArray[np.floating], levels: Sequence[float], level: float
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Lower and upper end of the central interval of `level` percent, without the axis of levels."""
+    lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
+    return lower, upper
+
+
+def drawn_intervals(
+    quantiles: NDArray[np.floating], levels: Sequence[float]
+) -> dict[str, tuple[list[float], list[float]]]:
+    """The reported intervals of one forecast `[horizon, levels]`, widest first, as `plots.Fan` draws them."""
+    ends = {str(level): interval(quantiles, levels, level) for level in reversed(REPORTED_LEVELS)}
+    return {level: (lower.tolist(), upper.tolist()) for level, (lower, upper) in ends.items()}
