@@ -23,7 +23,7 @@ from tests.document import Answer, Step, steps
 from tests.serving import ROOT, free_port
 
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
-SERVES = re.compile(r"(make serve|python -m service)( *[>#].*)?")
+SERVES = re.compile(r"(\w+=\S+ )*(make serve|python -m service)( *[>#].*)?")
 """The end of a block that goes on while later ones run, as in a terminal of its own."""
 
 
@@ -118,6 +118,8 @@ class Reader:
             os.killpg(self._service.pid, signal.SIGTERM)
             self._service.wait(60)
             self._service = None
+            while healthcheck(Settings(port=self._port)) == 0:  # the shell goes before the service does
+                time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
