@@ -64,7 +64,8 @@ class TextEncoder:
         while length < len(text):
             encoding = self._tokenize(text[:length])
             # What follows the cut can change the last word before it, no earlier one.
-            settled = sum(word != encoding.word_ids[-1] for word in encoding.word_ids)
+            words = encoding.word_ids  # a new list each time it is asked for
+            settled = sum(word != words[-1] for word in words)
             if settled > self.max_tokens:
                 return self._window(encoding.ids)
             length *= 4

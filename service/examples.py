@@ -161,7 +161,12 @@ _CLASSIFY = Worked(
                 "model": "spam-rnn",
                 "version": 2,
                 "results": [
-                    {"label": "ham", "score": 0.9999, "scores": {"ham": 0.9999, "spam": 0.0001}, "truncated": False}
+                    {
+                        "label": "ham",
+                        "score": 0.998694,
+                        "scores": {"ham": 0.998694, "spam": 0.001306},
+                        "truncated": False,
+                    }
                 ],
             },
         ),
@@ -477,8 +482,8 @@ _CARD: Mapping[str, Any] = {
         "recipe": {"data": "sms_spam", "settings": {"filters": 96, "kernel_sizes": [1, 3, 5], "residual_layers": 0}},
         "seed": 42,
         "parameters": 280162,
-        "created": "2026-11-23T03:05:21+00:00",
-        "source_commit": "b72af62f30d5e305249f0b897ad256cf8913b743",
+        "created": "2026-11-23T07:41:07+00:00",
+        "source_commit": "33f9581654a44385e79dfbf397ec4975cdc53d25",
         "data": [
             {
                 "name": "SMS Spam Collection",
@@ -507,7 +512,7 @@ _CARD: Mapping[str, Any] = {
     "metrics": {"rows": 553, "mcc": 0.991, "precision": 1.0, "recall": 0.984},
     "baselines": {"majority": {"mcc": 0.0}, "tfidf_logistic_regression": {"mcc": 0.945}},
     "report": {"evaluated_on": "validation part less 4 near-duplicates of training texts: 553 rows"},
-    "files": ["/models/spam-cnn/versions/2/files/confusion.svg", "/models/spam-cnn/versions/1/files/report.md"],
+    "files": ["/models/spam-cnn/versions/2/files/confusion.svg", "/models/spam-cnn/versions/2/files/report.md"],
 }
 
 _LIST_MODELS = Worked(
