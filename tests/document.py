@@ -1,14 +1,14 @@
 """A document as a reader follows it: its fenced blocks, one step after another.
 
-A `json` or `text` block shows the answer to the step before it. A comment `<!-- no-run: reason -->` on the line before a
-step says why no test can run it; it goes for the answer, too. Before a `json` or `text` block it says why that isn't an
+A `json` or `text` block shows the answer to the step before it. A comment `<!-- no-run: reason -->` on the line before
+a step says why no test can run it, and goes for its answer, too. Before a `json` or `text` block it says why that is no
 answer.
 """
 
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,25 +102,30 @@ def _is_like(given: Any, shown: Any, place: str) -> bool:
             alike = isinstance(given, str) and re.fullmatch(pattern, given, re.DOTALL) is not None
         case float():
             alike = isinstance(given, int | float) and math.isclose(given, shown, rel_tol=TOLERANCE, abs_tol=1e-6)
+        case list() if not isinstance(given, list):
+            alike = False
+        case [*wanted, "…"]:
+            alike = len(given) >= len(wanted) and _are_like(enumerate(given), enumerate(wanted), place)
         case list():
-            wanted = shown[:-1] if shown[-1:] == ["…"] else shown
-            alike = isinstance(given, list) and (len(given) >= len(wanted) if wanted != shown else len(given) == len(shown))
-            return _said(alike, given, shown, place) and all(
-                _is_like(*pair, f"{place}[{index}]")
-                for index, pair in enumerate(zip(given, wanted, strict=False))
-            )
+            alike = len(given) == len(shown) and _are_like(enumerate(given), enumerate(shown), place)
+        case dict() if not isinstance(given, dict):
+            alike = False
         case dict():
-            wanted_keys = shown.keys() - {"…"}
-            alike = isinstance(given, dict) and (given.keys() >= wanted_keys if "…" in shown else given.keys() == wanted_keys)
-            return _said(alike, given, shown, place) and all(
-                _is_like(given[key], shown[key], f"{place}.{key}") for key in wanted_keys
-            )
+            keys = shown.keys() - {"…"}
+            alike = given.keys() >= keys if "…" in shown else given.keys() == keys
+            alike = alike and _are_like(given.items(), [(key, shown[key]) for key in keys], place)
         case _:
             alike = given == shown and type(given) is type(shown)
     return _said(alike, given, shown, place)
 
 
+def _are_like(given: Iterable[tuple[Any, Any]], shown: Iterable[tuple[Any, Any]], place: str) -> bool:
+    """Whether each entry shown, by index or key, is like the one given."""
+    entries = dict(given)
+    return all(_is_like(entries[key], value, f"{place}.{key}") for key, value in shown)
+
+
 def _said(alike: bool, given: Any, shown: Any, place: str) -> bool:
     if not alike:
-        print(f"{place}: shown {shown!r}, given {given!r}")
+        print(f"{place}: shown {shown!r}, given {given!r}")  # pytest shows it where the check fails
     return alike

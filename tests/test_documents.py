@@ -133,6 +133,8 @@ def readers() -> Iterator[dict[str, Reader]]:
 
 @pytest.fixture
 def reader(step: Step, readers: dict[str, Reader], tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    if shutil.which("curl") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("curl is not installed; the documents use it")
     if step.document not in readers:
         for other in readers.values():
             other.close()

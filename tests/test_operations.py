@@ -1,4 +1,4 @@
-"""docs/operations.md names every metric with its kind, its labels and its bounds, and none that isn't there."""
+"""docs/operations.md names every metric with kind, labels and bounds, and every alert, and none that isn't there."""
 
 import re
 import shutil
@@ -74,3 +74,12 @@ def test_bounds_of_histograms_are_documented(families: dict[str, Metric]) -> Non
         if family.type == "histogram"
     }
     assert documented == exposed
+
+
+def test_alerts_are_all_explained() -> None:
+    rules = (ROOT / "deploy" / "monitoring" / "alerts.yml").read_text()
+    section = OPERATIONS.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    explained = re.findall(r"\*\*(Seqserve\w+)\*\* \((critical|warning)\)", section)
+    written = re.findall(r"alert: (\w+)\n.*?severity: (\w+)", rules, re.DOTALL)
+    assert explained == written
+    assert len(written) > 10
