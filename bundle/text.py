@@ -26,6 +26,8 @@ class EncodedText:
 
     ids: NDArray[np.int64]
     truncated: bool
+    num_characters: int
+    """How far into the text the ids reach; its length where it isn't truncated."""
 
 
 class TextEncoder:
@@ -67,9 +69,9 @@ class TextEncoder:
             words = encoding.word_ids  # a new list each time it is asked for
             settled = sum(word != words[-1] for word in words)
             if settled > self.max_tokens:
-                return self._window(encoding.ids)
+                return self._window(encoding, text)
             length *= 4
-        return self._window(self._tokenize(text).ids)
+        return self._window(self._tokenize(text), text)
 
     def encode_padded(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Several texts as `int64[texts, time]`, padded to the longest."""
@@ -93,8 +95,12 @@ class TextEncoder:
         with _panics_as_errors():
             return self._tokenizer.encode(text)
 
-    def _window(self, ids: list[int]) -> EncodedText:
-        return EncodedText(np.asarray(ids[: self.max_tokens], dtype=np.int64), truncated=len(ids) > self.max_tokens)
+    def _window(self, encoding: Encoding, text: str) -> EncodedText:
+        ids = np.asarray(encoding.ids[: self.max_tokens], dtype=np.int64)
+        if len(encoding) <= self.max_tokens:
+            return EncodedText(ids, truncated=False, num_characters=len(text))
+        last = max(end for _, end in encoding.offsets[: self.max_tokens])
+        return EncodedText(ids, truncated=True, num_characters=last)
 
 
 @contextlib.contextmanager

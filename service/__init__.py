@@ -2,5 +2,6 @@
 
 One request, one direction: bytes -> `payload` (JSON, limits) -> request model -> `encode` -> rows of arrays ->
 `batcher` -> `runtime` in a worker thread -> rows -> `decode` -> response. `catalog` says which bundle answers; `paths`
-goes round `batcher` and `runtime` again for a horizon beyond the model's own.
+goes round `batcher` and `runtime` again for a horizon beyond the model's own. `word_weights` and `stretch_weights` hide
+parts of the input, one a row, for an answer that is to be explained.
 """

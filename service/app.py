@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from service import classify, exposition, forecast, health, models, openapi, outcomes, problem, tracing
+from service import assets, classify, exposition, forecast, health, models, openapi, outcomes, problem, tracing
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.metrics import Metrics
@@ -69,11 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
             if isinstance(route, APIRoute):
                 kinds = (meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500})
                 metrics.refusable(route.path, kinds)
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    app.include_router(assets.router())
     openapi.install(app)
     build = app.build_middleware_stack
     # Around Starlette's own error handling, so that a defect's answer is seen as well.

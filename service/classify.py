@@ -1,6 +1,7 @@
 """The slice of text classification: `POST /classify` from request model to response."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from service.problem import declared
 from service.schema import RequestModel
 from service.settings import Settings
 from service.state import Context, context
+from service.word_weights import HiddenWords, Word, ask_with_and_without, hide_words
 
 INLINE_CHARACTERS = 4096
 """Texts of up to this many characters in all are encoded at once; longer ones in a thread, off the event loop."""
@@ -47,7 +49,19 @@ class ClassifyRequest(RequestModel):
     version: int | None = Field(None, description="ask for one version; default: the one in service")
     inputs: Texts
     top_k: int | None = Field(None, ge=1, description="scores given per text, best first; default: all labels")
-    explain: bool = Field(False, description="weights of the words; not available in this release")
+    explain: bool = Field(False, description="say what each word adds to the score; costs a row more for every word")
+
+
+class WordWeight(BaseModel):
+    """What one word adds to the score, told by hiding it."""
+
+    start: int = Field(description="first code point of the word in the text")
+    end: int = Field(description="code point behind its last one")
+    text: str = Field(description="the word: `text[start:end]` of the text sent")
+    weight: float = Field(
+        description="`score` minus what the same label scores for the text without these characters; "
+        "below 0 where the word speaks against the label"
+    )
 
 
 class ClassifyResult(BaseModel):
@@ -57,6 +71,9 @@ class ClassifyResult(BaseModel):
     score: float = Field(description="calibrated probability of `label`")
     scores: dict[str, float] = Field(description="the `top_k` best labels with their probabilities, best first")
     truncated: bool = Field(description="the text goes beyond the model's window; only its beginning was read")
+    explanation: list[WordWeight] | None = Field(
+        None, description="with `explain`: the words that the model read, in order; without it the key is absent"
+    )
 
 
 class ClassifyResponse(BaseModel):
@@ -74,9 +91,13 @@ router = APIRouter(route_class=JSONRoute, tags=["predict"])
     "/classify",
     summary="Label texts",
     responses=declared(400, 404, 413, 415, 422, 429, 503, 504),
+    response_model_exclude_none=True,
 )
 async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends(context)]) -> ClassifyResponse:
-    """Label one text or many with the classifier named; `spam` tells spam from ham in English text messages."""
+    """Label one text or many with the classifier named; `spam` tells spam from ham in English text messages.
+
+    With `explain` each word is hidden in turn, and its weight is what the score loses without it.
+    """
     record = request_record.current()
     record.lap("validate")
     check(payload, context.settings)
@@ -87,11 +108,20 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     record.answered_by(served.manifest.name, served.manifest.version, len(payload.inputs))
     async with served.batcher.admitted(context.settings.deadline_seconds):
         encoded = await encode(payload.inputs, served.encoder, context)
+        hidden: list[HiddenWords] = []
+        if payload.explain:
+            most = context.settings.max_explained_words
+            hidden = await hide_words(payload.inputs, encoded, served.encoder, most, context.encoding)
         record.lap("encode")
-        outputs = await served.batcher.submit([{"ids": text.ids} for text in encoded])
+        outputs, without = await ask_with_and_without(encoded, hidden, served.batcher.submit)
     results = [
         decode(row, spec, payload.top_k, truncated=text.truncated) for row, text in zip(outputs, encoded, strict=True)
     ]
+    if payload.explain:
+        for place, result in enumerate(results):
+            label = spec.labels.index(result.label)
+            words = hidden[place].words
+            result.explanation = weigh(payload.inputs[place], words, outputs[place], without[place], label)
     served.metrics.classified(
         labels=[result.label for result in results],
         scores=scores(np.stack([row["probabilities"] for row in outputs]), spec),
@@ -106,8 +136,6 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
 def check(payload: ClassifyRequest, settings: Settings) -> None:
     """Refuse what is beyond the service's limits. Raises `Invalid`."""
     places = []
-    if payload.explain:
-        places.append(Place(("explain",), "Explanations are not available in this release; send false or leave it out"))
     if len(payload.inputs) > settings.max_texts:
         places.append(Place(("inputs",), f"At most {settings.max_texts} texts a request; split the list"))
     else:
@@ -141,3 +169,17 @@ def decode(row: Row, spec: ClassifySpec, top_k: int | None, *, truncated: bool) 
     return ClassifyResult(
         label=spec.labels[best], score=round(float(probabilities[best]), 6), scores=scores, truncated=truncated
     )
+
+
+def weigh(text: str, words: Sequence[Word], row: Row, without: Sequence[Row], label: int) -> list[WordWeight]:
+    """Rows of `probabilities:float32[classes]`, of a text and of it without each word, to weights of the words."""
+    whole = float(row["probabilities"][label])
+    return [
+        WordWeight(
+            start=word.start,
+            end=word.end,
+            text=text[word.start : word.end],
+            weight=round(whole - float(rest["probabilities"][label]), 6) + 0.0,  # no -0.0
+        )
+        for word, rest in zip(words, without, strict=True)
+    ]

@@ -170,6 +170,27 @@ _CLASSIFY = Worked(
                 ],
             },
         ),
+        Example(
+            "What each word adds to the score",
+            {"model": "spam", "inputs": "Win a prize", "explain": True},
+            {
+                "model": "spam-cnn",
+                "version": 2,
+                "results": [
+                    {
+                        "label": "spam",
+                        "score": 0.672869,
+                        "scores": {"spam": 0.672869, "ham": 0.327131},
+                        "truncated": False,
+                        "explanation": [
+                            {"start": 0, "end": 3, "text": "Win", "weight": 0.211737},
+                            {"start": 4, "end": 5, "text": "a", "weight": 0.67261},
+                            {"start": 6, "end": 11, "text": "prize", "weight": 0.667344},
+                        ],
+                    }
+                ],
+            },
+        ),
     ],
     [
         *_of_any_body("/classify"),
@@ -320,6 +341,35 @@ _FORECAST = Worked(
         Example(
             "A certain version of a certain bundle",
             {"model": "ridership-cnn", "version": 1, "values": _TWO_WEEKS, "start": "2019-01-07"},
+        ),
+        Example(
+            "How much each week of the history counts",
+            {
+                "model": "ridership",
+                "values": [*_TWO_WEEKS, *_TWO_WEEKS],
+                "start": "2018-12-24",
+                "levels": [80],
+                "explain": True,
+            },
+            {
+                "model": "ridership-wavenet",
+                "version": 1,
+                "horizon": 1,
+                "forecasts": [
+                    {
+                        "median": [711659.5],
+                        "intervals": {"80": {"lower": [674592.4], "upper": [740591.8]}},
+                        "timestamps": ["2019-01-21"],
+                        "warnings": ["bus was not sent and is treated as missing"],
+                        "explanation": [
+                            {"start": 0, "end": 7, "weight": 0.539585},
+                            {"start": 7, "end": 14, "weight": 0.103724},
+                            {"start": 14, "end": 21, "weight": 0.200736},
+                            {"start": 21, "end": 28, "weight": 0.155955},
+                        ],
+                    }
+                ],
+            },
         ),
     ],
     [

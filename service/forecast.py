@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -27,12 +28,21 @@ from bundle.series import (
 from service import request_record
 from service.batcher import Row
 from service.errors import Invalid, Place
-from service.forecast_schema import Forecast, ForecastRequest, ForecastResponse, Interval, SeriesInput, level_name
+from service.forecast_schema import (
+    Forecast,
+    ForecastRequest,
+    ForecastResponse,
+    Interval,
+    SeriesInput,
+    StretchWeight,
+    level_name,
+)
 from service.paths import NUM_PATHS, Beginning, prolong
 from service.payload import JSONRoute
 from service.problem import declared
 from service.settings import Settings
 from service.state import Context, context
+from service.stretch_weights import HiddenStretches, hide_stretches, weigh
 
 router = APIRouter(route_class=JSONRoute, tags=["predict"])
 
@@ -47,6 +57,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     """Continue one series or many: median and intervals of the next steps, in the series' own units.
 
     Steps beyond the model's own horizon are iterated over sampled paths, and `warnings` says from which step on.
+    With `explain` each stretch of the history is hidden in turn; its weight is its share of how far the medians move.
     """
     record = request_record.current()
     record.lap("validate")
@@ -69,14 +80,20 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
         raise Invalid(places)
     record.lap("encode")
     async with served.batcher.admitted(context.settings.deadline_seconds):
-        outputs = await served.batcher.submit([one.row for one in encoded])
+        hidden = await hide(encoded, context.settings) if payload.explain else []
+        rows = [*(one.row for one in encoded), *(row for own in hidden for row in own.without)]
+        answers = await served.batcher.submit(rows)
+        outputs, without = answers[: len(encoded)], answers[len(encoded) :]
         quantiles = [np.asarray(row["quantiles"][: payload.horizon], dtype=np.float64) for row in outputs]
         _check_finite(payload, quantiles)
+        explanations = decode_weights(payload, hidden, quantiles, without)
         if payload.horizon > spec.horizon:
             beginnings = [Beginning(one.row, one.codes, own) for one, own in zip(encoded, quantiles, strict=True)]
             quantiles = await prolong(beginnings, spec, payload.horizon, served.batcher.submit)
             _check_finite(payload, quantiles)
     forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
+    for answer, explanation in zip(forecasts, explanations, strict=False):  # there are none unless asked for
+        answer.explanation = explanation
     record.lap("decode")
     return ForecastResponse(
         model=served.manifest.name, version=served.manifest.version, horizon=payload.horizon, forecasts=forecasts
@@ -91,8 +108,6 @@ def _root(payload: ForecastRequest, index: int) -> tuple[str | int, ...]:
 def check(payload: ForecastRequest, series: list[SeriesInput], settings: Settings) -> None:
     """Refuse what is beyond the service's limits. Raises `Invalid`."""
     places = []
-    if payload.explain:
-        places.append(Place(("explain",), "Explanations are not available in this release; send false or leave it out"))
     if payload.horizon > settings.max_horizon:
         places.append(Place(("horizon",), f"At most {settings.max_horizon} steps ahead"))
     if len(series) > settings.max_series:
@@ -129,6 +144,8 @@ class EncodedSeries:
     row: Row
     codes: Row
     """The future covariates of `row` for all steps asked for, in whole horizons of the model."""
+    num_values: int
+    season: int
     id: str | None
     timestamps: list[str] | None
     warnings: list[str]
@@ -158,7 +175,8 @@ def encode(series: SeriesInput, spec: ForecastSpec, horizon: int) -> EncodedSeri
         row |= _spacing(series, warnings)
     if horizon > spec.horizon:
         warnings += _iterated(series, spec)
-    return EncodedSeries(row, codes, series.id, _timestamps(series, freq, start, horizon), warnings)
+    dates = _timestamps(series, freq, start, horizon)
+    return EncodedSeries(row, codes, len(series.values), season, series.id, dates, warnings)
 
 
 def _start(series: SeriesInput, spec: ForecastSpec) -> dt.datetime | None:
@@ -278,6 +296,19 @@ def _timestamps(series: SeriesInput, freq: Freq | None, start: dt.datetime | Non
     return [(point.date() if date_only else point).isoformat() for point in points]
 
 
+async def hide(encoded: Sequence[EncodedSeries], settings: Settings) -> list[HiddenStretches]:
+    """Each series with each of its stretches hidden. Raises `Invalid` where they are too many for one request."""
+    hidden, num_rows = [], 0
+    for one in encoded:
+        hidden.append(hide_stretches(one.row, one.num_values, one.season))
+        num_rows += len(hidden[-1].without)
+        if num_rows > (most := settings.max_explained_stretches):
+            limit = f"At most {most} stretches of history are explained in one request"
+            raise Invalid([Place(("explain",), f"{limit}; send fewer series, or leave explain out")])
+        await asyncio.sleep(0)
+    return hidden
+
+
 def decode(
     quantiles: NDArray[np.floating], spec: ForecastSpec, levels: Sequence[float], encoded: EncodedSeries
 ) -> Forecast:
@@ -298,3 +329,26 @@ def decode(
         timestamps=encoded.timestamps,
         warnings=encoded.warnings,
     )
+
+
+def decode_weights(
+    payload: ForecastRequest,
+    hidden: Sequence[HiddenStretches],
+    quantiles: Sequence[NDArray[np.float64]],
+    without: Sequence[Row],
+) -> list[list[StretchWeight]]:
+    """Rows of `quantiles[horizon, levels]`, of each series without each stretch in turn, to the stretches' weights."""
+    rest = iter(without)
+    middle = quantiles[0].shape[1] // 2
+    medians = [
+        np.array([row["quantiles"][: payload.horizon, middle] for row in itertools.islice(rest, len(own.without))])
+        for own in hidden
+    ]
+    _check_finite(payload, medians)
+    return [
+        [
+            StretchWeight(start=stretch.start, end=stretch.end, weight=weight)
+            for stretch, weight in zip(own.stretches, weigh(whole[:, middle], moved), strict=True)
+        ]
+        for own, whole, moved in zip(hidden, quantiles, medians, strict=False)
+    ]

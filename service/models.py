@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from bundle.manifest import ClassifySpec, ForecastSpec, Manifest
-from bundle.series import Freq
+from bundle.series import SEASONS, Freq
 from service.catalog import Served, Snapshot
 from service.errors import UnknownFile, UnknownModel
 from service.problem import declared
@@ -50,7 +50,11 @@ class ModelSummary(BaseModel):
     version: int = Field(description="the version that answers when none is asked for by name")
     versions: list[int] = Field(description="versions that proved themselves and can be asked for")
     aliases: list[str]
+    labels: list[str] = Field(description="labels it tells apart; of a forecaster none")
     frequencies: list[Freq] = Field(description="spacings of the series it continues; of a classifier none")
+    seasons: dict[Freq, int] = Field(
+        description="steps in one season by spacing, as the seasonal-naive forecast has it"
+    )
 
 
 class ModelList(BaseModel):
@@ -93,7 +97,9 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
                 version=served.manifest.version,
                 versions=snapshot.proven(name),
                 aliases=_aliases_of(snapshot, name),
+                labels=_labels(served.manifest.spec),
                 frequencies=_frequencies(served.manifest.spec),
+                seasons=_seasons(served.manifest.spec),
             )
         )
     aliases = {}
@@ -151,10 +157,20 @@ def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
     return sorted(alias for alias, target in snapshot.aliases.items() if target.name == name)
 
 
+def _labels(spec: ClassifySpec | ForecastSpec) -> list[str]:
+    return spec.labels if isinstance(spec, ClassifySpec) else []
+
+
 def _frequencies(spec: ClassifySpec | ForecastSpec) -> list[Freq]:
     if isinstance(spec, ClassifySpec):
         return []
     return list(get_args(Freq.__value__)) if spec.freq is None else [spec.freq]
+
+
+def _seasons(spec: ClassifySpec | ForecastSpec) -> dict[Freq, int]:
+    if isinstance(spec, ForecastSpec) and spec.freq is not None and spec.season is not None:
+        return {spec.freq: spec.season}
+    return {freq: SEASONS[freq] for freq in _frequencies(spec)}
 
 
 def _card(snapshot: Snapshot, served: Served) -> ModelCard:

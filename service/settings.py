@@ -37,8 +37,14 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1, description="size of a request body; a larger one gets 413")
     max_texts: int = Field(1024, ge=1, description="texts in one request")
     max_text_characters: int = Field(200_000, ge=1, description="characters (Unicode code points) of one text")
+    max_explained_words: int = Field(
+        1024, ge=1, description="words weighed in one request with `explain`; each costs a row"
+    )
     max_series: int = Field(1000, ge=1, description="series in one request")
     max_series_points: int = Field(10_000, ge=1, description="values of one series")
+    max_explained_stretches: int = Field(
+        4096, ge=1, description="stretches weighed in one request with `explain`; each costs a row"
+    )
     max_horizon: int = Field(
         1000, ge=1, description="steps ahead of one request, those iterated beyond the model's own included"
     )

@@ -18,8 +18,8 @@ from markdown_it.token import Token
 
 ANSWERS = ("json", "text")
 NO_RUN = re.compile(r"<!-- no-run: (\S.*) -->")
-TOLERANCE = 1e-3
-"""Of numbers with a fraction: another processor rounds otherwise."""
+RELATIVE, ABSOLUTE = 1e-3, 1e-5
+"""Tolerance of numbers with a fraction: another processor rounds otherwise."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _is_like(given: Any, shown: Any, place: str) -> bool:
             pattern = ".*".join(re.escape(part) for part in shown.split("…"))
             alike = isinstance(given, str) and re.fullmatch(pattern, given, re.DOTALL) is not None
         case float():
-            alike = isinstance(given, int | float) and math.isclose(given, shown, rel_tol=TOLERANCE, abs_tol=1e-6)
+            alike = isinstance(given, int | float) and math.isclose(given, shown, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
         case list() if not isinstance(given, list):
             alike = False
         case [*wanted, "…"]:

@@ -161,6 +161,25 @@ def _check_series(spec: ForecastSpec, run: Run, rng: np.random.Generator) -> Non
     assert (np.diff(together, axis=-1) >= 0).all()
 
 
+def test_every_model_explains_its_answers() -> None:
+    days = np.arange(120)
+    values = (100 + days / 10 + 20 * np.sin(days * 2 * np.pi / 7)).round(2).tolist()
+    with TestClient(create_app(Settings(store=STORE))) as client:
+        for name, version in VERSIONS:
+            body = {"model": name, "version": version, "explain": True}
+            response = client.post("/classify", json=body | {"inputs": "Win a free prize, call now!"})
+            if response.status_code == 422:
+                response = client.post("/forecast", json=body | {"values": values, "freq": "D", "horizon": 14})
+                [answer] = response.json()["forecasts"]
+                assert sum(stretch["weight"] for stretch in answer["explanation"]) == pytest.approx(1, abs=1e-4)
+                assert len(answer["explanation"]) >= 16
+            else:
+                [answer] = response.json()["results"]
+                words = [word["text"] for word in answer["explanation"]]
+                assert words == ["Win", "a", "free", "prize", ",", "call", "now", "!"]
+            assert max(part["weight"] for part in answer["explanation"]) > 0.05, name
+
+
 @pytest.mark.real_data
 def test_spam_filter_is_as_good_as_promised(real_data: Path) -> None:
     bundle = read_bundle(version_folder(STORE, "spam-cnn", list_versions(STORE)["spam-cnn"][-1]))

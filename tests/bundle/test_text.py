@@ -32,6 +32,16 @@ def test_long_text_is_cut_and_said_to_be() -> None:
     assert len(cut.ids) == 8
 
 
+def test_how_far_a_text_is_read_is_known() -> None:
+    encoder = TextEncoder(TOKENIZER, 8)
+    text = "call me 12345 \U0001f680"
+    whole, cut = (TextEncoder(TOKENIZER, window).encode(text) for window in (64, 7))
+    assert not whole.truncated
+    assert whole.num_characters == len(text)
+    assert text[: cut.num_characters] == "call me 123"
+    assert encoder.encode("call " * 1000).num_characters == encoder.encode("call " * 8).num_characters
+
+
 def test_digits_are_read_alike() -> None:
     encoder = TextEncoder(TOKENIZER, 64)
     np.testing.assert_array_equal(encoder.encode("call 09061701461").ids, encoder.encode("call 08712345678").ids)

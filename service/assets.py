@@ -1,0 +1,119 @@
+"""The page at `/`: the files of `service/page` and the chart library they draw with, sent with a strict policy.
+
+The page is plain HTML, CSS and ES modules and calls the routes that anyone may call. The chart library comes from the
+installed `plotly` package, never from another host; the page asks for it when the first chart is drawn.
+"""
+
+import asyncio
+import functools
+import gzip
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from service.errors import UnknownFile
+
+PAGE = Path(__file__).parent / "page"
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+CHART_LIBRARY = distribution("plotly")
+CHART_LIBRARY_FILE = f"plotly-{CHART_LIBRARY.version}.min.js"
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+ASK_AGAIN, KEEP = "no-cache", "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file as it is sent."""
+
+    content: bytes
+    gzipped: bytes
+    media_type: str
+    etag: str
+    cache_control: str
+
+    @classmethod
+    def of(cls, content: bytes, suffix: str, cache_control: str) -> "Asset":
+        """Compress the content once."""
+        etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+        return cls(content, gzip.compress(content, 6), MEDIA_TYPES[suffix], etag, cache_control)
+
+    def response(self, request: Request) -> Response:
+        """The file, compressed where the browser takes it; 304 where the browser has it."""
+        headers = {
+            "Cache-Control": self.cache_control,
+            "Content-Security-Policy": POLICY,
+            "ETag": self.etag,
+            "Referrer-Policy": "no-referrer",
+            "Vary": "Accept-Encoding",
+            "X-Content-Type-Options": "nosniff",
+        }
+        if self.etag in request.headers.get("If-None-Match", ""):
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return Response(self.gzipped, media_type=self.media_type, headers={**headers, "Content-Encoding": "gzip"})
+        return Response(self.content, media_type=self.media_type, headers=headers)
+
+
+def router() -> APIRouter:
+    """The routes of the page; its files are read now, the chart library when it is first asked for."""
+    files = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
+    index = Asset.of(_filled_in(files.pop("index.html")), ".html", ASK_AGAIN)
+    assets = {name: Asset.of(content, Path(name).suffix, ASK_AGAIN) for name, content in files.items()}
+    routes = APIRouter()
+
+    @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return index.response(request)
+
+    @routes.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def asset(name: str, request: Request) -> Response:
+        if name == CHART_LIBRARY_FILE:
+            return (await asyncio.to_thread(_chart_library)).response(request)
+        if name not in assets:
+            raise UnknownFile("The page has no such file.")
+        return assets[name].response(request)
+
+    return routes
+
+
+@functools.cache
+def _chart_library_source() -> bytes:
+    return Path(str(CHART_LIBRARY.locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
+
+
+@functools.cache
+def _chart_library() -> Asset:
+    return Asset.of(_chart_library_source(), ".js", KEEP)
+
+
+def _filled_in(index: bytes) -> bytes:
+    """The page with what it must know of the chart library.
+
+    Maps, which the library can draw too, bring a style sheet along that the policy refuses, unless an element of its id
+    is there already: then the library doesn't add it, and nothing is refused.
+    """
+    map_style = re.search(rb'getElementById\("([0-9a-f]{64})"\)', _chart_library_source())
+    return index.replace(b"{{chart_library}}", CHART_LIBRARY_FILE.encode()).replace(
+        b"{{map_style}}", map_style[1] if map_style else b"no-map-style"
+    )

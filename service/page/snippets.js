@@ -1,0 +1,64 @@
+// The same request as a line for the shell and as Python, each to be copied.
+
+import { address } from "./api.js";
+import { h } from "./element.js";
+
+const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+export function curlLine(path, body) {
+  return `curl -s ${address(path)} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
+}
+
+// A JSON value as a Python literal; JSON's strings are Python's too.
+function literal(value) {
+  if (value === null) return "None";
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}: ${literal(inner)}`).join(", ")}}`;
+}
+
+export function pythonLines(path, body) {
+  return `import json, urllib.request
+
+body = ${literal(body)}
+request = urllib.request.Request("${address(path)}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+print(json.dumps(json.load(urllib.request.urlopen(request)), indent=1))`;
+}
+
+// The clipboard needs a secure page (this machine or https); elsewhere the older way does it.
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const box = h("textarea", { class: "unseen" });
+  box.value = text;
+  document.body.append(box);
+  box.select();
+  document.execCommand("copy");
+  box.remove();
+  return undefined;
+}
+
+function snippet(language, text) {
+  const said = h("span", { role: "status" });
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      "aria-label": `Copy the ${language} request`,
+      onclick: async () => {
+        await copy(text);
+        said.textContent = "Copied";
+        setTimeout(() => (said.textContent = ""), 2000);
+      },
+    },
+    "Copy",
+  );
+  const code = h("pre", { tabindex: "0", role: "region", "aria-label": `The request in ${language}`, "data-language": language }, h("code", {}, text));
+  return h("div", { class: "snippet" }, h("div", { class: "snippet-head" }, h("span", {}, language), said, button), code);
+}
+
+export function snippets(path, body) {
+  return [snippet("curl", curlLine(path, body)), snippet("Python", pythonLines(path, body))];
+}

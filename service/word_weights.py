@@ -1,0 +1,117 @@
+"""Which words an answer rests on: each is hidden in turn, and the text without it asked about as well.
+
+Hidden means: its characters are taken out of the text, and the rest is encoded again, so that whoever asks about the
+text without them gets the score that the weight was told by. Words are found in the text itself, whatever the tokenizer
+makes of it.
+
+Source: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (occlusion).
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import regex
+
+from bundle.text import EncodedText, TextEncoder
+from service.batcher import Row
+from service.errors import Invalid, Place
+
+CHARACTERS_AT_ONCE = 200_000
+"""Characters encoded in one go, as many as one long text has; then others have their turn."""
+
+_BOUNDARY = regex.compile(r"\b", regex.WORD)
+
+
+class Word(NamedTuple):
+    """`text[start:end]`, in code points."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class HiddenWords:
+    """The words of one text that the model reads, and in the same order what is left of the text without each."""
+
+    words: list[Word]
+    without: list[EncodedText]
+
+
+def find_words(text: str) -> Iterator[Word]:
+    """Words and signs in order, as Unicode divides a text (UAX #29); white space is left out.
+
+    An emoji with all that belongs to it is one word, and so is a sign that is repeated: "!!!". Where a script puts no
+    spaces, as Chinese or Thai, each character with its marks is one.
+    """
+    word = None
+    boundaries = (match.start() for match in _BOUNDARY.finditer(text))
+    for start, end in itertools.pairwise(boundaries):
+        piece = text[start:end]
+        if word and word.end == start and piece == text[start - 1] and not piece.isalnum():
+            word = Word(word.start, end)
+            continue
+        if word:
+            yield word
+        word = None if piece.isspace() else Word(start, end)
+    if word:
+        yield word
+
+
+def read_words(text: str, encoded: EncodedText, most: int) -> list[Word]:
+    """Words that begin before the last token that the model reads has ended; of more than `most`, one too many."""
+    read = itertools.takewhile(lambda word: word.start < encoded.num_characters, find_words(text))
+    return list(itertools.islice(read, most + 1))
+
+
+def without(text: str, word: Word) -> str:
+    """The text with a word hidden."""
+    return text[: word.start] + text[word.end :]
+
+
+async def hide_words(
+    texts: Sequence[str], encoded: Sequence[EncodedText], encoder: TextEncoder, max_words: int, executor: Executor
+) -> list[HiddenWords]:
+    """Each text's words, and its ids without each of them; `executor` is where texts are encoded.
+
+    Raises `Invalid` beyond `max_words` in all, before any is hidden.
+    """
+    loop = asyncio.get_running_loop()
+
+    def encode_without(text: str, words: Sequence[Word]) -> list[EncodedText]:
+        return [encoder.encode(without(text, word)) for word in words]
+
+    found: list[list[Word]] = []
+    room = max_words
+    for text, own in zip(texts, encoded, strict=True):
+        found.append(await loop.run_in_executor(executor, read_words, text, own, room))
+        room -= len(found[-1])
+        if room < 0:
+            remedy = "send fewer or shorter texts, or leave explain out"
+            raise Invalid([Place(("explain",), f"At most {max_words} words are explained in one request; {remedy}")])
+    hidden = []
+    for text, words in zip(texts, found, strict=True):
+        at_once = max(1, CHARACTERS_AT_ONCE // max(1, len(text)))
+        rest: list[EncodedText] = []
+        for first in range(0, len(words), at_once):
+            rest += await loop.run_in_executor(executor, encode_without, text, words[first : first + at_once])
+        hidden.append(HiddenWords(words, rest))
+    return hidden
+
+
+async def ask_with_and_without(
+    encoded: Sequence[EncodedText],
+    hidden: Sequence[HiddenWords],
+    ask: Callable[[Sequence[Row]], Awaitable[Sequence[Row]]],
+) -> tuple[Sequence[Row], list[list[Row]]]:
+    """What the model answers to each text, and to each text without each of its words; all are asked at once.
+
+    Where hiding different words leaves the same ids, they are asked about once.
+    """
+    rows = {rest.ids.tobytes(): {"ids": rest.ids} for own in hidden for rest in own.without}
+    answers = await ask([*({"ids": text.ids} for text in encoded), *rows.values()])
+    answer = dict(zip(rows, answers[len(encoded) :], strict=True))
+    return answers[: len(encoded)], [[answer[rest.ids.tobytes()] for rest in own.without] for own in hidden]
