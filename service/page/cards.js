@@ -2,14 +2,16 @@
 
 import { byId, figure, h, scrolling } from "./element.js";
 import { SPACINGS } from "./dates.js";
-import { card } from "./models.js";
+import { card, everything } from "./models.js";
 import { problemBox } from "./problem.js";
 
 const TASKS = { classify: "Label texts", forecast: "Continue series" };
 const spoken = (key) => key.replaceAll("_", " ");
 const plainAddress = (origin) => origin.replace(/^[a-z]+:\/\//i, ""); // shown, never a link: the page leads to no other host
 
-export function showList({ models, refused }) {
+// Each model's card is fetched for its tile: done when the list is looked at, not when the page opens.
+export function showList() {
+  const { models, refused } = everything();
   const sections = Object.entries(TASKS).map(([task, title]) => {
     const tiles = models.filter((model) => model.task === task).map(tile);
     return tiles.length > 0 && [h("h2", {}, title), h("ul", { class: "tiles" }, tiles)];

@@ -33,6 +33,7 @@ function route(event) {
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (shown === "models") showList();
   if (shown === "card") showCard(name);
   if (shown === "forecast") forecast.begin();
   if (name && (shown === "label" || shown === "forecast")) choose(byId(`${shown}-model`), name);
@@ -61,7 +62,7 @@ function choose(select, name) {
 
 sayTheme();
 try {
-  showList(await loadModels());
+  await loadModels();
   classify.begin();
   route();
   addEventListener("hashchange", (event) => location.hash !== "#main" && route(event));

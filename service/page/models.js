@@ -8,8 +8,9 @@ const cards = new Map();
 
 export async function loadModels() {
   listed = await get("models");
-  return listed;
 }
+
+export const everything = () => listed;
 
 export const modelsOf = (task) => listed.models.filter((model) => model.task === task);
 

@@ -70,6 +70,7 @@ def test_first_paint_needs_less_than_100_kilobytes(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     sizes = {request.url: request.sizes()["responseBodySize"] for request in visit.requests if "http" in request.url}
     assert not [url for url in sizes if CHART_LIBRARY_FILE in url]
+    assert [url for url in sizes if "/models/" in url] == [f"{visit.base}/models/spam"]  # one card, of the model shown
     assert 5_000 < sum(sizes.values()) < 100_000
 
 
