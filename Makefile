@@ -21,17 +21,17 @@ format: .venv-dev/installed  ## mend what can be mended
 	.venv-dev/bin/ruff check --fix .
 	.venv-dev/bin/ruff format .
 
-lock:  ## deploy/requirements.lock, for the image; run it on the image's Python: make lock PYTHON=python3.13
+lock:  ## deploy/requirements.lock, for the image, tracing included; on the image's Python: make lock PYTHON=python3.13
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet pip-tools
 	.venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
-		--no-emit-find-links --no-emit-trusted-host --output-file deploy/requirements.lock pyproject.toml
+		--no-emit-find-links --no-emit-trusted-host --extra tracing --output-file deploy/requirements.lock pyproject.toml
 
 image:  ## the container image, seqserve:latest
 	docker build --tag seqserve .
 
 .venv/installed: PROJECT = .
-.venv-dev/installed: PROJECT = .[training,dev]
+.venv-dev/installed: PROJECT = .[training,dev,tracing]
 
 .venv/installed .venv-dev/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }

@@ -73,6 +73,7 @@ function hover({ labels, values, ahead, median, bands, naive, others }) {
 
 function layout({ labels, ahead, explanation, first, ownHorizon }) {
   const dated = typeof labels[0] === "string";
+  const family = getComputedStyle(document.body).fontFamily;
   const between = (index) => middle(labels, ahead, index, dated);
   const heaviest = Math.max(...explanation.map(({ weight }) => weight), 0.01);
   const whole = (x0, x1, more) => ({ type: "rect", x0, x1, yref: "paper", y0: 0, y1: 1, line: { width: 0 }, layer: "below", ...more });
@@ -80,13 +81,13 @@ function layout({ labels, ahead, explanation, first, ownHorizon }) {
   const upright = (x, dash) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("ink-soft"), width: 1, dash }, layer: "below" });
   return {
     margin: { l: 56, r: 12, t: 12, b: 36 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") },
+    paper_bgcolor: colour("paper"),
+    plot_bgcolor: colour("paper"),
+    font: { family, size: 12, color: colour("ink") },
     showlegend: false,
     hovermode: "x",
     hoverdistance: -1,
-    hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line-strong"), align: "left", font: { color: colour("ink") } },
+    hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line-strong"), align: "left", font: { family, color: colour("ink") } },
     dragmode: false,
     xaxis: { ...grid, type: dated ? "date" : "linear", showgrid: false, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: colour("line-strong"), range: [between(first), between(labels.length + ahead.length)] },
     yaxis: { ...grid, automargin: true },

@@ -7,7 +7,7 @@ import { textsFor } from "./examples.js";
 import { card, comparable, meant, options } from "./models.js";
 import { problemBox } from "./problem.js";
 import { snippets } from "./snippets.js";
-import { colouredWords, weightTable } from "./words.js";
+import { colouredWords, key, remark, weightTable } from "./words.js";
 
 let running = new AbortController();
 
@@ -97,7 +97,7 @@ async function run() {
     const { answer, milliseconds, asked, refusal } = await postExplained("classify", body, signal);
     showCall(asked);
     status.textContent = `${inputs.length === 1 ? "1 text" : `${inputs.length} texts`} labelled by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}${asked.explain ? ", weights included" : ""}.${refusal ? ` No weights: ${refusal}.` : ""}`;
-    byId("label-results").replaceChildren(h("ol", { class: "results" }, answer.results.map((result, index) => resultItem(inputs[index], result))));
+    byId("label-results").replaceChildren(asked.explain ? key() : "", h("ol", { class: "results" }, answer.results.map((result, index) => resultItem(inputs[index], result))));
     await compare(inputs, signal);
   } catch (problem) {
     if (problem.name === "AbortError") return;
@@ -130,6 +130,7 @@ function resultItem(text, { label, score, scores, truncated, explanation = [] })
     { class: "result" },
     h("p", { class: "verdict" }, h("strong", {}, label), h("span", {}, probability(score))),
     h("p", { class: "text", dir: "auto" }, colouredWords(text, explanation)),
+    remark(explanation) && h("p", { class: "hint" }, remark(explanation)),
     truncated && h("p", { class: "hint" }, "Only the beginning of this text was read."),
     h("ul", { class: "bars", "aria-label": "Probabilities" }, bars),
     explanation.length > 0 && weightTable(label, explanation),

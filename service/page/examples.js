@@ -8,9 +8,9 @@ const TEXTS = [
     name: "Messages",
     labels: ["spam"],
     texts: [
-      "WINNER!! 😃 You have been chosen for a £500 prize. Call 09050 000 123 now to claim",
+      "WINNER!! 😃 claim your prize today",
       "running late, see you at 8 😊",
-      "Your parcel is waiting. Pay the 1.99 fee today or it will be returned to the sender",
+      "Your free ticket is waiting, call 09050 000 123",
     ],
   },
   {

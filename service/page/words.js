@@ -2,7 +2,8 @@
 
 import { h, scrolling } from "./element.js";
 
-const FAINT = 0.1; // weights below this stay pale even where they are the largest of their text
+const FAINT = 0.05; // weights below this stay pale even where they are the largest of their text
+const NOTHING = 0.01;
 export const signed = (weight) => (weight < 0 ? "−" : "+") + Math.abs(weight).toFixed(3);
 
 // Offsets count Unicode code points, JavaScript's strings count UTF-16 units: an emoji is one and two.
@@ -21,6 +22,18 @@ export function colouredWords(text, explanation) {
   }
   parts.push(points.slice(reached).join(""));
   return parts;
+}
+
+// Where the text as a whole decides, no word has a colour to speak of.
+export function remark(explanation) {
+  if (explanation.length === 0 || explanation.some(({ weight }) => Math.abs(weight) >= NOTHING)) return null;
+  return `No single word decides: hiding any one of them changes the score by less than ${NOTHING}.`;
+}
+
+// What the colours mean, shown once above the answers.
+export function key() {
+  const sample = (kind, text) => h("mark", { class: kind, "--strength": "80%" }, text);
+  return h("p", { class: "hint word-key" }, sample("for", "speaks for the label"), " ", sample("against", "speaks against it"), " the stronger, the more");
 }
 
 export function weightTable(label, explanation) {

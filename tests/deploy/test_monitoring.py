@@ -7,15 +7,13 @@ import math
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 import pytest
 
 from bundle.store import publish, read_bundle, version_folder
+from tests.serving import free_port, serving
 from tests.tiny import made_up_messages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,12 +76,6 @@ def test_panels_are_described_and_do_not_overlap() -> None:
         assert panel["datasource"]["uid"] == "${datasource}", panel["title"]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
     until = time.monotonic() + seconds
     while not condition():
@@ -118,6 +111,13 @@ class Prometheus:
 
     port: int
     began: float
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=10):
+                return True
+        except OSError:  # not listening yet, or 503
+            return False
 
     def ask(self, path: str, **parameters: str) -> Any:
         query = urllib.parse.urlencode(parameters, doseq=True)
@@ -209,8 +209,6 @@ def prometheus(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     for name in ("recordings.yml", "alerts.yml"):
         (folder / name).write_text((MONITORING / name).read_text().replace("interval: 1m", "interval: 1s"))
     settings = {
-        "SEQSERVE_STORE": str(store),
-        "SEQSERVE_PORT": str(service.port),
         "SEQSERVE_WORKERS": "2",
         "SEQSERVE_STORE_POLL_SECONDS": "0.2",
         "SEQSERVE_MAX_BODY_BYTES": "1000000",
@@ -222,23 +220,21 @@ def prometheus(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{watching.port}",
     ]
-    with ExitStack() as running:
-        log = running.enter_context(open(folder / "log", "wb"))
-        serve = [sys.executable, "-m", "service"]
-        started = [
-            subprocess.Popen(serve, cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log),
-            subprocess.Popen(command, stdout=log, stderr=log),
-        ]
-        for process in started:
-            running.callback(process.wait)
-            running.callback(process.terminate)
-        wait_for(lambda: service.send("GET", "/readyz") == 200, 60, "the service")
-        wait_for(lambda: Service(watching.port, folder).send("GET", "/-/ready") == 200, 60, "Prometheus")
-        wait_for(lambda: bool(watching.values("seqserve_ready == 1")), 30, "the first scrape")
-        load(service)
-        ended = time.time()
-        wait_for(lambda: bool(scraped_after(watching, ended)), 30, "the last scrape")
-        yield watching
+    with (
+        serving(store, service.port, **settings) as server,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as scraping,
+    ):
+        try:
+            wait_for(watching.ready, 60, "Prometheus")
+            wait_for(lambda: bool(watching.values("seqserve_ready == 1")), 30, "the first scrape")
+            load(service)
+            ended = time.time()
+            wait_for(lambda: scraped_after(watching, ended), 30, "the last scrape")
+            yield watching
+        finally:
+            scraping.terminate()
+            server.terminate()  # and its workers with it
+            server.wait(20)
 
 
 def scraped_after(prometheus: Prometheus, moment: float) -> bool:

@@ -588,9 +588,8 @@ def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
 def test_theme_follows_the_switch_and_is_kept(visit: Visit) -> None:
     page = visit.open("#forecast/ridership")
     settle(page)
-    colours = (
-        "[getComputedStyle(document.body).backgroundColor, document.getElementById('chart').data.at(-1).line.color]"
-    )
+    line = "document.getElementById('chart').data.find(({name}) => name === 'median').line.color"
+    colours = f"[getComputedStyle(document.body).backgroundColor, {line}]"
     light = page.evaluate(colours)
     page.get_by_role("button", name="Dark").click()
     settle(page)
