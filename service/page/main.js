@@ -9,7 +9,7 @@ import { problemBox } from "./problem.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const root = document.documentElement;
-const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+const isDark = () => root.dataset.theme === "dark"; // theme.js has set it
 
 function sayTheme() {
   byId("theme").setAttribute("aria-pressed", String(isDark()));

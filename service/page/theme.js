@@ -1,3 +1,11 @@
-// The theme chosen last, before anything is painted; without a choice the system's. Not a module: modules wait.
-const chosen = localStorage.getItem("theme");
-if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
+// The theme chosen last, before anything is painted; without a choice the system's, and as it changes. Not a module:
+// modules wait.
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+function setTheme() {
+  const chosen = localStorage.getItem("theme");
+  document.documentElement.dataset.theme = chosen === "light" || chosen === "dark" ? chosen : system.matches ? "dark" : "light";
+}
+
+setTheme();
+system.addEventListener("change", setTheme);

@@ -586,6 +586,18 @@ def test_everything_is_reached_by_keyboard(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
+def test_theme_follows_the_system_while_none_is_chosen(visit: Visit) -> None:
+    page = visit.open("")
+    switch = page.get_by_role("button", name="Dark")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    page.emulate_media(color_scheme="dark")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="dark")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+
+
 def test_theme_follows_the_switch_and_is_kept(visit: Visit) -> None:
     page = visit.open("#forecast/ridership")
     settle(page)
