@@ -578,7 +578,9 @@ _LIST_MODELS = Worked(
                         "version": 1,
                         "versions": [1],
                         "aliases": ["ridership"],
+                        "labels": [],
                         "frequencies": ["D"],
+                        "seasons": {"D": 7},
                     },
                     {
                         "name": "spam-cnn",
@@ -587,7 +589,9 @@ _LIST_MODELS = Worked(
                         "version": 2,
                         "versions": [2],
                         "aliases": ["spam"],
+                        "labels": ["ham", "spam"],
                         "frequencies": [],
+                        "seasons": {},
                     },
                 ],
                 "aliases": {
