@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import assets, classify, exposition, forecast, health, models, openapi, outcomes, problem, tracing
 from service.catalog import Catalog
 from service.cpus import available_cpus
+from service.json_route import JSONRoute, JSONRoutes
 from service.metrics import Metrics
 from service.observer import Observer
 from service.problem import MEANINGS
@@ -25,7 +28,19 @@ DESCRIPTION = """Small sequence models behind a URL: label texts, continue serie
 Every error is `application/problem+json` (RFC 9457) and says what to change. `GET /models` lists what is served."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+@dataclass(frozen=True)
+class Application:
+    """The service as an ASGI application: `api`, with its shortcut for JSON and its observer around."""
+
+    api: FastAPI
+    outermost: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or start and stop."""
+        await self.outermost(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Application:
     """Build the service. Models are loaded when it starts, not here."""
     metrics = Metrics()
     tracer = tracing.from_environment(VERSION)
@@ -52,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
                 if tracer is not None:
                     await asyncio.to_thread(tracer.close)
 
-    app: FastAPI = FastAPIOffline(
+    api: FastAPI = FastAPIOffline(
         title="seqserve",
         description=DESCRIPTION,
         version=VERSION,
@@ -61,21 +76,21 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
     )
-    problem.install(app)
+    problem.install(api)
     for part in (classify, forecast, outcomes, models, health, exposition):
-        app.include_router(part.router)
+        api.include_router(part.router)
         for route in part.router.routes:
             if isinstance(route, APIRoute):
                 kinds = (meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500})
                 metrics.refusable(route.path, kinds)
-    app.include_router(assets.router())
-    openapi.install(app)
-    build = app.build_middleware_stack
-    # Around Starlette's own error handling, so that a defect's answer is seen as well.
-    app.build_middleware_stack = lambda: Observer(build(), metrics, tracer)  # type: ignore[method-assign]
-    return app
+    api.include_router(assets.router())
+    openapi.install(api)
+    json_routes = [
+        route for part in (classify, forecast, outcomes) for route in part.router.routes if isinstance(route, JSONRoute)
+    ]
+    return Application(api, Observer(JSONRoutes(api, json_routes), metrics, tracer))
 
 
-def from_environment() -> FastAPI:
+def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
     return create_app(Settings())

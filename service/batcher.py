@@ -7,12 +7,13 @@ a short row doesn't pay for a long one. The bucket whose first row has waited lo
 
 import asyncio
 import itertools
+import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -25,6 +26,10 @@ Row = Mapping[str, NDArray[np.generic]]
 
 Compute = Callable[[Row], Row]
 """Arrays with the batch as first axis -> the same of the outputs."""
+
+INLINE_SECONDS = 0.002
+"""A batch expected to take no longer is computed on the event loop: the way to a thread and back takes as long as a
+short text does. A longer one goes to a thread, so that the loop never stands still for more than this."""
 
 BUCKETS = (16, 32, 64, 128, 256, 512)
 
@@ -54,9 +59,6 @@ class Watcher(Protocol):
 
     def answered(self, queue_seconds: float, inference_seconds: float) -> None:
         """One caller's rows are back; called in that caller's own context."""
-
-    def waiting(self, num_requests: int) -> None:
-        """So many callers have a place now."""
 
 
 @dataclass(eq=False)
@@ -107,27 +109,31 @@ class Batcher:
     _tickets: Iterator[int] = field(default_factory=itertools.count)
     _num_callers: int = 0
     _pump: asyncio.Task[None] | None = None
+    _element_seconds: dict[int, float] = field(default_factory=dict)
+    """Lately, by bucket."""
 
-    @asynccontextmanager
-    async def admitted(self, deadline_seconds: float) -> AsyncIterator[None]:
-        """A caller's place, from before it prepares its rows until it has its results.
+    def admitted(self, deadline_seconds: float) -> "Place":
+        """A caller's place, from before it prepares its rows until it has its results: `async with` it.
 
-        Raises `QueueFull` at once when too many callers have one, `DeadlineExceeded` when the block takes too long.
+        Entering raises `QueueFull` when too many callers have one; the block ends with `DeadlineExceeded` when it takes
+        too long.
         """
+        return Place(self, deadline_seconds)
+
+    def occupy(self) -> None:
+        """Take a place. Raises `QueueFull`."""
         if self._num_callers >= self.limits.max_waiting_requests:
             raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
         self._num_callers += 1
-        self.watcher.waiting(self._num_callers)
-        try:
-            async with asyncio.timeout(deadline_seconds):
-                yield
-        except TimeoutError:
-            raise DeadlineExceeded(
-                f"The answer was not ready within {deadline_seconds:g} seconds; send fewer rows, or try again later."
-            ) from None
-        finally:
-            self._num_callers -= 1
-            self.watcher.waiting(self._num_callers)
+
+    def vacate(self) -> None:
+        """Give a place back."""
+        self._num_callers -= 1
+
+    @property
+    def num_callers(self) -> int:
+        """Callers that have a place now."""
+        return self._num_callers
 
     async def submit(self, rows: Sequence[Row]) -> list[Row]:
         """Compute rows; the results come in the same order.
@@ -158,17 +164,31 @@ class Batcher:
         loop = asyncio.get_running_loop()
         try:
             while batch := self._next_batch():
+                key, num_elements = self._size(batch)
                 try:
-                    computed = await loop.run_in_executor(self.executor, self._compute_batch, batch)
+                    if num_elements * self._element_seconds.get(key, math.inf) <= INLINE_SECONDS:
+                        computed = self._compute_batch(batch)
+                    else:
+                        computed = await loop.run_in_executor(self.executor, self._compute_batch, batch)
                 except Exception as error:
                     for waiting in batch:
                         if not waiting.submission.answer.done():
                             waiting.submission.answer.set_exception(error)
                 else:
                     self.watcher.computed(len(batch), computed.padding_ratio, computed.seconds)
+                    self._learn(key, computed.seconds / num_elements)
                     self._deliver(batch, computed)
+                await asyncio.sleep(0)  # others get their turn between batches, and add to the next
         finally:
             self._pump = None
+
+    def _size(self, batch: list[_Waiting]) -> tuple[int, int]:
+        """What a batch's time is expected from: its bucket, rows of which take alike, and its padded elements."""
+        return batch[0].elements, batch[0].elements * len(batch)
+
+    def _learn(self, key: int, element_seconds: float) -> None:
+        known = self._element_seconds.get(key, element_seconds)
+        self._element_seconds[key] = known + 0.1 * (element_seconds - known)
 
     def _next_batch(self) -> list[_Waiting]:
         for key in list(self._queues):
@@ -228,3 +248,30 @@ class Batcher:
             submission.missing -= 1
             if submission.missing == 0 and not submission.answer.done():
                 submission.answer.set_result([row for row in submission.results if row is not None])
+
+
+class Place:
+    """A caller's place; see `Batcher.admitted`."""
+
+    __slots__ = ("_batcher", "_deadline_seconds", "_timeout")
+
+    def __init__(self, batcher: Batcher, deadline_seconds: float) -> None:
+        self._batcher = batcher
+        self._deadline_seconds = deadline_seconds
+        self._timeout = asyncio.timeout(deadline_seconds)
+
+    async def __aenter__(self) -> None:
+        self._batcher.occupy()
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._batcher.vacate()
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"The answer was not ready within {self._deadline_seconds:g} seconds; send fewer rows, or try again "
+                "later."
+            ) from None

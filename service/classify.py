@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from bundle.decision import OperatingPoint, decide
@@ -15,7 +16,7 @@ from bundle.text import EncodedText, TextEncoder
 from service import request_record
 from service.batcher import Row
 from service.errors import Invalid, Place
-from service.payload import JSONRoute
+from service.json_route import JSONRoute
 from service.problem import declared
 from service.schema import RequestModel
 from service.settings import Settings
@@ -91,7 +92,6 @@ router = APIRouter(route_class=JSONRoute, tags=["predict"])
     "/classify",
     summary="Label texts",
     responses=declared(400, 404, 413, 415, 422, 429, 503, 504),
-    response_model_exclude_none=True,
 )
 async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends(context)]) -> ClassifyResponse:
     """Label one text or many with the classifier named; `spam` tells spam from ham in English text messages.
@@ -99,7 +99,6 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     With `explain` each word is hidden in turn, and its weight is what the score loses without it.
     """
     record = request_record.current()
-    record.lap("validate")
     check(payload, context.settings)
     served = context.catalog.find(payload.model, payload.version)
     spec = served.manifest.spec
@@ -114,9 +113,8 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
             hidden = await hide_words(payload.inputs, encoded, served.encoder, most, context.encoding)
         record.lap("encode")
         outputs, without = await ask_with_and_without(encoded, hidden, served.batcher.submit)
-    results = [
-        decode(row, spec, payload.top_k, truncated=text.truncated) for row, text in zip(outputs, encoded, strict=True)
-    ]
+    probabilities = np.stack([row["probabilities"] for row in outputs]).astype(np.float64)
+    results = decode(probabilities, spec, payload.top_k, [text.truncated for text in encoded])
     if payload.explain:
         for place, result in enumerate(results):
             label = spec.labels.index(result.label)
@@ -124,7 +122,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
             result.explanation = weigh(payload.inputs[place], words, outputs[place], without[place], label)
     served.metrics.classified(
         labels=[result.label for result in results],
-        scores=scores(np.stack([row["probabilities"] for row in outputs]), spec),
+        scores=scores(probabilities, spec).tolist(),
         lengths=[len(text.ids) for text in encoded],
         unknown_token_ratios=[served.encoder.unknown_token_ratio(text.ids) for text in encoded],
         num_truncated=sum(text.truncated for text in encoded),
@@ -160,15 +158,22 @@ async def encode(texts: list[str], encoder: TextEncoder, context: Context) -> li
     return await asyncio.get_running_loop().run_in_executor(context.encoding, encode_all)
 
 
-def decode(row: Row, spec: ClassifySpec, top_k: int | None, *, truncated: bool) -> ClassifyResult:
-    """One row of `probabilities:float32[classes]` to its result."""
-    probabilities = row["probabilities"].astype(np.float64)
-    order = np.argsort(-probabilities, kind="stable")
-    best = int(decide(probabilities, OperatingPoint.of(spec)))
-    scores = {spec.labels[index]: round(float(probabilities[index]), 6) for index in order[:top_k]}
-    return ClassifyResult(
-        label=spec.labels[best], score=round(float(probabilities[best]), 6), scores=scores, truncated=truncated
-    )
+def decode(
+    probabilities: NDArray[np.floating], spec: ClassifySpec, top_k: int | None, truncated: Sequence[bool]
+) -> list[ClassifyResult]:
+    """`probabilities[texts, classes]` to one result a text."""
+    chosen = decide(probabilities, OperatingPoint.of(spec)).tolist()
+    orders = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top_k].tolist()
+    rounded = probabilities.round(6).tolist()
+    return [
+        ClassifyResult(
+            label=spec.labels[best],
+            score=row[best],
+            scores={spec.labels[index]: row[index] for index in order},
+            truncated=cut,
+        )
+        for best, order, row, cut in zip(chosen, orders, rounded, truncated, strict=True)
+    ]
 
 
 def weigh(text: str, words: Sequence[Word], row: Row, without: Sequence[Row], label: int) -> list[WordWeight]:

@@ -7,7 +7,7 @@ the counts speak of the last few thousand texts, however many came before.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bundle.reference import Reference, population_stability_index
 
@@ -27,19 +27,33 @@ class RecentTexts:
         self._reference = reference
         self._counts = {of: np.zeros(len(shares)) for of, (shares, _) in _shares(reference).items()}
         self._labels = {label: index for index, label in enumerate(reference.labels)}
+        self._uncounted: list[tuple[str, float, int]] = []
 
-    def add(self, labels: Sequence[str], scores: ArrayLike, lengths: ArrayLike) -> None:
-        """Count texts by what they were answered; `scores` are those of `bundle.reference.scores`."""
-        self._count("scores", self._reference.scores.bins_of(scores))
-        self._count("lengths", self._reference.lengths.bins_of(lengths))
-        self._count("labels", np.array([self._labels[label] for label in labels]))
+    def add(self, labels: Sequence[str], scores: Sequence[float], lengths: Sequence[int]) -> None:
+        """Take note of texts and what they were answered; `scores` are those of `bundle.reference.scores`.
+
+        They are counted together later: one by one, counting would take longer than all else that is noted of a text.
+        """
+        self._uncounted += zip(labels, scores, lengths, strict=True)
+        if len(self._uncounted) >= FADING_ROWS:
+            self._count_all()
 
     def counts(self) -> dict[str, dict[str, float]]:
         """Faded counts, by what they are of and by the name of the bin."""
+        self._count_all()
         return {
             of: dict(zip(names, self._counts[of].tolist(), strict=True))
             for of, (_, names) in _shares(self._reference).items()
         }
+
+    def _count_all(self) -> None:
+        if not self._uncounted:
+            return
+        labels, scores, lengths = zip(*self._uncounted, strict=True)
+        self._uncounted.clear()
+        self._count("scores", self._reference.scores.bins_of(scores))
+        self._count("lengths", self._reference.lengths.bins_of(lengths))
+        self._count("labels", np.array([self._labels[label] for label in labels]))
 
     def _count(self, of: str, bins: NDArray[np.int64]) -> None:
         counts = self._counts[of]

@@ -47,6 +47,7 @@ def measure(metrics: Metrics, snapshot: Snapshot) -> None:
     metrics.measure_memory()
     for served in snapshot.versions.values():
         served.metrics.measure_drift()
+        served.metrics.measure_waiting(served.batcher.num_callers)
 
 
 async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:

@@ -37,8 +37,8 @@ from service.forecast_schema import (
     StretchWeight,
     level_name,
 )
+from service.json_route import JSONRoute
 from service.paths import NUM_PATHS, Beginning, prolong
-from service.payload import JSONRoute
 from service.problem import declared
 from service.settings import Settings
 from service.state import Context, context
@@ -51,7 +51,6 @@ router = APIRouter(route_class=JSONRoute, tags=["predict"])
     "/forecast",
     summary="Continue series",
     responses=declared(400, 404, 413, 415, 422, 429, 503, 504),
-    response_model_exclude_none=True,
 )
 async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends(context)]) -> ForecastResponse:
     """Continue one series or many: median and intervals of the next steps, in the series' own units.
@@ -60,7 +59,6 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     With `explain` each stretch of the history is hidden in turn; its weight is its share of how far the medians move.
     """
     record = request_record.current()
-    record.lap("validate")
     series = payload.all_series()
     check(payload, series, context.settings)
     served = context.catalog.find(payload.model, payload.version)

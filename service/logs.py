@@ -1,8 +1,31 @@
 """Logs: everything the process says, one JSON object a line on standard output."""
 
+import datetime as dt
+import logging
 from typing import Any
 
-from pythonjsonlogger.core import RESERVED_ATTRS
+from pydantic_core import to_json
+
+
+class JSONLines(logging.Formatter):
+    """A record as one JSON object: time, level, logger, message, and the mapping `fields` where `extra` brings one.
+
+    Written with pydantic's serialiser: a line is written for each request, and in the packages made for it that takes a
+    tenth of a short text's whole time (docs/performance.md).
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, without its end."""
+        line: dict[str, Any] = {
+            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        return to_json(line, fallback=str).decode()
 
 
 def config(level: str) -> dict[str, Any]:
@@ -13,15 +36,7 @@ def config(level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "json": {
-                "()": "pythonjsonlogger.json.JsonFormatter",
-                "fmt": ["levelname", "name", "message"],
-                "rename_fields": {"levelname": "level", "name": "logger"},
-                "timestamp": "time",
-                "reserved_attrs": [*RESERVED_ATTRS, "color_message"],  # the second is uvicorn's, for terminals
-            }
-        },
+        "formatters": {"json": {"()": "service.logs.JSONLines"}},
         "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
         "loggers": {

@@ -5,11 +5,8 @@ process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_c
 is asked adds them up.
 """
 
-from collections import Counter as Counts
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from bundle.manifest import ClassifySpec, Manifest
@@ -131,12 +128,19 @@ class Metrics:
             registry=registry,
         )
         self._process = ProcessCollector(registry=None)
+        self._by_request: dict[tuple[str, str, int | None, int], tuple[Counter, Histogram]] = {}
 
     def request(self, route: str, status: int, record: request_record.RequestRecord, refusal: str | None) -> None:
         """Count one request that is over."""
-        labels = (route, record.model, "" if record.version is None else record.version, status)
-        self.requests.labels(*labels).inc()
-        self.request_seconds.labels(*labels).observe(record.total_seconds)
+        key = (route, record.model, record.version, status)
+        turned = self._by_request.get(key)
+        if turned is None:
+            labels = (route, record.model, "" if record.version is None else record.version, status)
+            turned = self.requests.labels(*labels), self.request_seconds.labels(*labels)
+            self._by_request[key] = turned
+        count, seconds = turned
+        count.inc()
+        seconds.observe(record.total_seconds)
         if refusal is not None:
             self.refusals.labels(route, refusal).inc()
 
@@ -188,26 +192,27 @@ class ModelMetrics:
         self._queue_wait_seconds.observe(queue_seconds)
         request_record.current().split_lap("queue", "inference", inference_seconds)
 
-    def waiting(self, num_requests: int) -> None:
+    def measure_waiting(self, num_requests: int) -> None:
         """So many callers have a place now."""
         self._waiting_requests.set(num_requests)
 
     def classified(
         self,
         labels: Sequence[str],
-        scores: NDArray[np.float64],
+        scores: Sequence[float],
         lengths: Sequence[int],
         unknown_token_ratios: Sequence[float],
         num_truncated: int,
     ) -> None:
         """Texts have got their labels; `scores` are those of `bundle.reference.scores`, lengths count tokens."""
-        for label, count in Counts(labels).items():
-            self._labels[label].inc(count)
-        for score in scores.tolist():
+        for label in labels:
+            self._labels[label].inc()
+        for score in scores:
             self._score.observe(score)
         for ratio in unknown_token_ratios:
             self._unknown_token_ratio.observe(ratio)
-        self._truncations.inc(num_truncated)
+        if num_truncated:
+            self._truncations.inc(num_truncated)
         if self._recent is not None:
             self._recent.add(labels, scores, lengths)
 

@@ -1,10 +1,11 @@
 """Sees every request from outside: gives it an id, and when it is over, counts it, logs one line, writes its spans."""
 
 import logging
+import os
 import re
-import uuid
+from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import request_record
@@ -13,7 +14,7 @@ from service.problem import CALLER_GONE, MEANINGS
 from service.tracing import Tracer
 
 REQUEST_ID = "X-Request-ID"
-_GOOD_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+_GOOD_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
 logger = logging.getLogger("seqserve.request")
 
@@ -37,16 +38,14 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        asked = headers.get(REQUEST_ID, "")
-        record = request_record.begin(asked if _GOOD_ID.fullmatch(asked) else uuid.uuid4().hex)
+        record = request_record.begin(_request_id(scope["headers"]))
         status = CALLER_GONE
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = record.id
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", record.id.encode())]
             await send(message)
 
         try:
@@ -56,13 +55,13 @@ class Observer:
             raise
         finally:
             record.lap("respond")
-            self._note(scope, headers, status, record)
+            self._note(scope, status, record)
 
-    def _note(self, scope: Scope, headers: Headers, status: int, record: request_record.RequestRecord) -> None:
+    def _note(self, scope: Scope, status: int, record: request_record.RequestRecord) -> None:
         method, route = scope["method"], _template(scope)
         refusal = MEANINGS[status].kind if status in MEANINGS else None
         self._metrics.request(route, status, record, refusal)
-        line = {
+        fields = {
             "id": record.id,
             "method": method,
             "route": route,
@@ -70,11 +69,19 @@ class Observer:
             "version": record.version,
             "rows": record.num_rows,
             "status": status,
-            "milliseconds": {**record.milliseconds(), "total": round(record.total_seconds * 1000, 3)},
+            "milliseconds": record.milliseconds(),
         }
         if self._tracer is not None:
-            line["trace_id"] = self._tracer.trace(method, route, status, record, headers)
-        logger.info("request", extra=line)
+            fields["trace_id"] = self._tracer.trace(method, route, status, record, Headers(scope=scope))
+        logger.info("request", extra={"fields": fields})
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's, where it is fit for a log; else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _GOOD_ID.fullmatch(value):
+            return value.decode()
+    return os.urandom(16).hex()
 
 
 def _template(scope: Scope) -> str:

@@ -10,7 +10,7 @@ from bundle.manifest import ForecastSpec
 from service import request_record
 from service.errors import Invalid, Place
 from service.forecast_schema import level_name
-from service.payload import JSONRoute
+from service.json_route import JSONRoute
 from service.problem import declared
 from service.schema import RequestModel
 from service.state import Context, context
@@ -67,7 +67,6 @@ async def count_outcomes(payload: OutcomesRequest, context: Annotated[Context, D
     All outcomes of a request are counted, or none. The service keeps counts, no values.
     """
     record = request_record.current()
-    record.lap("validate")
     served = context.catalog.find(payload.model, payload.version)
     if not isinstance(served.manifest.spec, ForecastSpec):
         raise Invalid([Place(("model",), "This model labels texts; outcomes are told of forecasts")])

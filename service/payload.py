@@ -1,60 +1,36 @@
-"""From the bytes of a request to a JSON document: media type, size, syntax. Shapes and values are checked after it.
-
-A route that takes JSON uses `JSONRoute`. It refuses what isn't JSON before FastAPI validates the rest.
-"""
+"""From the bytes of a request to a JSON document: media type, size, syntax. Shapes and values are checked after it."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
-from service import request_record
 from service.errors import BodyTooLarge, Invalid, NotJSON, Place, UnsupportedEncoding, UnsupportedMedia
-from service.state import context_of
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
 
 
-class JSONRoute(APIRoute):
-    """A route whose body must be JSON, within the limit of the settings."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, given a body that is read and parsed already."""
-        handle = super().get_route_handler()
-
-        async def handle_json(request: Request) -> Response:
-            record = request_record.current()
-            _check_headers(request)
-            body = await _read(request, context_of(request).settings.max_body_bytes)
-            record.lap("read")
-            document = parse(body)
-            if b"\\ud" in body or b"\\uD" in body:  # an escaped surrogate, paired or not
-                _refuse_lone_surrogates(document)
-            record.lap("parse")
-            return await handle(_ParsedRequest(request, body, document))
-
-        return handle_json
-
-
-class _ParsedRequest(Request):
-    """A request whose body has been read and parsed."""
-
-    def __init__(self, request: Request, body: bytes, document: Any) -> None:
-        super().__init__(request.scope, request.receive)
-        self._body = body
-        self._document = document
-
-    async def json(self) -> Any:
-        return self._document
-
-
-def _check_headers(request: Request) -> None:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"", "identity"}:
+def check_headers(headers: RawHeaders) -> None:
+    """Raises `UnsupportedEncoding` or `UnsupportedMedia` unless the body is declared as plain JSON."""
+    media_type = encoding = b""
+    for name, value in headers:
+        if name == b"content-type":
+            media_type = value
+        elif name == b"content-encoding":
+            encoding = value
+    if encoding.strip().lower() not in {b"", b"identity"}:
         raise UnsupportedEncoding(
             "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding."
         )
-    media_type, *parameters = request.headers.get("content-type", "").lower().split(";")
+    if media_type != b"application/json":
+        _check_media_type(media_type.decode("latin-1").lower())
+
+
+def _check_media_type(content_type: str) -> None:
+    media_type, *parameters = content_type.split(";")
     media_type = media_type.strip()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
@@ -66,32 +42,44 @@ def _check_headers(request: Request) -> None:
             raise UnsupportedMedia("JSON is UTF-8; send it so, and leave charset out.")
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read(headers: RawHeaders, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises `BodyTooLarge` when it gets over `limit` bytes, `ClientDisconnect` if it ends early."""
     too_large = f"The body is over the limit of {limit} bytes; send fewer or shorter inputs a request."
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise BodyTooLarge(too_large)
-    chunks, size = [], 0
-    async for chunk in request.stream():  # without Content-Length too, no more than the limit is ever held
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise BodyTooLarge(too_large)
+    chunks, size, more = [], 0, True
+    while more:  # without Content-Length too, no more than the limit is ever held
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise BodyTooLarge(too_large)
         chunks.append(chunk)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def parse(body: bytes) -> Any:
-    """A JSON document (RFC 8259, UTF-8) from bytes. Raises `NotJSON` saying where and why it is none."""
+    """A JSON document (RFC 8259, UTF-8) from bytes.
+
+    Raises `NotJSON` saying where and why it is none, `Invalid` where a string holds half of a surrogate pair.
+    """
     if not body.strip():
         raise NotJSON("The body is empty; send a JSON object.")
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_int=_parse_int)
+        document = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_int=_parse_int)
     except UnicodeDecodeError as error:
         raise NotJSON(f"The body is not UTF-8 at byte {error.start}; JSON is UTF-8.") from None
     except json.JSONDecodeError as error:
         raise NotJSON(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
     except RecursionError:
         raise NotJSON("The JSON is nested too deeply.") from None
+    if b"\\ud" in body or b"\\uD" in body:  # an escaped surrogate, paired or not
+        _refuse_lone_surrogates(document)
+    return document
 
 
 def _refuse_lone_surrogates(document: Any) -> None:

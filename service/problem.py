@@ -144,8 +144,28 @@ def _status(refusal: Refusal) -> int:
     return next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
 
 
-async def _refusal(_request: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, Refusal)
+def answer(error: Exception) -> Response:
+    """What is said of an error that was raised while a request was answered."""
+    if isinstance(error, Refusal):
+        return _refusal(error)
+    if isinstance(error, RequestValidationError):
+        return _malformed(error)
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=CALLER_GONE)
+    if isinstance(error, HTTPException):
+        return _http(error)
+    return problem_response(500, "The service failed on this request; the operators' log says where.")
+
+
+def is_foreseen(error: Exception) -> bool:
+    """Whether it is the caller's to mend; anything else is a defect of ours, for the log."""
+    return isinstance(error, _FORESEEN)
+
+
+_FORESEEN = (Refusal, RequestValidationError, ClientDisconnect, HTTPException)
+
+
+def _refusal(refusal: Refusal) -> JSONResponse:
     headers: dict[str, str] = {}
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
@@ -159,8 +179,7 @@ async def _refusal(_request: Request, refusal: Exception) -> JSONResponse:
     return problem_response(_status(refusal), refusal.detail, places, headers)
 
 
-async def _malformed(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+def _malformed(error: RequestValidationError) -> JSONResponse:
     places = [Place(_short(fault["loc"][1:]), _plain(fault)) for fault in error.errors()]  # loc[0] says "body"
     return problem_response(422, Invalid(places).detail, places)
 
@@ -181,8 +200,7 @@ def _plain(fault: Mapping[str, Any]) -> str:
             return str(fault["msg"])
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+def _http(error: HTTPException) -> JSONResponse:
     details = {
         404: "There is no such route; GET /openapi.json lists them.",
         405: "The route is there, but not for this method; see Allow.",
@@ -190,19 +208,12 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(error.status_code, details.get(error.status_code, str(error.detail)), (), error.headers)
 
 
-async def _gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=CALLER_GONE)
-
-
-async def _defect(_request: Request, _error: Exception) -> JSONResponse:
-    # Starlette raises the error again after this answer, so uvicorn logs the traceback.
-    return problem_response(500, "The service failed on this request; the operators' log says where.")
-
-
 def install(app: FastAPI) -> None:
     """Answer every refusal and every defect of `app` as problem+json."""
-    app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _defect)
+
+    async def handle(_request: Request, error: Exception) -> Response:
+        return answer(error)
+
+    # Starlette raises what it knows no other handler for again after this answer, so uvicorn logs the traceback.
+    for kind in (*_FORESEEN, Exception):
+        app.add_exception_handler(kind, handle)

@@ -19,7 +19,7 @@ class Phase(NamedTuple):
     end_seconds: float
 
 
-@dataclass
+@dataclass(slots=True)
 class RequestRecord:
     """One request. `model` and `version` are those of the bundle that answers, never what the caller wrote."""
 
@@ -27,9 +27,9 @@ class RequestRecord:
     model: str = ""
     version: int | None = None
     num_rows: int | None = None
-    phases: list[Phase] = field(default_factory=list)
     started_ns: int = field(default_factory=time.time_ns)
     _started: float = field(default_factory=time.perf_counter)
+    _laps: list[tuple[str, float]] = field(default_factory=list)
 
     def answered_by(self, model: str, version: int, num_rows: int) -> None:
         """Note which bundle answers, and how many texts, series or outcomes it was sent."""
@@ -37,28 +37,36 @@ class RequestRecord:
 
     def lap(self, name: str) -> None:
         """End a phase now."""
-        self.phases.append(Phase(name, self._last(), time.perf_counter() - self._started))
+        self._laps.append((name, time.perf_counter()))
 
     def split_lap(self, first: str, second: str, second_seconds: float) -> None:
         """End two phases now, of which the second took `second_seconds`."""
-        begin, end = self._last(), time.perf_counter() - self._started
-        middle = max(begin, end - second_seconds)
-        self.phases += [Phase(first, begin, middle), Phase(second, middle, end)]
+        end = time.perf_counter()
+        begin = self._laps[-1][1] if self._laps else self._started
+        self._laps.append((first, max(begin, end - second_seconds)))
+        self._laps.append((second, end))
 
     @property
     def total_seconds(self) -> float:
         """From the request's start to the end of its last phase."""
-        return self._last()
+        return self._laps[-1][1] - self._started if self._laps else 0.0
+
+    @property
+    def phases(self) -> list[Phase]:
+        """What the laps ended, in order."""
+        ends = [(name, end - self._started) for name, end in self._laps]
+        begins = [0.0, *(end for _, end in ends)]
+        return [Phase(name, begin, end) for (name, end), begin in zip(ends, begins, strict=False)]
 
     def milliseconds(self) -> dict[str, float]:
-        """Time by phase, laps of the same name together."""
+        """Time by phase, laps of the same name together, and the total."""
         totals: dict[str, float] = {}
-        for name, begin, end in self.phases:
-            totals[name] = totals.get(name, 0.0) + (end - begin) * 1000
-        return {name: round(total, 3) for name, total in totals.items()}
-
-    def _last(self) -> float:
-        return self.phases[-1].end_seconds if self.phases else 0.0
+        begin = self._started
+        for name, end in self._laps:
+            totals[name] = totals.get(name, 0.0) + (end - begin)
+            begin = end
+        totals["total"] = begin - self._started
+        return {name: round(seconds * 1000, 3) for name, seconds in totals.items()}
 
 
 _current: ContextVar[RequestRecord] = ContextVar("request_record")

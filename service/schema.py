@@ -14,7 +14,7 @@ class RequestModel(BaseModel):
     @classmethod
     def _known_keys(cls, document: Any) -> Any:
         # One fault however many keys there are, and none of them repeated: they are input.
-        if isinstance(document, dict) and (unknown := document.keys() - cls.model_fields.keys()):
+        if isinstance(document, dict) and (unknown := document.keys() - cls.__pydantic_fields__.keys()):
             plural = "s are" if len(unknown) > 1 else " is"
             raise ValueError(f"{len(unknown)} key{plural} not known here; known are {', '.join(cls.model_fields)}")
         return document

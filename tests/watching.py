@@ -9,7 +9,6 @@ class Notebook:
 
     batches: list[tuple[int, float]] = field(default_factory=list)
     answers: list[tuple[float, float]] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
 
     def computed(self, num_rows: int, padding_ratio: float, seconds: float) -> None:
         assert seconds >= 0
@@ -17,6 +16,3 @@ class Notebook:
 
     def answered(self, queue_seconds: float, inference_seconds: float) -> None:
         self.answers.append((queue_seconds, inference_seconds))
-
-    def waiting(self, num_requests: int) -> None:
-        self.places.append(num_requests)

@@ -96,11 +96,12 @@ SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_labe
     [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
 )
 def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
-    result = decode({"probabilities": np.array(probabilities)}, SPEC, None, truncated=False)
+    [result] = decode(np.array([probabilities]), SPEC, None, [False])
     assert result.label == label
     assert result.score == result.scores[label]
 
 
 def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
     spec = SPEC.model_copy(update={"threshold": 0.9})
-    assert decode({"probabilities": np.array([0.1, 0.8, 0.1])}, spec, None, truncated=False).label == "ham"
+    [result] = decode(np.array([[0.1, 0.8, 0.1]]), spec, None, [False])
+    assert result.label == "ham"

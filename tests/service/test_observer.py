@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from service.app import create_app
+from service.app import Application, create_app
 from service.settings import Settings
 from tests.serving import free_port, serving
 
@@ -22,12 +21,12 @@ SECRET = "zebra"
 
 
 @pytest.fixture
-def app(wider_store: Path) -> FastAPI:
+def app(wider_store: Path) -> Application:
     return create_app(Settings(store=wider_store))
 
 
 @pytest.fixture
-def client(app: FastAPI) -> Iterator[TestClient]:
+def client(app: Application) -> Iterator[TestClient]:
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -37,7 +36,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.INFO, logger="seqserve.request")
 
     def read() -> list[dict[str, Any]]:
-        return [vars(record) for record in caplog.records if record.name == "seqserve.request"]
+        return [vars(record)["fields"] for record in caplog.records if record.name == "seqserve.request"]
 
     return read
 
@@ -56,8 +55,8 @@ def test_a_missing_or_odd_id_is_replaced(client: TestClient, sent: str | None) -
     assert got[0] != got[1]
 
 
-def test_refusals_and_defects_carry_the_id_too(app: FastAPI, client: TestClient, lines: Any) -> None:
-    @app.get("/defect")
+def test_refusals_and_defects_carry_the_id_too(app: Application, client: TestClient, lines: Any) -> None:
+    @app.api.get("/defect")
     async def defect() -> None:
         raise RuntimeError("broken")
 
@@ -75,7 +74,7 @@ def test_one_line_a_request_tells_who_answered_and_how_long_each_phase_took(clie
     classify, forecast, card = lines()
     assert (classify["method"], classify["route"], classify["status"]) == ("POST", "/classify", 200)
     assert (classify["model"], classify["version"], classify["rows"]) == ("spam-cnn", 1, 2)
-    phases = ["read", "parse", "validate", "encode", "queue", "inference", "decode", "respond", "total"]
+    phases = ["read", "validate", "encode", "queue", "inference", "decode", "respond", "total"]
     assert list(classify["milliseconds"]) == phases
     assert list(forecast["milliseconds"]) == phases
     assert (forecast["model"], forecast["rows"]) == ("ridership-wavenet", 1)
