@@ -1,5 +1,6 @@
 """Probabilities to the label answered: the one rule that training measures by and the service answers by."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,17 @@ class OperatingPoint:
         return cls(spec.labels.index(spec.positive_label), spec.threshold)
 
 
-def decide(probabilities: NDArray[np.floating], operating_point: OperatingPoint | None) -> NDArray[np.int64]:
-    """Index of the label answered, classes along the last axis: where there is an operating point, it decides first."""
-    others = probabilities.astype(np.float64)
-    if operating_point is None:
-        return np.asarray(others.argmax(axis=-1))
-    reached = others[..., operating_point.positive] >= operating_point.threshold
-    others[..., operating_point.positive] = -np.inf
-    return np.where(reached, operating_point.positive, others.argmax(axis=-1))
+def decide(probabilities: Sequence[float], operating_point: OperatingPoint | None) -> int:
+    """Index of the label answered: where there is an operating point, it decides first. Of equals the first wins."""
+    classes: Iterable[int] = range(len(probabilities))
+    if operating_point is not None:
+        if probabilities[operating_point.positive] >= operating_point.threshold:
+            return operating_point.positive
+        classes = (index for index in classes if index != operating_point.positive)
+    return max(classes, key=probabilities.__getitem__)
+
+
+def decide_all(probabilities: NDArray[np.floating], operating_point: OperatingPoint | None) -> NDArray[np.int64]:
+    """The same for each row of `probabilities[rows, classes]`."""
+    rows = probabilities.astype(np.float64).tolist()
+    return np.array([decide(row, operating_point) for row in rows], dtype=np.int64)

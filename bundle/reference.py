@@ -7,6 +7,7 @@ how much the tokenizer didn't know. Live answers, sorted into the same bins, are
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -70,7 +71,7 @@ class Reference(_Part):
 
     measured_on: str = Field(description="which texts; the model was fitted to none of them")
     num_rows: int = Field(ge=1, description="number of those texts")
-    scores: Distribution = Field(description="as `scores` takes them from the probabilities")
+    scores: Distribution = Field(description="as `score` takes them from the probabilities")
     lengths: Distribution = Field(description="tokens that the model reads of a text, the start token included")
     unknown_token_ratio: Share = Field(description="mean over the texts of what `TextEncoder` gives under this name")
     labels: dict[str, Share] = Field(description="share of the texts that each label was answered for")
@@ -86,17 +87,16 @@ def bins_of(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(np.searchsorted(edges, values, side="left"))
 
 
-def scores(probabilities: NDArray[np.floating], spec: ClassifySpec) -> NDArray[np.float64]:
-    """The score whose distribution is watched, of one row or many: classes lie along the last axis.
+def score(probabilities: Sequence[float], spec: ClassifySpec) -> float:
+    """The score of one text, whose distribution is watched.
 
     It is the probability of `positive_label`, whatever was answered, so that it tells a sure no from a doubtful one; in
     a model without one, that of the label answered. Give probabilities as the graph does: rounded ones would fall into
     other bins of a model that is nearly always sure.
     """
-    exact = probabilities.astype(np.float64)
     if spec.positive_label is None:
-        return np.asarray(exact.max(axis=-1))
-    return np.asarray(exact[..., spec.labels.index(spec.positive_label)])
+        return max(probabilities)
+    return probabilities[spec.labels.index(spec.positive_label)]
 
 
 def population_stability_index(shares: ArrayLike, num_rows: int, counts: ArrayLike) -> float:

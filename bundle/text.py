@@ -4,9 +4,8 @@ The tokenizer travels inside the bundle as Hugging Face `tokenizers` JSON: norma
 leading start token are data, so nothing about a text is decided in code.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,12 +42,14 @@ class TextEncoder:
     def __init__(self, tokenizer_json: str, max_tokens: int) -> None:
         self.max_tokens = max_tokens
         try:
-            with _panics_as_errors():
-                self._tokenizer = Tokenizer.from_str(tokenizer_json)
-                self._tokenizer.no_padding()
-                self._tokenizer.no_truncation()
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+            self._tokenizer.no_padding()
+            self._tokenizer.no_truncation()
             shortest = self.encode("")
-        except Exception as error:  # tokenizers raises bare Exception
+        except BaseException as raised:
+            error = _as_error(raised)
+            if not isinstance(error, Exception):  # tokenizers raises bare Exception
+                raise
             raise ValueError(f"the tokenizer can't be read: {error}") from error
         if not len(shortest.ids):
             raise ValueError("the tokenizer must put a start token before every text, the empty one too")
@@ -92,26 +93,23 @@ class TextEncoder:
         return unknown_id
 
     def _tokenize(self, text: str) -> Encoding:
-        with _panics_as_errors():
+        try:
             return self._tokenizer.encode(text)
+        except BaseException as error:
+            raise _as_error(error) from error
 
     def _window(self, encoding: Encoding, text: str) -> EncodedText:
-        ids = np.asarray(encoding.ids[: self.max_tokens], dtype=np.int64)
-        if len(encoding) <= self.max_tokens:
+        ids = np.array(encoding.ids, dtype=np.int64)
+        if len(ids) <= self.max_tokens:
             return EncodedText(ids, truncated=False, num_characters=len(text))
+        ids = ids[: self.max_tokens].copy()
         last = max(end for _, end in encoding.offsets[: self.max_tokens])
         return EncodedText(ids, truncated=True, num_characters=last)
 
 
-@contextlib.contextmanager
-def _panics_as_errors() -> Iterator[None]:
+def _as_error(raised: BaseException) -> BaseException:
     """A panic of the tokenizer's Rust code isn't an `Exception`: left alone, it would end the process."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise RuntimeError(f"the tokenizer failed: {error}") from error
-        raise
+    return RuntimeError(f"the tokenizer failed: {raised}") if type(raised).__name__ == "PanicException" else raised
 
 
 def pad(rows: Sequence[NDArray[np.int64]], length: int | None = None) -> NDArray[np.int64]:

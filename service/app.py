@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service import assets, classify, exposition, forecast, health, models, openapi, outcomes, problem, tracing
+from service import assets, classify, exposition, forecast, health, logs, models, openapi, outcomes, problem, tracing
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.json_route import JSONRoute, JSONRoutes
@@ -93,4 +93,5 @@ def create_app(settings: Settings) -> Application:
 
 def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
+    logs.skip_unshown()
     return create_app(Settings())

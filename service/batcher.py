@@ -164,9 +164,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         try:
             while batch := self._next_batch():
-                key, num_elements = self._size(batch)
+                key, num_elements = batch[0].elements, batch[0].elements * len(batch)
                 try:
-                    if num_elements * self._element_seconds.get(key, math.inf) <= INLINE_SECONDS:
+                    if self._expected_seconds(key, len(batch)) <= INLINE_SECONDS:
                         computed = self._compute_batch(batch)
                     else:
                         computed = await loop.run_in_executor(self.executor, self._compute_batch, batch)
@@ -182,9 +182,13 @@ class Batcher:
         finally:
             self._pump = None
 
-    def _size(self, batch: list[_Waiting]) -> tuple[int, int]:
-        """What a batch's time is expected from: its bucket, rows of which take alike, and its padded elements."""
-        return batch[0].elements, batch[0].elements * len(batch)
+    def _expected_seconds(self, key: int, num_rows: int) -> float:
+        return self._element_seconds.get(key, math.inf) * key * num_rows
+
+    def _max_rows(self, key: int) -> int:
+        """As many as the loop may stand still for; where that isn't one, as many as the limits let."""
+        for_loop = INLINE_SECONDS / self._expected_seconds(key, 1) if key in self._element_seconds else 0
+        return min(self.limits.max_batch_rows, int(for_loop) or self.limits.max_batch_rows)
 
     def _learn(self, key: int, element_seconds: float) -> None:
         known = self._element_seconds.get(key, element_seconds)
@@ -202,7 +206,8 @@ class Batcher:
         queue = min(self._queues.values(), key=lambda waiting: waiting[0].ticket)
         batch = [queue.popleft()]
         elements = batch[0].elements
-        while queue and len(batch) < self.limits.max_batch_rows:
+        max_rows = self._max_rows(batch[0].elements)
+        while queue and len(batch) < max_rows:
             if queue[0].submission.answer.done():
                 queue.popleft()
                 continue
@@ -231,7 +236,7 @@ class Batcher:
             if name not in self.padded:
                 stacked[name] = np.stack([row[name] for row in rows])
                 continue
-            length = bucket(max(len(row[name]) for row in rows))
+            length = max(len(row[name]) for row in rows)
             filled = np.zeros((len(rows), length, *first.shape[1:]), dtype=first.dtype)
             for index, row in enumerate(rows):
                 filled[index, : len(row[name])] = row[name]

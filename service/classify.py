@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Depends
-from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from bundle.decision import OperatingPoint, decide
 from bundle.manifest import ClassifySpec
-from bundle.reference import scores
+from bundle.reference import score
 from bundle.text import EncodedText, TextEncoder
 from service import request_record
 from service.batcher import Row
@@ -113,8 +111,10 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
             hidden = await hide_words(payload.inputs, encoded, served.encoder, most, context.encoding)
         record.lap("encode")
         outputs, without = await ask_with_and_without(encoded, hidden, served.batcher.submit)
-    probabilities = np.stack([row["probabilities"] for row in outputs]).astype(np.float64)
-    results = decode(probabilities, spec, payload.top_k, [text.truncated for text in encoded])
+    results = [
+        decode(row["probabilities"].tolist(), spec, payload.top_k, truncated=text.truncated)
+        for row, text in zip(outputs, encoded, strict=True)
+    ]
     if payload.explain:
         for place, result in enumerate(results):
             label = spec.labels.index(result.label)
@@ -122,7 +122,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
             result.explanation = weigh(payload.inputs[place], words, outputs[place], without[place], label)
     served.metrics.classified(
         labels=[result.label for result in results],
-        scores=scores(probabilities, spec).tolist(),
+        scores=[score(row["probabilities"].tolist(), spec) for row in outputs],
         lengths=[len(text.ids) for text in encoded],
         unknown_token_ratios=[served.encoder.unknown_token_ratio(text.ids) for text in encoded],
         num_truncated=sum(text.truncated for text in encoded),
@@ -158,22 +158,14 @@ async def encode(texts: list[str], encoder: TextEncoder, context: Context) -> li
     return await asyncio.get_running_loop().run_in_executor(context.encoding, encode_all)
 
 
-def decode(
-    probabilities: NDArray[np.floating], spec: ClassifySpec, top_k: int | None, truncated: Sequence[bool]
-) -> list[ClassifyResult]:
-    """`probabilities[texts, classes]` to one result a text."""
-    chosen = decide(probabilities, OperatingPoint.of(spec)).tolist()
-    orders = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top_k].tolist()
-    rounded = probabilities.round(6).tolist()
-    return [
-        ClassifyResult(
-            label=spec.labels[best],
-            score=row[best],
-            scores={spec.labels[index]: row[index] for index in order},
-            truncated=cut,
-        )
-        for best, order, row, cut in zip(chosen, orders, rounded, truncated, strict=True)
-    ]
+def decode(probabilities: Sequence[float], spec: ClassifySpec, top_k: int | None, *, truncated: bool) -> ClassifyResult:
+    """The probabilities of one text, in the order of the labels, to its result."""
+    best = decide(probabilities, OperatingPoint.of(spec))
+    order = sorted(range(len(probabilities)), key=probabilities.__getitem__, reverse=True)
+    scores = {spec.labels[index]: round(probabilities[index], 6) for index in order[:top_k]}
+    return ClassifyResult(
+        label=spec.labels[best], score=round(probabilities[best], 6), scores=scores, truncated=truncated
+    )
 
 
 def weigh(text: str, words: Sequence[Word], row: Row, without: Sequence[Row], label: int) -> list[WordWeight]:

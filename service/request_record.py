@@ -66,7 +66,7 @@ class RequestRecord:
             totals[name] = totals.get(name, 0.0) + (end - begin)
             begin = end
         totals["total"] = begin - self._started
-        return {name: round(seconds * 1000, 3) for name, seconds in totals.items()}
+        return {name: round(1000 * seconds, 3) for name, seconds in totals.items()}
 
 
 _current: ContextVar[RequestRecord] = ContextVar("request_record")

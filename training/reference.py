@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.decision import OperatingPoint, decide
+from bundle.decision import OperatingPoint, decide_all
 from bundle.golden import Run
 from bundle.manifest import ClassifySpec
-from bundle.reference import Distribution, Reference, scores
+from bundle.reference import Distribution, Reference, score
 from bundle.text import TextEncoder, pad
 
 BATCH_ROWS = 64
@@ -22,11 +22,11 @@ def measure(spec: ClassifySpec, tokenizer_json: str, texts: Sequence[str], run: 
     rows = [encoder.encode(text).ids for text in texts]
     batches = [rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS)]
     probabilities = np.concatenate([run({"ids": pad(batch)})["probabilities"] for batch in batches])
-    answered = np.bincount(decide(probabilities, OperatingPoint.of(spec)), minlength=len(spec.labels))
+    answered = np.bincount(decide_all(probabilities, OperatingPoint.of(spec)), minlength=len(spec.labels))
     return Reference(
         measured_on=measured_on,
         num_rows=len(texts),
-        scores=Distribution.of(scores(probabilities, spec)),
+        scores=Distribution.of([score(row, spec) for row in probabilities.astype(np.float64).tolist()]),
         lengths=Distribution.of([len(ids) for ids in rows]),
         unknown_token_ratio=float(np.mean([encoder.unknown_token_ratio(ids) for ids in rows])),
         labels=dict(zip(spec.labels, (answered / len(texts)).tolist(), strict=True)),

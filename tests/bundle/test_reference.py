@@ -17,7 +17,7 @@ from bundle.reference import (
     Distribution,
     Reference,
     population_stability_index,
-    scores,
+    score,
 )
 from bundle.store import BundleError, publish, read_bundle, read_reference, version_folder
 from tests.blank import FILES, blank_manifest
@@ -129,11 +129,9 @@ def test_nothing_to_compare_is_said_so() -> None:
 def test_score_is_that_of_the_positive_label_or_else_of_the_one_answered() -> None:
     probabilities = np.array([[0.75, 0.25], [0.125, 0.875]], dtype=np.float32)
     spec = ClassifySpec(labels=["ham", "spam"], max_tokens=8, positive_label="spam", threshold=0.9)
-    assert scores(probabilities, spec).tolist() == [0.25, 0.875]
-    assert float(scores(probabilities[0], spec)) == 0.25
+    assert [score(row, spec) for row in probabilities.tolist()] == [0.25, 0.875]
     without = ClassifySpec(labels=["ham", "spam"], max_tokens=8)
-    assert scores(probabilities, without).tolist() == [0.75, 0.875]
-    assert float(scores(probabilities[0], without)) == 0.75
+    assert [score(row, without) for row in probabilities.tolist()] == [0.75, 0.875]
 
 
 # --- in a bundle -----------------------------------------------------------------------------------------------------

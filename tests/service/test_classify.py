@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -96,12 +95,11 @@ SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_labe
     [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
 )
 def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
-    [result] = decode(np.array([probabilities]), SPEC, None, [False])
+    result = decode(probabilities, SPEC, None, truncated=False)
     assert result.label == label
     assert result.score == result.scores[label]
 
 
 def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
     spec = SPEC.model_copy(update={"threshold": 0.9})
-    [result] = decode(np.array([[0.1, 0.8, 0.1]]), spec, None, [False])
-    assert result.label == "ham"
+    assert decode([0.1, 0.8, 0.1], spec, None, truncated=False).label == "ham"

@@ -26,7 +26,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bundle.decision import OperatingPoint, decide
+from bundle.decision import OperatingPoint, decide_all
 from bundle.golden import Run
 from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.text import TextEncoder
@@ -167,7 +167,7 @@ def describe(
     actual: NDArray[np.int64], probabilities: NDArray[np.floating], operating_point: OperatingPoint | None
 ) -> dict[str, Any]:
     """All figures of one set of predictions; where there is an operating point, its threshold decides first."""
-    predicted = decide(probabilities, operating_point)
+    predicted = decide_all(probabilities, operating_point)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == actual
     return {
