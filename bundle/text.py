@@ -61,9 +61,14 @@ class TextEncoder:
         """Number of ids, the padding included."""
         return int(self._tokenizer.get_vocab_size())
 
-    def encode(self, text: str) -> EncodedText:
-        """One text, without padding; of a long one, no more is tokenised than the window needs."""
-        length = _CHARACTERS_A_TOKEN * self.max_tokens
+    def encode(self, text: str, likely_characters: int | None = None) -> EncodedText:
+        """One text, without padding; of a long one, no more is tokenised than the window needs.
+
+        Args:
+            text: to be encoded.
+            likely_characters: so many of the text are likely to fill the window; only speed depends on it.
+        """
+        length = likely_characters or _CHARACTERS_A_TOKEN * self.max_tokens
         while length < len(text):
             encoding = self._tokenize(text[:length])
             # What follows the cut can change the last word before it, no earlier one.

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 
 from service import logs, store_command, tracing
 from service.settings import Settings
-from service.workers_folder import workers_folder
+from service.workers_folder import missing_folder, workers_folder
 
 
 def serve(settings: Settings) -> int:
@@ -107,8 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
         return healthcheck(settings)
     if asked.command in store_command.COMMANDS:
         return store_command.run(settings.store, asked)
-    if missing := tracing.missing():
-        print(missing, file=sys.stderr)
+    if wrong := tracing.missing() or missing_folder():
+        print(wrong, file=sys.stderr)
         return 2
     return serve(settings)
 

@@ -315,7 +315,7 @@ def decode(
     exact = quantiles_at(quantiles.astype(np.float64), spec.quantile_levels, wanted)
     # Seven digits are what float32 holds; rounding is monotone, so the order of the quantiles is kept.
     magnitude = int(np.ceil(np.log10(max(float(np.abs(exact).max()), 1e-30))))
-    steps = np.round(exact, 7 - magnitude).T.tolist()
+    steps = (np.round(exact, 7 - magnitude) + 0.0).T.tolist()  # no -0.0
     intervals = {
         level_name(level): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
         for index, level in enumerate(levels)
@@ -346,7 +346,7 @@ def decode_weights(
     return [
         [
             StretchWeight(start=stretch.start, end=stretch.end, weight=weight)
-            for stretch, weight in zip(own.stretches, weigh(whole[:, middle], moved), strict=True)
+            for stretch, weight in zip(own.stretches, weigh(whole[:, middle], moved, own.scale), strict=True)
         ]
         for own, whole, moved in zip(hidden, quantiles, medians, strict=False)
     ]

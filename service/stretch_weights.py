@@ -19,7 +19,7 @@ MIN_SEASONS, MAX_SEASONS = 4, 32
 """A stretch is one season where the history holds this many of them; else there are `NUM_EQUAL` stretches."""
 NUM_EQUAL = 16
 ROUNDING = 1e-6
-"""A median that moves by less, as a share of its size, hasn't moved: float32 holds seven digits."""
+"""A median that moves by less, as a share of its size or the history's, hasn't moved: float32 holds seven digits."""
 
 
 class Stretch(NamedTuple):
@@ -33,11 +33,13 @@ class Stretch(NamedTuple):
 class HiddenStretches:
     """The stretches of one series that hold known values, and in the same order its row without each.
 
-    A single one can't be hidden, nothing would be left: then there are no rows.
+    A single one can't be hidden, nothing would be left: then there are no rows. `scale` is the size of the series'
+    largest known value, 1 where all are 0.
     """
 
     stretches: list[Stretch]
     without: list[Row]
+    scale: float
 
 
 def split(num_values: int, context_length: int, season: int) -> list[Stretch]:
@@ -70,19 +72,21 @@ def hide_stretches(row: Row, num_values: int, season: int) -> HiddenStretches:
         for stretch in split(num_values, len(history), season)
         if np.isfinite(history[stretch.start - first : stretch.end - first]).any()
     ]
-    return HiddenStretches(known, [hidden(stretch) for stretch in known] if len(known) > 1 else [])
+    scale = float(np.nanmax(np.abs(history))) or 1.0
+    return HiddenStretches(known, [hidden(stretch) for stretch in known] if len(known) > 1 else [], scale)
 
 
-def weigh(median: NDArray[np.floating], without: NDArray[np.floating]) -> list[float]:
+def weigh(median: NDArray[np.floating], without: NDArray[np.floating], scale: float) -> list[float]:
     """Each stretch's share of all movements of the median; all 0 where nothing moves.
 
     Args:
         median: `[steps]`, with the whole history.
         without: `[stretches, steps]`, without each of them. Empty: there is one stretch only, and all rests on it.
+        scale: size of the history's values.
     """
     if not len(without):
         return [1.0]
     moved = np.abs(without.astype(np.float64) - median).mean(axis=1)
-    moved[moved < ROUNDING * np.abs(median).max()] = 0
+    moved[moved < ROUNDING * max(float(np.abs(median).max()), scale)] = 0
     total = moved.sum()
     return [round(float(share), 6) for share in (moved / total if total else moved)]

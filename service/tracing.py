@@ -5,6 +5,7 @@ The packages come with the extra `tracing` and are imported only when an endpoin
 
 import importlib.util
 import os
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from service.request_record import RequestRecord
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+CLOSING_SECONDS = 2.0
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Either of these variables switches tracing on; OpenTelemetry reads them, and its other ones, itself."""
 
@@ -35,7 +37,8 @@ def from_environment(service_version: str) -> "Tracer | None":
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     named = {} if os.environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: "seqserve"}
-    provider = TracerProvider(resource=Resource.create({"service.version": service_version, **named}))
+    resource = Resource.create({"service.version": service_version, **named})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracer(provider)
 
@@ -82,5 +85,7 @@ class Tracer:
         return self._trace.format_trace_id(span.get_span_context().trace_id)
 
     def close(self) -> None:
-        """Send what is left."""
-        self._provider.shutdown()
+        """Send what is left, if that doesn't take long: a collector that can't be reached must not hold a stop up."""
+        sender = threading.Thread(target=self._provider.shutdown, daemon=True)
+        sender.start()
+        sender.join(CLOSING_SECONDS)

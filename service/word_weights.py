@@ -23,6 +23,9 @@ from service.errors import Invalid, Place
 CHARACTERS_AT_ONCE = 200_000
 """Characters encoded in one go, as many as one long text has; then others have their turn."""
 
+SETTLING = 64
+"""Characters read beyond what is likely to fill the window, so that its last word is whole."""
+
 _BOUNDARY = regex.compile(r"\b", regex.WORD)
 
 
@@ -81,8 +84,9 @@ async def hide_words(
     """
     loop = asyncio.get_running_loop()
 
-    def encode_without(text: str, words: Sequence[Word]) -> list[EncodedText]:
-        return [encoder.encode(without(text, word)) for word in words]
+    def encode_without(text: str, words: Sequence[Word], num_read: int) -> list[EncodedText]:
+        # What moves into the window is about as long as what is hidden; a little more settles where it ends.
+        return [encoder.encode(without(text, word), num_read + word.end - word.start + SETTLING) for word in words]
 
     found: list[list[Word]] = []
     room = max_words
@@ -93,11 +97,12 @@ async def hide_words(
             remedy = "send fewer or shorter texts, or leave explain out"
             raise Invalid([Place(("explain",), f"At most {max_words} words are explained in one request; {remedy}")])
     hidden = []
-    for text, words in zip(texts, found, strict=True):
+    for text, own, words in zip(texts, encoded, found, strict=True):
         at_once = max(1, CHARACTERS_AT_ONCE // max(1, len(text)))
         rest: list[EncodedText] = []
         for first in range(0, len(words), at_once):
-            rest += await loop.run_in_executor(executor, encode_without, text, words[first : first + at_once])
+            these = words[first : first + at_once]
+            rest += await loop.run_in_executor(executor, encode_without, text, these, own.num_characters)
         hidden.append(HiddenWords(words, rest))
     return hidden
 

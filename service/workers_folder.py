@@ -4,9 +4,18 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 WORKERS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder. prometheus_client looks for it when it is imported: set it before."""
+
+
+def missing_folder() -> str | None:
+    """What to do about a folder that is named but isn't there; None if nothing."""
+    inside = os.environ.get(WORKERS_FOLDER)
+    if inside is None or Path(inside).is_dir():
+        return None
+    return f"{WORKERS_FOLDER} names a folder that isn't there; make it, or unset it"
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """A service in a process of its own, as `python -m service` starts it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from service.__main__ import healthcheck
@@ -26,7 +27,8 @@ def free_port() -> int:
 def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """The service on a port, ready; `settings` are environment variables. What it prints goes where the test's does."""
     chosen = {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
-    with subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=os.environ | chosen) as server:
+    command = [sys.executable, "-m", "service"]
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | chosen, start_new_session=True) as server:
         try:
             for _ in range(600):
                 if healthcheck(Settings(port=port)) == 0:
@@ -35,4 +37,9 @@ def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Pope
                 time.sleep(0.05)
             yield server
         finally:
-            server.kill()
+            if server.poll() is None:  # asked first, so that nothing is left in the temporary folder
+                server.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    server.wait(10)
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)  # its workers too

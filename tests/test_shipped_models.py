@@ -241,3 +241,14 @@ def test_ridership_beyond_its_horizon_covers_what_it_says(real_data: Path) -> No
     assert 0.7 < np.mean(covered) < 0.92
     first, second = np.mean(widths, axis=0)
     assert first < second < 1.5 * first
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_nothing_in_particular_moves_the_forecast_of_a_series_that_never_moves(value: float) -> None:
+    with TestClient(create_app(Settings(store=STORE))) as client:
+        for name in ("forecast-rnn", "forecast-cnn", "forecast-wavenet"):
+            asked = {"model": name, "values": [value] * 100, "freq": "D", "explain": True}
+            answer = client.post("/forecast", json=asked)
+            [forecast] = answer.json()["forecasts"]
+            assert {stretch["weight"] for stretch in forecast["explanation"]} == {0.0}
+            assert "-0.0," not in answer.text

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -121,3 +121,12 @@ def test_cutting_a_long_text_early_never_changes_its_window(parts: list[str]) ->
     encoded, expected = small.encode(text), whole.encode(text)
     assert encoded.ids.tolist() == expected.ids[:4].tolist()
     assert encoded.truncated == (len(expected.ids) > 4)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=300), st.integers(1, 400))
+def test_where_the_window_is_likely_to_end_changes_nothing(text: str, likely_characters: int) -> None:
+    encoder = TextEncoder(TOKENIZER, 8)
+    plain, hinted = encoder.encode(text), encoder.encode(text, likely_characters)
+    assert hinted.ids.tolist() == plain.ids.tolist()
+    assert (hinted.truncated, hinted.num_characters) == (plain.truncated, plain.num_characters)

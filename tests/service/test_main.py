@@ -92,3 +92,12 @@ def test_links_that_kubernetes_sets_are_passed_over() -> None:
     links = ["SEQSERVE_SERVICE_HOST", "SEQSERVE_SERVICE_PORT", "SEQSERVE_PORT_8000_TCP", "SEQSERVE_PORT_8000_TCP_ADDR"]
     assert unknown_variables(dict.fromkeys([*links, "SEQSERVE_DATA", "SEQSERVE_PORT", "HOME"], "")) == []
     assert unknown_variables({"SEQSERVE_PROT": "1"}) == ["SEQSERVE_PROT"]
+
+
+def test_a_missing_folder_for_the_figures_of_workers_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("SEQSERVE_WORKERS", "2")
+    assert main(["serve"]) == 2
+    assert "PROMETHEUS_MULTIPROC_DIR names a folder that isn't there" in capsys.readouterr().err

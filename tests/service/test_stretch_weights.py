@@ -79,9 +79,9 @@ def test_hiding_leaves_all_else_as_it_is() -> None:
 
 def test_weights_are_shares_of_all_movements() -> None:
     median = np.array([10.0, 20.0])
-    assert weigh(median, np.array([[11, 21], [10, 14], [10, 20]])) == [0.25, 0.75, 0]
-    assert weigh(median, np.array([[10, 20], [10, 20]])) == [0, 0]
-    assert weigh(median, np.array([[10, 20.000001], [10, 20]])) == [0, 0]  # rounding is no movement
+    assert weigh(median, np.array([[11, 21], [10, 14], [10, 20]]), 10.0) == [0.25, 0.75, 0]
+    assert weigh(median, np.array([[10, 20], [10, 20]]), 10.0) == [0, 0]
+    assert weigh(median, np.array([[10, 20.000001], [10, 20]]), 10.0) == [0, 0]  # rounding is no movement
 
 
 def test_weights_can_be_checked_by_sending_nulls(client: TestClient) -> None:
@@ -172,7 +172,7 @@ def test_as_many_stretches_as_allowed_are_explained(tiny_store: Path) -> None:
 def test_stretch_without_which_there_is_no_forecast_is_refused() -> None:
     series = [SeriesInput(values=[1.0]), SeriesInput(values=[1.0, 2.0])]
     payload = ForecastRequest(model="any", series=series, explain=True)
-    hidden = [HiddenStretches([Stretch(0, 1)], []), HiddenStretches([Stretch(0, 1), Stretch(1, 2)], [{}, {}])]
+    hidden = [HiddenStretches([Stretch(0, 1)], [], 1.0), HiddenStretches([Stretch(0, 1), Stretch(1, 2)], [{}, {}], 1.0)]
     quantiles = [np.array([[0.0, 1.0, 2.0]])] * 2
     without = [{"quantiles": np.array([[0.0, middle, 2.0]], dtype=np.float32)} for middle in (1.0, np.inf)]
     with pytest.raises(Invalid) as refusal:

@@ -1,6 +1,8 @@
 """Traces: spans of requests and their phases, received by a collector as OpenTelemetry's protocol has it."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,3 +112,16 @@ def test_tracing_without_its_packages_is_refused_at_the_start(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["serve"]) == 2
     assert "pip install 'seqserve[tracing]'" in capsys.readouterr().err
+
+
+def test_a_collector_that_cannot_be_reached_does_not_hold_a_stop_up(
+    monkeypatch: pytest.MonkeyPatch, wider_store: Path
+) -> None:
+    with socket.socket() as deaf:  # takes connections and never answers
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        with TestClient(create_app(Settings(store=wider_store))) as client:
+            client.get("/livez")
+            stopped = time.monotonic()
+        assert time.monotonic() - stopped < 2 * tracing.CLOSING_SECONDS
