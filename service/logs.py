@@ -30,8 +30,8 @@ class JSONLines(logging.Formatter):
 
 def skip_unshown() -> None:
     """Tell logging not to find out for each record what no line shows (its HOWTO, "Optimization"): half of its time."""
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
-    logging._srcfile = None  # type: ignore[attr-defined]  # who called
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # who called
 
 
 def config(level: str) -> dict[str, Any]:
