@@ -1,8 +1,9 @@
 """Rows in, rows out, computed in batches. Knows arrays and a callable, nothing of requests or models.
 
 A row that finds the engine free is computed at once; what arrives meanwhile forms the next batch, within a budget of
-rows and padded elements. Rows of different length are padded to the same bucket and never mixed with other buckets, so
-a short row doesn't pay for a long one. The bucket whose first row has waited longest goes first.
+rows and padded elements. Only rows of like length, of one bucket, share a batch, and are padded to its longest, so a
+short row doesn't pay for a long one. The bucket whose first row has waited longest goes first. A batch that is expected
+to take a moment is computed on the event loop, a longer one in a thread.
 """
 
 import asyncio
@@ -10,11 +11,10 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from service.errors import DeadlineExceeded, QueueFull
 
 Row = Mapping[str, NDArray[np.generic]]
 """Arrays of one row by tensor name, without the batch axis."""
+
+Result = TypeVar("Result")
 
 Compute = Callable[[Row], Row]
 """Arrays with the batch as first axis -> the same of the outputs."""
@@ -35,7 +37,7 @@ BUCKETS = (16, 32, 64, 128, 256, 512)
 
 
 def bucket(length: int) -> int:
-    """The length a row is padded to: one of `BUCKETS`, beyond them the next multiple of the last."""
+    """The bucket of a row: one of `BUCKETS`, the longest it holds, beyond them the next multiple of the last."""
     for size in BUCKETS:
         if length <= size:
             return size
@@ -68,6 +70,7 @@ class _Submission:
     answer: asyncio.Future[list[Row]]
     results: list[Row | None]
     missing: int
+    deadline: float
     inference_seconds: float = 0.0
 
 
@@ -97,7 +100,7 @@ class Batcher:
         executor: where `compute` runs.
         limits: budget of a batch, bound of the queue.
         watcher: is told of batches and waiting times.
-        padded: inputs whose first axis varies from row to row; filled up with zeros to the bucket's length.
+        padded: inputs whose first axis varies from row to row; filled up with zeros to the longest of the batch.
     """
 
     compute: Compute
@@ -109,16 +112,22 @@ class Batcher:
     _tickets: Iterator[int] = field(default_factory=itertools.count)
     _num_callers: int = 0
     _pump: asyncio.Task[None] | None = None
+    _live: set[_Submission] = field(default_factory=set)
+    _alarm: asyncio.TimerHandle | None = None
     _element_seconds: dict[int, float] = field(default_factory=dict)
     """Lately, by bucket."""
 
-    def admitted(self, deadline_seconds: float) -> "Place":
+    def admitted(self, deadline_seconds: float) -> "Admission":
         """A caller's place, from before it prepares its rows until it has its results: `async with` it.
 
-        Entering raises `QueueFull` when too many callers have one; the block ends with `DeadlineExceeded` when it takes
-        too long.
+        Entering raises `QueueFull` when too many callers have one.
         """
-        return Place(self, deadline_seconds)
+        return Admission(self, deadline_seconds)
+
+    @property
+    def num_callers(self) -> int:
+        """Callers that have a place now."""
+        return self._num_callers
 
     def occupy(self) -> None:
         """Take a place. Raises `QueueFull`."""
@@ -130,20 +139,16 @@ class Batcher:
         """Give a place back."""
         self._num_callers -= 1
 
-    @property
-    def num_callers(self) -> int:
-        """Callers that have a place now."""
-        return self._num_callers
-
-    async def submit(self, rows: Sequence[Row]) -> list[Row]:
+    async def submit(self, rows: Sequence[Row], deadline: float) -> list[Row]:
         """Compute rows; the results come in the same order.
 
-        Raises whatever `compute` raises. A caller that gives up takes its waiting rows along.
+        Raises whatever `compute` raises, and `TimeoutError` when the loop's clock passes `deadline`. A caller that
+        gives up takes its waiting rows along.
         """
         if not rows:
             return []
         submitted = time.perf_counter()
-        submission = _Submission(asyncio.get_running_loop().create_future(), [None] * len(rows), len(rows))
+        submission = _Submission(asyncio.get_running_loop().create_future(), [None] * len(rows), len(rows), deadline)
         for index, row in enumerate(rows):
             length = max((len(row[name]) for name in self.padded), default=0)
             key = bucket(length) if self.padded else 0
@@ -152,13 +157,32 @@ class Batcher:
             self._queues.setdefault(key, deque()).append(waiting)
         if self._pump is None:
             self._pump = asyncio.create_task(self._run_until_empty())
+        self._live.add(submission)
+        if self._alarm is None or deadline < self._alarm.when():
+            self._set_alarm(deadline)
         try:
             results = await submission.answer
             waited = time.perf_counter() - submitted - submission.inference_seconds
             self.watcher.answered(max(waited, 0.0), submission.inference_seconds)
             return results
         finally:
+            self._live.discard(submission)
             submission.answer.cancel()  # marks rows that still wait as abandoned
+
+    def _set_alarm(self, when: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        """End what is due. One timer for all callers: a timer each takes as long as reading a request."""
+        self._alarm = None
+        now = asyncio.get_running_loop().time()
+        for submission in self._live:
+            if submission.deadline <= now and not submission.answer.done():
+                submission.answer.set_exception(TimeoutError())
+        if later := [submission.deadline for submission in self._live if submission.deadline > now]:
+            self._set_alarm(min(later))
 
     async def _run_until_empty(self) -> None:
         loop = asyncio.get_running_loop()
@@ -255,28 +279,39 @@ class Batcher:
                 submission.answer.set_result([row for row in submission.results if row is not None])
 
 
-class Place:
-    """A caller's place; see `Batcher.admitted`."""
+class Admission:
+    """A caller's place and its deadline; see `Batcher.admitted`."""
 
-    __slots__ = ("_batcher", "_deadline_seconds", "_timeout")
+    __slots__ = ("_batcher", "_deadline", "_deadline_seconds")
 
     def __init__(self, batcher: Batcher, deadline_seconds: float) -> None:
         self._batcher = batcher
         self._deadline_seconds = deadline_seconds
-        self._timeout = asyncio.timeout(deadline_seconds)
+        self._deadline = asyncio.get_running_loop().time() + deadline_seconds
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> "Admission":
         self._batcher.occupy()
-        await self._timeout.__aenter__()
+        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_raised: object) -> None:
         self._batcher.vacate()
+
+    async def submit(self, rows: Sequence[Row]) -> list[Row]:
+        """`Batcher.submit`. Raises `DeadlineExceeded` when it takes too long."""
         try:
-            await self._timeout.__aexit__(kind, error, traceback)
+            return await self._batcher.submit(rows, self._deadline)
         except TimeoutError:
-            raise DeadlineExceeded(
-                f"The answer was not ready within {self._deadline_seconds:g} seconds; send fewer rows, or try again "
-                "later."
-            ) from None
+            raise self._too_late() from None
+
+    async def wait_for(self, work: Awaitable[Result]) -> Result:
+        """What is done elsewhere before rows are there. Raises `DeadlineExceeded` when it takes too long."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await work
+        except TimeoutError:
+            raise self._too_late() from None
+
+    def _too_late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"The answer was not ready within {self._deadline_seconds:g} seconds; send fewer rows, or try again later."
+        )

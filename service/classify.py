@@ -12,7 +12,7 @@ from bundle.manifest import ClassifySpec
 from bundle.reference import score
 from bundle.text import EncodedText, TextEncoder
 from service import request_record
-from service.batcher import Row
+from service.batcher import Admission, Row
 from service.errors import Invalid, Place
 from service.json_route import JSONRoute
 from service.problem import declared
@@ -103,14 +103,15 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     if not isinstance(spec, ClassifySpec) or served.encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
     record.answered_by(served.manifest.name, served.manifest.version, len(payload.inputs))
-    async with served.batcher.admitted(context.settings.deadline_seconds):
-        encoded = await encode(payload.inputs, served.encoder, context)
+    async with served.batcher.admitted(context.settings.deadline_seconds) as admission:
+        encoded = await encode(payload.inputs, served.encoder, context, admission)
         hidden: list[HiddenWords] = []
         if payload.explain:
             most = context.settings.max_explained_words
-            hidden = await hide_words(payload.inputs, encoded, served.encoder, most, context.encoding)
+            hiding = hide_words(payload.inputs, encoded, served.encoder, most, context.encoding)
+            hidden = await admission.wait_for(hiding)
         record.lap("encode")
-        outputs, without = await ask_with_and_without(encoded, hidden, served.batcher.submit)
+        outputs, without = await ask_with_and_without(encoded, hidden, admission.submit)
     results = [
         decode(row["probabilities"].tolist(), spec, payload.top_k, truncated=text.truncated)
         for row, text in zip(outputs, encoded, strict=True)
@@ -147,7 +148,7 @@ def check(payload: ClassifyRequest, settings: Settings) -> None:
         raise Invalid(places)
 
 
-async def encode(texts: list[str], encoder: TextEncoder, context: Context) -> list[EncodedText]:
+async def encode(texts: list[str], encoder: TextEncoder, context: Context, admission: Admission) -> list[EncodedText]:
     """Texts to token ids, in order."""
 
     def encode_all() -> list[EncodedText]:
@@ -155,7 +156,7 @@ async def encode(texts: list[str], encoder: TextEncoder, context: Context) -> li
 
     if sum(map(len, texts)) <= INLINE_CHARACTERS:
         return encode_all()
-    return await asyncio.get_running_loop().run_in_executor(context.encoding, encode_all)
+    return await admission.wait_for(asyncio.get_running_loop().run_in_executor(context.encoding, encode_all))
 
 
 def decode(probabilities: Sequence[float], spec: ClassifySpec, top_k: int | None, *, truncated: bool) -> ClassifyResult:

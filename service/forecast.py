@@ -77,17 +77,17 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     if places:
         raise Invalid(places)
     record.lap("encode")
-    async with served.batcher.admitted(context.settings.deadline_seconds):
+    async with served.batcher.admitted(context.settings.deadline_seconds) as admission:
         hidden = await hide(encoded, context.settings) if payload.explain else []
         rows = [*(one.row for one in encoded), *(row for own in hidden for row in own.without)]
-        answers = await served.batcher.submit(rows)
+        answers = await admission.submit(rows)
         outputs, without = answers[: len(encoded)], answers[len(encoded) :]
         quantiles = [np.asarray(row["quantiles"][: payload.horizon], dtype=np.float64) for row in outputs]
         _check_finite(payload, quantiles)
         explanations = decode_weights(payload, hidden, quantiles, without)
         if payload.horizon > spec.horizon:
             beginnings = [Beginning(one.row, one.codes, own) for one, own in zip(encoded, quantiles, strict=True)]
-            quantiles = await prolong(beginnings, spec, payload.horizon, served.batcher.submit)
+            quantiles = await prolong(beginnings, spec, payload.horizon, admission.submit)
             _check_finite(payload, quantiles)
     forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
     for answer, explanation in zip(forecasts, explanations, strict=False):  # there are none unless asked for

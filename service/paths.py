@@ -50,7 +50,7 @@ async def prolong(
     """Quantiles `[horizon, levels]` of each series; the first `spec.horizon` steps are those it began with.
 
     A series has the same answer whoever is beside it, and each time. Where the model stops giving numbers, NaN follows.
-    Raises what `ask` raises, in an `ExceptionGroup`.
+    Raises the first of what `ask` raises.
     """
     room = asyncio.Semaphore(SERIES_AT_ONCE)
 
@@ -58,8 +58,11 @@ async def prolong(
         async with room:
             return await _prolong_one(beginning, spec, horizon, ask)
 
-    async with asyncio.TaskGroup() as group:  # if one fails or the caller leaves, all stop
-        tasks = [group.create_task(prolong_in_turn(beginning)) for beginning in beginnings]
+    try:
+        async with asyncio.TaskGroup() as group:  # if one fails or the caller leaves, all stop
+            tasks = [group.create_task(prolong_in_turn(beginning)) for beginning in beginnings]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

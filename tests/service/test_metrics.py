@@ -141,10 +141,12 @@ def test_rows_batches_and_waiting_are_counted_by_model(client: TestClient) -> No
 
 
 def test_padding_is_the_share_of_a_batch_that_is_filled_up(client: TestClient, store: Path) -> None:
-    classify(client, "see you later")
-    num_tokens = len(tokens_of(store, "see you later"))
+    short, long = "see you", "see you later at home"
+    classify(client, [short, long])
+    num_short, num_long = (len(tokens_of(store, text)) for text in (short, long))
     samples = scrape(client)
-    assert value(samples, "seqserve_padding_ratio_sum", model="spam-cnn") == pytest.approx(1 - num_tokens / 16)
+    expected = (num_long - num_short) / (2 * num_long)
+    assert value(samples, "seqserve_padding_ratio_sum", model="spam-cnn") == pytest.approx(expected)
     client.post("/forecast", json={"model": "ridership", "values": [1.0]})
     assert value(scrape(client), "seqserve_padding_ratio_sum", model="ridership-wavenet") == 0
 

@@ -194,9 +194,8 @@ def test_failure_of_the_model_stops_all() -> None:
             raise RuntimeError("broken")
 
     engine = Broken(random_walk)
-    with pytest.raises(ExceptionGroup) as failed:
+    with pytest.raises(RuntimeError, match="broken"):
         iterate(random_walk, [row()] * 20, 400, engine)
-    assert failed.group_contains(RuntimeError, match="broken")
     assert len(engine.asked) < 2 * SERIES_AT_ONCE
 
 
@@ -212,13 +211,14 @@ def test_deadline_stops_the_paths() -> None:
         with ThreadPoolExecutor(1) as executor:
             batcher = Batcher(compute, executor, Limits(64, 100_000, 8), Notebook())
             with pytest.raises(DeadlineExceeded):
-                async with batcher.admitted(0.2):
-                    await prolong([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, batcher.submit)
+                async with batcher.admitted(0.2) as admission:
+                    await prolong([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, admission.submit)
             await asyncio.sleep(0.05)  # the batch being computed ends
             count = len(calls)
             await asyncio.sleep(0.1)
             assert len(calls) == count
-            assert len(await batcher.submit([row()])) == 1
+            async with batcher.admitted(5) as admission:
+                assert len(await admission.submit([row()])) == 1
             return count
 
     assert asyncio.run(run()) >= 1
