@@ -33,6 +33,8 @@ export function figure(value) {
   return value.toLocaleString("en", digits);
 }
 
+export const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+
 export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
 // A probability: never 100.0 nor 0.0, which no model can know.
