@@ -8,8 +8,8 @@ const YEAR = /^(1[5-9]|20|21)\d\d$/;
 const ROW_NAME = /^((.*[_ -])?id|index|idx|row|nr|no|#|unnamed: \d+|level_\d+)$/i;
 
 // Rows of cells to {columns, note}. A column has `cells` and either `times` or `numbers` or neither; `broken` says why
-// its dates can't be read, `doubt` why something named like dates isn't read as such, and `isBookkeeping` that it only
-// numbers or dates the rows. Throws an Error that says what to change.
+// its dates can't be read, `doubt` why something named like dates isn't read as such; `namesRows` and `countsRows` that it
+// is hardly the series, by its name or by its cells. Throws an Error that says what to change.
 export function readColumns(rows, separator) {
   refuseTwoReadings(rows, separator);
   const kinds = rows.map(({ cells }) => cells.map(kindOf));
@@ -23,8 +23,8 @@ export function readColumns(rows, separator) {
     const cells = body.map((row) => row.cells[index]);
     const isUnnamedFirst = index === 0 && rows[0].cells.length > 1 && !header?.[index];
     const column = { name, cells, lines, ...meaning(name, cells, lines, separator, isUnnamedFirst, rows[0].cells.length === 1) };
-    const countsRows = (header && isUnnamedFirst) || ROW_NAME.test(name) || TIME_NAME.test(name) || countsUp(cells);
-    return { ...column, isBookkeeping: Boolean(column.doubt || countsRows) };
+    const namesRows = Boolean(column.doubt || (header && isUnnamedFirst) || ROW_NAME.test(name) || TIME_NAME.test(name));
+    return { ...column, namesRows, countsRows: countsUp(cells) };
   });
   const isOddHeader = header && kinds[0].some((kind) => kind === "number" || kind === "date" || (kind === "missing" && !kinds[0].includes("text")));
   const isUsed = ({ cells }, index) => header?.[index] || cells.some((cell) => cell !== ""); // a comma at the end of each line makes one more

@@ -21,9 +21,10 @@ export function readSeries(text, chosen = {}, covariates = { past: [], future: [
   const choices = columns.filter(({ numbers }) => numbers);
   if (choices.length === 0) throw new Error(nearlyNumbers(columns) ?? "No column of numbers was found. Paste numbers, one a line, or a table with a column of dates and one of numbers.");
   const reads = new Set([...covariates.past, ...covariates.future].map((name) => name.toLowerCase()));
-  const own = choices.filter(({ isBookkeeping }) => !isBookkeeping);
+  const unnamed = choices.filter(({ namesRows }) => !namesRows);
+  const own = unnamed.filter(({ countsRows }) => !countsRows);
   if (own.length === 0 && nearlyNumbers(columns)) throw new Error(nearlyNumbers(columns));
-  const likely = own.length > 0 ? own : choices;
+  const likely = [own, unnamed, choices].find((each) => each.length > 0);
   const value = choices.find(({ name }) => name === chosen.column) ?? likely.find(({ name }) => !reads.has(name.toLowerCase())) ?? likely[0];
   const companions = (names, kind) =>
     names.flatMap((name) => columns.filter((column) => column !== value && column[kind] && column.name.toLowerCase() === name.toLowerCase()).map((column) => [name, column]));
