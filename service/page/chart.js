@@ -71,7 +71,14 @@ function hover({ labels, values, ahead, median, bands, naive, others }) {
   };
 }
 
-function layout({ labels, ahead, explanation, first, ownHorizon }) {
+// Beyond thousand, million … the library raises exponents by an inline style, which the policy refuses: 1e+30 needs none.
+function exponentOf(drawn) {
+  const largest = drawn.reduce((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
+  return largest > 1e14 || largest < 1e-9 ? "e" : "B";
+}
+
+function layout({ labels, values, ahead, median, bands, others, explanation, first, ownHorizon }) {
+  const drawn = [...values, ...median, ...bands.flatMap(({ lower, upper }) => [...lower, ...upper]), ...others.flatMap((other) => other.values)];
   const dated = typeof labels[0] === "string";
   const family = getComputedStyle(document.body).fontFamily;
   const between = (index) => middle(labels, ahead, index, dated);
@@ -90,7 +97,7 @@ function layout({ labels, ahead, explanation, first, ownHorizon }) {
     hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line-strong"), align: "left", font: { family, color: colour("ink") } },
     dragmode: false,
     xaxis: { ...grid, type: dated ? "date" : "linear", showgrid: false, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: colour("line-strong"), range: [between(first), between(labels.length + ahead.length)] },
-    yaxis: { ...grid, automargin: true },
+    yaxis: { ...grid, automargin: true, exponentformat: exponentOf(drawn) },
     yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     shapes: [
       ...explanation.map(({ start, end, weight }) => whole(between(start), between(end), { fillcolor: colour("mattered"), opacity: 0.06 + (0.34 * weight) / heaviest })),

@@ -13,16 +13,17 @@ let running = new AbortController();
 
 export function begin() {
   const models = options("classify");
+  byId("label-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!name()) return; // nothing is served
+    run();
+    reveal(byId("label-status"));
+  });
   if (!models.some((group) => group.children.length > 0)) {
     byId("label-status").textContent = "No classifier is served.";
     return;
   }
   byId("label-model").append(...models);
-  byId("label-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    run();
-    reveal(byId("label-status"));
-  });
   byId("label-texts").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("label-form").requestSubmit();
   });
@@ -97,7 +98,7 @@ async function run() {
     const { answer, milliseconds, asked, refusal } = await postExplained("classify", body, signal);
     showCall(asked);
     status.textContent = `${inputs.length === 1 ? "1 text" : `${inputs.length} texts`} labelled by ${answer.model}, version ${answer.version}, in ${latency(milliseconds)}${asked.explain ? ", weights included" : ""}.${refusal ? ` No weights: ${refusal}.` : ""}`;
-    byId("label-results").replaceChildren(asked.explain ? key() : "", h("ol", { class: "results" }, answer.results.map((result, index) => resultItem(inputs[index], result))));
+    byId("label-results").replaceChildren(asked.explain ? key() : "", h("ol", { class: "results" }, answer.results.map((result, index) => resultItem(inputs[index], index + 1, result))));
     await compare(inputs, signal);
   } catch (problem) {
     if (problem.name === "AbortError") return;
@@ -115,7 +116,7 @@ function showCall(body) {
   for (const id of ["label-call", "label-jump"]) byId(id).hidden = !body;
 }
 
-function resultItem(text, { label, score, scores, truncated, explanation = [] }) {
+function resultItem(text, number, { label, score, scores, truncated, explanation = [] }) {
   const bars = Object.entries(scores).map(([each, share]) =>
     h(
       "li",
@@ -133,7 +134,7 @@ function resultItem(text, { label, score, scores, truncated, explanation = [] })
     remark(explanation) && h("p", { class: "hint" }, remark(explanation)),
     truncated && h("p", { class: "hint" }, "Only the beginning of this text was read."),
     h("ul", { class: "bars", "aria-label": "Probabilities" }, bars),
-    explanation.length > 0 && weightTable(label, explanation),
+    explanation.length > 0 && weightTable(`text ${number}`, label, explanation),
   );
 }
 

@@ -24,14 +24,18 @@ export function reveal(element) {
   if (matchMedia("(max-width: 56rem)").matches) element.scrollIntoView();
 }
 
-// Short and exact enough to read: 0.9433, 1,234.5, 736,301.
+// Short and exact enough to read: 0.9433, 1,234.5, 736,301, 1.000e+30.
 export function figure(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "number") return String(value);
-  const whole = Math.abs(value) >= 1000;
+  const size = Math.abs(value);
+  if (size >= 1e15 || (size > 0 && size < 1e-9)) return value.toExponential(3);
+  const whole = size >= 1000;
   const digits = whole ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 };
   return value.toLocaleString("en", digits);
 }
+
+export const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
 
 export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 

@@ -1,10 +1,11 @@
 // The view of forecasters: a series in; chart, intervals and steps as a table out.
 
 import { postExplained } from "./api.js";
+import { legend, remarks, table } from "./caption.js";
 import { draw, summary } from "./chart.js";
 import { askEach } from "./compare.js";
 import { SPACINGS } from "./dates.js";
-import { byId, figure, h, latency, percent, reveal, scrolling } from "./element.js";
+import { byId, figure, h, latency, reveal, scrolling } from "./element.js";
 import { seriesFor } from "./examples.js";
 import { card, comparable, meant, options } from "./models.js";
 import { seasonalNaive } from "./naive.js";
@@ -28,16 +29,17 @@ export function begin() {
   if (begun) return;
   begun = true;
   const models = options("forecast");
+  byId("forecast-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!name()) return; // nothing is served
+    run();
+    reveal(byId("forecast-status"));
+  });
   if (!models.some((group) => group.children.length > 0)) {
     byId("forecast-status").textContent = "No forecaster is served.";
     return;
   }
   byId("forecast-model").append(...models);
-  byId("forecast-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    run();
-    reveal(byId("forecast-status"));
-  });
   byId("forecast-model").addEventListener("change", choose);
   byId("forecast-text").addEventListener("input", () => {
     forget();
@@ -262,46 +264,6 @@ async function show(series, forecast, horizon, others, season) {
   } catch (error) {
     byId("forecast-problem").replaceChildren(problemBox(error));
   }
-}
-
-function legend({ values, bands, naive, others, explanation, ahead, ownHorizon }) {
-  const entry = (kind, text) => h("li", { class: `key ${kind}` }, text);
-  return [
-    entry("key-history", "history"),
-    values.includes(null) && entry("key-missing", "no value"),
-    entry("key-median", "median"),
-    ...bands.map(({ level }, index) => entry(`key-band-${Math.min(bands.length - 1 - index, 1)}`, `${level} of 100 fall in here`)),
-    naive && entry("key-naive", "seasonal naive"),
-    ...others.map(({ name: each }, index) => entry(`key-other-${index % 3}`, each)),
-    explanation.length > 0 && entry("key-mattered", "history that mattered"),
-    ownHorizon < ahead.length && entry("key-iterated", "iterated from here on"),
-  ].filter(Boolean);
-}
-
-function remarks(warnings, naive, season, explanation, labels, count) {
-  const notes = warnings.map((warning) => h("li", {}, warning));
-  if (!naive) notes.push(h("li", {}, "no seasonal-naive line: the spacing is not known, so neither is the season"));
-  else if (naive.every((value) => value === null)) notes.push(h("li", {}, "no seasonal-naive line: no earlier season is known"));
-  const heaviest = [...explanation].sort((one, other) => other.weight - one.weight).slice(0, 3);
-  if (heaviest.length > 0) {
-    const spans = heaviest.map(({ start, end, weight }) => h("span", { class: "nowrap" }, `${labels[start]} to ${labels[Math.min(end, count) - 1]} (${percent(weight, 0)})`));
-    notes.push(h("li", {}, "mattered most: ", spans.flatMap((span, index) => (index > 0 ? [", ", span] : [span]))));
-  }
-  if (naive && season) notes.push(h("li", {}, `seasonal naive repeats the value of ${season === 1 ? "the last step" : `${season} steps before`}`));
-  return [h("ul", { class: "remarks" }, notes)];
-}
-
-function table(ahead, median, bands, naive) {
-  const heads = ["step", "median", ...bands.flatMap(({ level }) => [`${level} % from`, `${level} % to`]), ...(naive ? ["seasonal naive"] : [])];
-  const rows = ahead.map((label, step) =>
-    h("tr", {}, h("th", { scope: "row" }, label), [median[step], ...bands.flatMap(({ lower, upper }) => [lower[step], upper[step]]), ...(naive ? [naive[step]] : [])].map((value) => h("td", {}, figure(value)))),
-  );
-  return h(
-    "details",
-    {},
-    h("summary", {}, "The forecast as a table"),
-    scrolling("The forecast as a table", h("table", { class: "numbers" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows))),
-  );
 }
 
 async function compare(series, chosen, horizon, levels, signal) {

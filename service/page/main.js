@@ -18,14 +18,27 @@ function sayTheme() {
 
 byId("theme").addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch {
+    // A browser that keeps nothing: the theme lasts as long as the page.
+  }
   sayTheme();
 });
 system.addEventListener("change", sayTheme);
 
+// A percent sign that begins no letter stands for itself.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 // #label, #forecast, #models, #models/<name>; #label/<name> and #forecast/<name> choose the model.
 function route(event) {
-  const [view, name] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const [view, name] = location.hash.slice(1).split("/").map(decoded);
   const shown = view === "models" ? (name ? "card" : "models") : view === "forecast" ? "forecast" : "label";
   for (const section of document.querySelectorAll(".view")) section.hidden = section.id !== `view-${shown}`;
   for (const link of document.querySelectorAll("nav a")) {
@@ -64,8 +77,8 @@ sayTheme();
 try {
   await loadModels();
   classify.begin();
-  route();
   addEventListener("hashchange", (event) => location.hash !== "#main" && route(event));
+  route();
 } catch (problem) {
   byId("page-problem").replaceChildren(problemBox(problem));
 }

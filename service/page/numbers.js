@@ -5,38 +5,56 @@ const PLAIN = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const DECIMAL_COMMA = /^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$/;
 const COMMA_THOUSANDS = /^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$/;
 
+const NOT_JSON = "Of JSON, only a plain list of numbers is read, such as [1, 2, null, 4]. Paste that, numbers one a line, or a table.";
+
 export const isMissing = (cell) => MISSING.has(cell.toLowerCase());
 
-// Spaces between the digits group thousands.
-const compact = (cell) => cell.replace(/(?<=\d)[\s\u00a0\u202f'’](?=\d{3})/g, "");
+// Spaces between the digits group thousands; a typeset minus is one.
+const compact = (cell) => cell.replace(/^−/, "-").replace(/(?<=\d)[\s\u00a0\u202f'’](?=\d{3})/g, "");
 
 export const looksLikeNumber = (cell) => [PLAIN, DECIMAL_COMMA, COMMA_THOUSANDS].some((form) => form.test(compact(cell)));
 
-// A column of cells; null where some cell is not a number. Throws an Error where it can be read in two ways.
-export function readNumbers(cells) {
+// A number with a percent sign, a currency or a unit beside it.
+const UNIT = /^([+−-]?)(?:\p{Sc}|[A-Z]{3}\s)?\s*([\d.,\s’'+-]+?)\s*(?:%|\p{Sc}|°?\p{L}{1,4})?$/u;
+export const carriesUnit = (cell) => !looksLikeNumber(cell) && looksLikeNumber(UNIT.exec(cell)?.[2] ?? "");
+
+// A column of cells: {numbers, note}; null where some cell is not a number. Throws an Error where it can be read in two
+// ways, or holds a number too large. `separator` stands between the columns.
+export function readNumbers(cells, lines = null, separator = null) {
   const found = cells.map((cell) => (isMissing(cell) ? null : compact(cell)));
   const known = found.filter((cell) => cell !== null);
   if (known.length === 0) return null;
-  if (known.every((cell) => PLAIN.test(cell))) return { numbers: found.map(orNull(Number)), note: null };
+  const read = (number, note) => ({ numbers: found.map((cell, index) => (cell === null ? null : finite(number(cell), cells[index], lines?.[index]))), note });
+  if (known.every((cell) => PLAIN.test(cell))) {
+    const doubtful = separator === "semicolons" && known.some((cell) => cell.includes(".")) && known.every((cell) => /^[+-]?\d{1,3}(\.\d{3})?$|^[+-]?\d+$/.test(cell));
+    return read(Number, doubtful ? "points taken as decimal points, not between thousands" : null);
+  }
   const decimal = (cell) => DECIMAL_COMMA.test(cell) || /^[+-]?\d+$/.test(cell);
   const thousands = (cell) => COMMA_THOUSANDS.test(cell) || PLAIN.test(cell);
   if (known.every(decimal) && known.every(thousands)) {
     throw new Error("Commas such as in 1,234 could group thousands or begin decimals here. Write the numbers without grouping, decimals with a point.");
   }
-  if (known.every(decimal)) return { numbers: found.map(orNull((cell) => Number(cell.replaceAll(".", "").replace(",", ".")))), note: "decimal commas" };
-  if (known.every(thousands)) return { numbers: found.map(orNull((cell) => Number(cell.replaceAll(",", "")))), note: "commas between thousands" };
+  if (known.every(decimal)) return read((cell) => Number(cell.replaceAll(".", "").replace(",", ".")), "decimal commas");
+  if (known.every(thousands)) return read((cell) => Number(cell.replaceAll(",", "")), "commas between thousands");
   return null;
 }
 
-const orNull = (read) => (cell) => (cell === null ? null : read(cell));
+function finite(number, cell, line) {
+  if (!Number.isFinite(number)) throw new Error(`${line ? `Line ${line}: ` : ""}“${cell}” is too large a number to be computed with.`);
+  return number;
+}
 
 // Numbers without a table: one line or one JSON array. Null where the text is something else.
 export function readList(text) {
-  const line = text.trim().replace(/^\[|\]$/g, "").trim();
-  if (line === "" || (line.includes("\n") && !text.trim().startsWith("["))) return null;
+  const clean = text.trim();
+  const line = clean.replace(/^\[|\]$/g, "").trim();
+  if (clean.startsWith("{") || line.startsWith("[") || line.startsWith("{")) throw new Error(NOT_JSON);
+  if (line === "" || (line.includes("\n") && !clean.startsWith("["))) return null;
   const withSpaces = /\s/.test(line.replace(/,\s/g, ""));
   const separator = line.includes(";") ? /\s*;\s*/ : /,(\s|$)/.test(line) || !withSpaces ? /\s*,\s*|\s+/ : /\s+/;
   const cells = line.split(separator);
-  if (cells.length < 2 || !cells.every((cell) => isMissing(cell) || looksLikeNumber(cell))) return null;
+  const readable = cells.every((cell) => isMissing(cell) || looksLikeNumber(cell));
+  if (clean.startsWith("[") && !readable) throw new Error(NOT_JSON);
+  if (!readable || (cells.length < 2 && !clean.startsWith("["))) return null;
   return readNumbers(cells)?.numbers ?? null;
 }

@@ -8,5 +8,8 @@ export function problemBox(problem) {
   const places = problem.places ?? [];
   const shown = places.slice(0, MAX_SHOWN).map(({ loc, msg }) => h("li", {}, loc.length ? h("code", {}, loc.join(" › ")) : "", ` ${msg}`));
   if (places.length > MAX_SHOWN) shown.push(h("li", {}, `and ${places.length - MAX_SHOWN} more`));
-  return h("div", { class: "problem", role: "alert" }, h("strong", {}, problem.title ?? "Something went wrong"), h("p", {}, problem.message), shown.length > 0 && h("ul", {}, shown));
+  const title = h("strong", {}, problem.title ?? "Something went wrong");
+  // What is wrong where says more than that something is.
+  const parts = shown.length > 0 ? [h("ul", {}, shown), h("p", {}, title, ` ${problem.message}`)] : [title, h("p", {}, problem.message)];
+  return h("div", { class: "problem", role: "alert" }, parts);
 }

@@ -1,11 +1,13 @@
 // Text to one series as the service takes it, and sentences that say how it was understood.
 
+import { nearlyNumbers, readColumns } from "./columns.js";
 import { parseTable } from "./csv.js";
-import { looksLikeDate, monthEndsToFirsts, places, pointOf, readDates, spacing, SPACINGS, written } from "./dates.js";
-import { isMissing, looksLikeNumber, readList, readNumbers } from "./numbers.js";
+import { pointOf, readStart, SPACINGS, written } from "./dates.js";
+import { counted } from "./element.js";
+import { onGrid } from "./grid.js";
+import { isMissing, readList } from "./numbers.js";
 
-const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
-const MOST_GAPS = 20; // as many empty places a row mean that the spacing is wrong, not that rows are missing
+const MOST_VALUES = 10_000; // of one series, as the service takes them unless its settings say otherwise
 const SUB_DAILY = ["15min", "30min", "h"];
 
 // What a person chose overrides what the text says: {column, freq, start}. `covariates` are those the model reads.
@@ -14,13 +16,16 @@ export function readSeries(text, chosen = {}, covariates = { past: [], future: [
   const list = readList(text);
   if (list) return finish({ name: null, values: list, notes: [], columns: [], times: null }, chosen);
   const { rows, separator, emptyLines } = parseTable(text);
-  refuseTwoReadings(rows, separator);
-  const columns = readColumns(rows);
-  const dates = columns.find(({ times }) => times);
+  const { columns, note } = readColumns(rows, separator);
+  const dates = datesOf(columns);
   const choices = columns.filter(({ numbers }) => numbers);
-  if (choices.length === 0) throw new Error(noNumbers(columns));
+  if (choices.length === 0) throw new Error(nearlyNumbers(columns) ?? "No column of numbers was found. Paste numbers, one a line, or a table with a column of dates and one of numbers.");
   const reads = new Set([...covariates.past, ...covariates.future].map((name) => name.toLowerCase()));
-  const value = choices.find(({ name }) => name === chosen.column) ?? choices.find(({ name }) => !reads.has(name.toLowerCase())) ?? choices[0];
+  const unnamed = choices.filter(({ namesRows }) => !namesRows);
+  const own = unnamed.filter(({ countsRows }) => !countsRows);
+  if (own.length === 0 && nearlyNumbers(columns)) throw new Error(nearlyNumbers(columns));
+  const likely = [own, unnamed, choices].find((each) => each.length > 0);
+  const value = choices.find(({ name }) => name === chosen.column) ?? likely.find(({ name }) => !reads.has(name.toLowerCase())) ?? likely[0];
   const companions = (names, kind) =>
     names.flatMap((name) => columns.filter((column) => column !== value && column[kind] && column.name.toLowerCase() === name.toLowerCase()).map((column) => [name, column]));
   const past = companions(covariates.past, "numbers");
@@ -28,6 +33,8 @@ export function readSeries(text, chosen = {}, covariates = { past: [], future: [
   const notes = [];
   if (separator) notes.push(`columns separated by ${separator}`);
   if (emptyLines > 0) notes.push(`${counted(emptyLines, "empty line")} left out`);
+  if (note) notes.push(note);
+  if (dates?.note) notes.push(dates.note);
   if (value.note) notes.push(value.note);
   const unread = columns.filter((column) => ![dates, value, ...past.map(([, one]) => one), ...future.map(([, one]) => one)].includes(column));
   if (unread.length > 0) notes.push(`not read: ${unread.map(({ name }) => name).join(", ")}`);
@@ -43,80 +50,29 @@ export function readSeries(text, chosen = {}, covariates = { past: [], future: [
   return finish(dates ? onGrid(table, chosen) : table, chosen);
 }
 
-// A column of 1,5 without anything else: one number or two?
-function refuseTwoReadings(rows, separator) {
-  if (separator === "commas" && rows.every(({ cells }) => cells.length === 2 && cells.every((cell) => /^\d+$/.test(cell)))) {
-    throw new Error("A line such as 1,5 could be one number or two. Write decimals with a point, or put semicolons between columns.");
-  }
+// The column of dates, if there is one. Throws an Error where one seems to be meant and can't be read.
+function datesOf(columns) {
+  const dates = columns.find(({ times, broken }) => times || broken);
+  const { broken } = dates ?? {};
+  const doubt = dates ? null : columns.find((column) => column.doubt)?.doubt;
+  if (broken || doubt) throw new Error(broken ?? doubt);
+  return dates;
 }
 
-function readColumns(rows) {
-  const isData = (cell) => looksLikeNumber(cell) || looksLikeDate(cell) || cell === "";
-  const header = rows[0].cells.some(isData) ? null : rows[0].cells;
-  const body = header ? rows.slice(1) : rows;
-  if (body.length === 0) throw new Error("There is a line of names and no line of values.");
-  const lines = body.map(({ line }) => line);
-  return rows[0].cells.map((_, index) => {
-    const name = header ? header[index] : `column ${index + 1}`;
-    const cells = body.map((row) => row.cells[index]);
-    const known = cells.filter((cell) => !isMissing(cell));
-    if (known.length > 0 && known.every((cell) => looksLikeDate(cell))) {
-      if (known.length < cells.length) throw new Error(`Line ${lines[cells.findIndex(isMissing)]} has no date.`);
-      return { name, cells, times: readDates(cells, lines) };
-    }
-    if (known.length > 1 && known.every((cell) => /^(1[5-9]|20|21)\d\d$/.test(cell)) && /^(date|time|year|ds|jahr|column 1)$/i.test(name) && cells.every((cell, row) => row === 0 || Number(cell) === Number(cells[row - 1]) + 1)) {
-      return { name, cells, times: cells.map((cell) => Date.UTC(cell, 0, 1)) };
-    }
-    return { name, cells, lines, ...readNumbers(cells) };
-  });
-}
-
-function noNumbers(columns) {
-  for (const { name, cells, lines, times } of columns) {
-    if (times) continue;
-    const odd = cells.findIndex((cell) => !isMissing(cell) && !looksLikeNumber(cell));
-    const numbers = cells.filter(looksLikeNumber).length;
-    if (odd >= 0 && numbers > cells.length / 2) return `Line ${lines[odd]}: “${cells[odd]}” in ${name} is not a number. Leave a missing value empty, or write NA.`;
-  }
-  return "No column of numbers was found. Paste numbers, one a line, or a table with a column of dates and one of numbers.";
-}
-
-// Rows put where their dates say; a date without a row is a missing value.
-function onGrid(table, chosen) {
-  const notes = [...table.notes];
-  let order = table.times.map((_, index) => index);
-  if (table.times.some((time, index) => index > 0 && time < table.times[index - 1])) {
-    order = order.sort((one, other) => table.times[one] - table.times[other]);
-    notes.push("put in the order of their dates");
-  }
-  let times = order.map((index) => table.times[index]);
-  const repeated = times.filter((time, index) => index > 0 && time === times[index - 1]).length;
-  if (repeated > 0) {
-    throw new Error(`${counted(repeated, "row")} repeat a date. Keep one row a date; of a file with several series, the rows of one of them.`);
-  }
-  const firsts = monthEndsToFirsts(times);
-  if (firsts && times.length > 2 && !(spacing(times) in { h: 1 })) {
-    times = firsts;
-    notes.push("month ends stand for their months");
-  }
-  const freq = chosen.freq || spacing(times);
-  const found = freq && places(times, freq);
-  if (!found) {
-    throw new Error(
-      chosen.freq
-        ? `The dates don't lie on a grid of “${SPACINGS[chosen.freq]}”; choose another spacing.`
-        : "The dates are not evenly spaced by 15 or 30 minutes, an hour, a day, a working day, a week, a month, a quarter or a year.",
-    );
-  }
-  const length = found.at(-1) + 1;
-  if (length > MOST_GAPS * times.length) throw new Error(`Between the dates ${length - times.length} steps have no row; check the first and the last date, or choose a wider spacing.`);
-  const spread = (cells) => {
-    const full = new Array(length).fill(null);
-    order.forEach((row, index) => (full[found[index]] = cells[row]));
-    return full;
+// No more than the service takes, which are the newest.
+function newest(table, freq, startTime) {
+  const older = table.values.length - MOST_VALUES;
+  if (older <= 0) return { ...table, startTime };
+  const cut = (columns) => Object.fromEntries(Object.entries(columns ?? {}).map(([name, cells]) => [name, cells.slice(older)]));
+  const note = `the newest ${counted(MOST_VALUES, "value")} of ${table.values.length.toLocaleString("en")} are taken`;
+  return {
+    ...table,
+    values: table.values.slice(older),
+    past: cut(table.past),
+    future: cut(table.future),
+    startTime: startTime !== null && freq ? pointOf(startTime, freq, older) : startTime,
+    notes: [...table.notes, note],
   };
-  const all = (columns) => Object.fromEntries(Object.entries(columns).map(([name, cells]) => [name, spread(cells)]));
-  return { ...table, values: spread(table.values), past: all(table.past), future: all(table.future), notes, freq, startTime: times[0], withoutRow: length - times.length };
 }
 
 // Rows at the end without a value are the steps to forecast where something is known of them, and missing otherwise.
@@ -131,13 +87,15 @@ function withoutUnknownEnd(table) {
 }
 
 function finish(given, chosen) {
-  const table = withoutUnknownEnd(given);
-  const freq = table.freq ?? (chosen.freq || null);
-  let { startTime = null } = table;
-  if (startTime === null && chosen.start && freq) {
-    startTime = Date.parse(`${chosen.start.length <= 10 ? `${chosen.start}T00:00` : chosen.start.slice(0, 16)}Z`);
-    if (Number.isNaN(startTime)) throw new Error("The date of the first value must be written as 2019-01-31 or 2019-01-31T06:00.");
+  const known = withoutUnknownEnd(given);
+  const freq = known.freq ?? (chosen.freq || null);
+  let first = known.startTime ?? null;
+  if (first === null && chosen.start && freq) {
+    first = readStart(chosen.start);
+    if (first === null) throw new Error("The first date must be one that exists, written as 2019-01-31 or 2019-01-31T06:00.");
   }
+  const table = newest(known, freq, first);
+  const { startTime } = table;
   const withTime = SUB_DAILY.includes(freq) || (startTime !== null && startTime % 86_400_000 !== 0);
   const labels = table.values.map((_, index) => (startTime !== null && freq ? written(pointOf(startTime, freq, index), withTime) : index + 1));
   const start = startTime === null ? null : written(startTime, withTime);
@@ -146,7 +104,7 @@ function finish(given, chosen) {
   const size = `${counted(table.values.length, "value")}${table.name ? ` of ${table.name}` : ""}`;
   const spaced = freq ? `, ${SPACINGS[freq]}` : ", spacing not known";
   const dated = start ? ` from ${start} to ${labels.at(-1)}` : ", without dates";
-  const gaps = table.withoutRow ? ` (${counted(table.withoutRow, "date")} without a row)` : "";
+  const gaps = table.withoutRow && table.values.length === known.values.length ? ` (${counted(table.withoutRow, "date")} without a row)` : "";
   const companions = [...Object.keys(table.past ?? {}), ...Object.keys(table.future ?? {})];
   const together = companions.length > 0 ? ` Together with ${companions.join(" and ")}.` : "";
   const notes = table.notes.join("; ");

@@ -5,8 +5,13 @@ import { h } from "./element.js";
 
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
+const LONGEST_ARGUMENT = 100_000; // bytes; Linux takes 131,072 in one argument
+
 export function curlLine(path, body) {
-  return `curl -s ${address(path)} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
+  const json = JSON.stringify(body);
+  const line = `curl -s ${address(path)} -H 'Content-Type: application/json'`;
+  if (new TextEncoder().encode(quoted(json)).length <= LONGEST_ARGUMENT) return `${line} -d ${quoted(json)}`;
+  return `${line} --data-binary @- <<'END'\n${json}\nEND\n`;
 }
 
 // A JSON value as a Python literal; JSON's strings are Python's too.

@@ -2,8 +2,16 @@
 // modules wait.
 const system = matchMedia("(prefers-color-scheme: dark)");
 
+function chosenLast() {
+  try {
+    return localStorage.getItem("theme");
+  } catch {
+    return null; // a browser that keeps nothing
+  }
+}
+
 function setTheme() {
-  const chosen = localStorage.getItem("theme");
+  const chosen = chosenLast();
   document.documentElement.dataset.theme = chosen === "light" || chosen === "dark" ? chosen : system.matches ? "dark" : "light";
 }
 

@@ -36,14 +36,15 @@ export function key() {
   return h("p", { class: "hint word-key" }, sample("for", "speaks for the label"), " ", sample("against", "speaks against it"), " the stronger, the more");
 }
 
-export function weightTable(label, explanation) {
+// `text` says which of the texts it is of.
+export function weightTable(text, label, explanation) {
   const heaviest = [...explanation].sort((one, other) => Math.abs(other.weight) - Math.abs(one.weight));
-  const rows = heaviest.map(({ text, weight }) => h("tr", {}, h("th", { scope: "row" }, text), h("td", {}, signed(weight)), h("td", {}, weight < 0 ? "against" : "for")));
+  const rows = heaviest.map(({ text: word, weight }) => h("tr", {}, h("th", { scope: "row" }, word), h("td", {}, signed(weight)), h("td", {}, weight < 0 ? "against" : "for")));
   return h(
     "details",
     {},
     h("summary", {}, "Words and weights"),
     h("p", { class: "hint" }, `How far the score of “${label}” falls when the word is hidden; below zero it speaks against.`),
-    scrolling("Words and weights", h("table", {}, h("thead", {}, h("tr", {}, ["word", "weight", "speaks"].map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows))),
+    scrolling(`Words and weights of ${text}`, h("table", {}, h("thead", {}, h("tr", {}, ["word", "weight", "speaks"].map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows))),
   );
 }

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -42,13 +43,13 @@ def page_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return store
 
 
-@pytest.fixture(scope="session")
-def base(page_store: Path) -> Iterator[str]:
-    """Address of the service."""
+@contextmanager
+def served(store: Path) -> Iterator[str]:
+    """The address of a service of a store."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(Settings(store=page_store))
+    app = create_app(Settings(store=store))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -59,6 +60,13 @@ def base(page_store: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def base(page_store: Path) -> Iterator[str]:
+    """Address of the service."""
+    with served(page_store) as address:
+        yield address
 
 
 # For one module: as long as it runs, no other event loop can run in this thread.
@@ -96,6 +104,13 @@ def desk(browser: Browser) -> Iterator[BrowserContext]:
 def visit(desk: BrowserContext, base: str) -> Iterator[Visit]:
     """A visit at a desk, in light colours."""
     yield from visit_in(desk, base)
+
+
+@pytest.fixture
+def bare_visit(desk: BrowserContext, tmp_path: Path) -> Iterator[Visit]:
+    """A visit to a service without models."""
+    with served(tmp_path) as base:
+        yield from visit_in(desk, base)
 
 
 @pytest.fixture(params=[("light", "desktop"), ("dark", "desktop"), ("light", "phone"), ("dark", "phone")], ids="-".join)
