@@ -5,7 +5,7 @@ import { carriesUnit, isMissing, looksLikeNumber, readNumbers } from "./numbers.
 
 const TIME_NAME = /^((.*[_ -])?(date|datum|datetime|timestamp)|time|date[_ -]?time|time[_ -]?stamp|ts|ds|epoch|unix([_ -]?time)?|year|jahr|month|monat|week|woche|day|tag|period|zeit)$/i;
 const YEAR = /^(1[5-9]|20|21)\d\d$/;
-const ROW_NAME = /^((.*[_ -])?id|index|idx|row|nr|no|#|unnamed: \d+|level_\d+)$/i;
+const ROW_NAME = /^((.*[_ -])?id|hour|stunde|weekday|wochentag|quarter|quartal|index|idx|row|nr|no|#|unnamed: \d+|level_\d+)$/i;
 
 // Rows of cells to {columns, note}. A column has `cells` and either `times` or `numbers` or neither; `broken` says why
 // its dates can't be read, `doubt` why something named like dates isn't read as such; `namesRows` and `countsRows` that it
@@ -88,7 +88,9 @@ function meaning(name, cells, lines, separator, isUnnamedFirst, isAlone) {
   if (isAlone || known.length === 0 || (numbers && countsUp(cells))) return numbers ?? {};
   if (isNamedTime) {
     const odd = cells.findIndex((cell) => !isMissing(cell) && !readNumberedDates([cell], true));
-    return { ...numbers, doubt: notADate(name, cells[Math.max(odd, 0)], lines[Math.max(odd, 0)]) };
+    const place = Math.max(odd, 0);
+    if (!numbers) return { doubt: notADate(name, cells[place], lines[place]) };
+    return { ...numbers, doubt: `Line ${lines[place]}: “${cells[place]}” in ${name} is not a date that can be read. Write dates as 2019-01-31, or leave the column out.` };
   }
   if (numbers && looksLikeUnixTime(known)) return { ...numbers, doubt: `The numbers of ${name} look like Unix time. If they are, name the column timestamp; if not, leave it out.` };
   return numbers ?? {};
