@@ -1,7 +1,7 @@
 """Probabilities to the label answered: the one rule that training measures by and the service answers by."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from bundle.manifest import ClassifySpec
 
 
-@dataclass(frozen=True)
-class OperatingPoint:
+class OperatingPoint(NamedTuple):
     """Call it the positive class at this score or above."""
 
     positive: int

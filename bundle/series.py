@@ -6,6 +6,7 @@ context a graph reads (`fixed_context`); quantiles become the intervals a caller
 
 import calendar
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -138,12 +139,24 @@ DERIVATIONS = MappingProxyType({"day_type": day_type})
 
 def fixed_context(values: Sequence[float | None] | NDArray[np.floating], context_length: int) -> NDArray[np.float32]:
     """The last `context_length` values as `float32[context_length]`, NaN where missing and left of a short series."""
-    context = np.full(context_length, np.nan, dtype=np.float32)
-    kept = np.array(values[max(0, len(values) - context_length) :], dtype=np.float64)  # None becomes NaN
-    if len(kept):
-        with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the caller refuses it
-            context[-len(kept) :] = kept
+    context: NDArray[np.float32] = fixed_contexts([values], context_length)[0]
     return context
+
+
+def fixed_contexts(
+    series: Sequence[Sequence[float | None] | NDArray[np.floating]], context_length: int
+) -> NDArray[np.float32]:
+    """The same of several series, `float32[series, context_length]`."""
+    kept = [values[max(0, len(values) - context_length) :] for values in series]
+    lengths = [len(values) for values in kept]
+    contexts = np.full((len(kept), context_length), np.nan, dtype=np.float32)
+    with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the caller refuses it
+        if min(lengths) == max(lengths):
+            contexts[:, context_length - lengths[0] :] = np.array(kept, dtype=np.float64)  # None becomes NaN
+        else:
+            known = np.arange(context_length) >= context_length - np.array(lengths)[:, None]
+            contexts[known] = np.array([*itertools.chain.from_iterable(kept)], dtype=np.float64)
+    return contexts
 
 
 def category_codes(values: Sequence[str | None], categories: Sequence[str]) -> NDArray[np.int64]:

@@ -88,10 +88,11 @@ def create_app(settings: Settings) -> Application:
     json_routes = [
         route for part in (classify, forecast, outcomes) for route in part.router.routes if isinstance(route, JSONRoute)
     ]
-    return Application(api, Observer(JSONRoutes(api, json_routes), metrics, tracer))
+    return Application(
+        api, Observer(JSONRoutes(api, json_routes), metrics, logs.RequestLog(settings.log_level), tracer)
+    )
 
 
 def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
-    logs.skip_unshown()
     return create_app(Settings())

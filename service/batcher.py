@@ -1,47 +1,50 @@
 """Rows in, rows out, computed in batches. Knows arrays and a callable, nothing of requests or models.
 
-A row that finds the engine free is computed at once; what arrives meanwhile forms the next batch, within a budget of
+Rows that find the engine free are computed at once; what arrives meanwhile forms the next batch, within a budget of
 rows and padded elements. Only rows of like length, of one bucket, share a batch, and are padded to its longest, so a
-short row doesn't pay for a long one. The bucket whose first row has waited longest goes first. A batch that is expected
-to take a moment is computed on the event loop, a longer one in a thread.
+short row doesn't pay for a long one. The bucket whose first rows have waited longest goes first; what is left of a
+caller with more rows than a batch holds queues again behind the others.
+
+What takes a moment is computed on the event loop, in batches short enough for it; what takes longer in a thread, in
+batches as large as the budget lets.
 """
 
 import asyncio
 import itertools
-import math
 import time
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import DeadlineExceeded, QueueFull
+from service.errors import QueueFull
 
-Row = Mapping[str, NDArray[np.generic]]
-"""Arrays of one row by tensor name, without the batch axis."""
+Rows = Mapping[str, NDArray[np.generic]]
+"""Arrays by tensor name, the rows along the first axis."""
 
-Result = TypeVar("Result")
+Compute = Callable[[Rows], Rows]
+"""Inputs -> outputs, whose other axes don't depend on how long the rows are."""
 
-Compute = Callable[[Row], Row]
-"""Arrays with the batch as first axis -> the same of the outputs."""
-
-INLINE_SECONDS = 0.002
+INLINE_SECONDS = 0.004
 """A batch expected to take no longer is computed on the event loop: the way to a thread and back takes as long as a
-short text does. A longer one goes to a thread, so that the loop never stands still for more than this."""
+short text does. The loop never stands still for more than this."""
+
+INLINE_TURNS = 2
+"""More rows than so many such batches hold go to a thread, where batches may be larger."""
 
 BUCKETS = (16, 32, 64, 128, 256, 512)
 
 
 def bucket(length: int) -> int:
     """The bucket of a row: one of `BUCKETS`, the longest it holds, beyond them the next multiple of the last."""
-    for size in BUCKETS:
-        if length <= size:
-            return size
-    return -(-length // BUCKETS[-1]) * BUCKETS[-1]
+    if length > BUCKETS[-1]:
+        return -(-length // BUCKETS[-1]) * BUCKETS[-1]
+    return BUCKETS[bisect_left(BUCKETS, length)]
 
 
 @dataclass(frozen=True)
@@ -63,32 +66,83 @@ class Watcher(Protocol):
         """One caller's rows are back; called in that caller's own context."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Submission:
     """The rows of one caller, on their way."""
 
-    answer: asyncio.Future[list[Row]]
-    results: list[Row | None]
+    answer: asyncio.Future[Rows]
+    num_rows: int
     missing: int
     deadline: float
     inference_seconds: float = 0.0
+    outputs: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+
+    def deliver(self, places: slice | NDArray[np.intp], outputs: Rows, num_rows: int) -> None:
+        """Take what was computed of the rows at `places`; the last ones complete the answer."""
+        if num_rows == self.num_rows:
+            self._complete(outputs)
+            return
+        for name, output in outputs.items():
+            if name not in self.outputs:
+                self.outputs[name] = np.empty((self.num_rows, *output.shape[1:]), output.dtype)
+            self.outputs[name][places] = output
+        self.missing -= num_rows
+        if not self.missing:
+            self._complete(self.outputs)
+
+    def _complete(self, outputs: Rows) -> None:
+        if not self.answer.done():
+            self.answer.set_result(outputs)
+
+    def fail(self, error: Exception) -> None:
+        """End it with an error, unless it has ended."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
-class _Computed(NamedTuple):
-    """One batch after the engine."""
+@dataclass(eq=False, slots=True)
+class _Block:
+    """Rows of one submission that wait together: of one bucket, padded to the longest of them."""
 
-    results: list[Row]
-    padding_ratio: float
-    seconds: float
-
-
-@dataclass(eq=False)
-class _Waiting:
     submission: _Submission
-    index: int
-    row: Row
-    elements: int
+    places: slice | NDArray[np.intp]
+    """Where they stand in the submission."""
+    rows: Rows
+    num_rows: int
+    lengths: Sequence[int]
+    """Of each row without its padding; none where rows have no length of their own."""
     ticket: int
+
+    def split(self, num_rows: int, ticket: int) -> tuple["_Block", "_Block"]:
+        """The first `num_rows`, and the rest with a new ticket."""
+        places = self.places
+        if isinstance(places, slice):
+            middle = places.start + num_rows
+            ends: tuple[slice | NDArray[np.intp], ...] = slice(places.start, middle), slice(middle, places.stop)
+        else:
+            ends = places[:num_rows], places[num_rows:]
+        first = {name: array[:num_rows] for name, array in self.rows.items()}
+        rest = {name: array[num_rows:] for name, array in self.rows.items()}
+        own, other = self.lengths[:num_rows], self.lengths[num_rows:]
+        return (
+            _Block(self.submission, ends[0], first, num_rows, own, self.ticket),
+            _Block(self.submission, ends[1], rest, self.num_rows - num_rows, other, ticket),
+        )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Blocks that are computed together."""
+
+    size: int
+    """Bucket of its rows, or their elements where they have no length of their own."""
+    inline: bool
+    blocks: list[_Block] = field(default_factory=list)
+    num_rows: int = 0
+    outputs: Rows = field(default_factory=dict)
+    padding_ratio: float = 0.0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 @dataclass
@@ -96,11 +150,11 @@ class Batcher:
     """Batches for one model.
 
     Args:
-        compute: runs one batch; called in `executor`, one batch at a time.
-        executor: where `compute` runs.
+        compute: runs one batch; one at a time, on the event loop or in `executor`.
+        executor: where long batches are computed.
         limits: budget of a batch, bound of the queue.
         watcher: is told of batches and waiting times.
-        padded: inputs whose first axis varies from row to row; filled up with zeros to the longest of the batch.
+        padded: inputs whose second axis is as long as the longest of the rows, filled up with zeros.
     """
 
     compute: Compute
@@ -108,21 +162,15 @@ class Batcher:
     limits: Limits
     watcher: Watcher
     padded: frozenset[str] = frozenset()
-    _queues: dict[int, deque[_Waiting]] = field(default_factory=dict)
+    _queues: dict[int, deque[_Block]] = field(default_factory=dict)
+    """By size: the bucket of the rows, or their elements."""
     _tickets: Iterator[int] = field(default_factory=itertools.count)
     _num_callers: int = 0
     _pump: asyncio.Task[None] | None = None
     _live: set[_Submission] = field(default_factory=set)
     _alarm: asyncio.TimerHandle | None = None
-    _element_seconds: dict[int, float] = field(default_factory=dict)
-    """Lately, by bucket."""
-
-    def admitted(self, deadline_seconds: float) -> "Admission":
-        """A caller's place, from before it prepares its rows until it has its results: `async with` it.
-
-        Entering raises `QueueFull` when too many callers have one.
-        """
-        return Admission(self, deadline_seconds)
+    _row_seconds: dict[int, float] = field(default_factory=dict)
+    """CPU time of a row lately, by size."""
 
     @property
     def num_callers(self) -> int:
@@ -139,35 +187,55 @@ class Batcher:
         """Give a place back."""
         self._num_callers -= 1
 
-    async def submit(self, rows: Sequence[Row], deadline: float) -> list[Row]:
+    async def submit(self, rows: Rows, deadline: float, lengths: Sequence[int] = ()) -> Rows:
         """Compute rows; the results come in the same order.
 
-        Raises whatever `compute` raises, and `TimeoutError` when the loop's clock passes `deadline`. A caller that
-        gives up takes its waiting rows along.
+        Args:
+            rows: at least one; those of `padded` filled up to the longest.
+            deadline: by the loop's clock.
+            lengths: of each row without its padding, where there are `padded` inputs.
+
+        Raises whatever `compute` raises, and `TimeoutError` when the deadline passes. A caller that gives up takes its
+        waiting rows along.
         """
-        if not rows:
-            return []
         submitted = time.perf_counter()
-        submission = _Submission(asyncio.get_running_loop().create_future(), [None] * len(rows), len(rows), deadline)
-        for index, row in enumerate(rows):
-            length = max((len(row[name]) for name in self.padded), default=0)
-            key = bucket(length) if self.padded else 0
-            elements = key if self.padded else max(sum(array.size for array in row.values()), 1)
-            waiting = _Waiting(submission, index, row, elements, next(self._tickets))
-            self._queues.setdefault(key, deque()).append(waiting)
+        num_rows = len(next(iter(rows.values())))
+        submission = _Submission(asyncio.get_running_loop().create_future(), num_rows, num_rows, deadline)
+        for size, block in self._blocks(submission, rows, lengths):
+            self._queues.setdefault(size, deque()).append(block)
         if self._pump is None:
             self._pump = asyncio.create_task(self._run_until_empty())
         self._live.add(submission)
         if self._alarm is None or deadline < self._alarm.when():
             self._set_alarm(deadline)
         try:
-            results = await submission.answer
+            outputs = await submission.answer
             waited = time.perf_counter() - submitted - submission.inference_seconds
             self.watcher.answered(max(waited, 0.0), submission.inference_seconds)
-            return results
+            return outputs
         finally:
             self._live.discard(submission)
             submission.answer.cancel()  # marks rows that still wait as abandoned
+
+    def _blocks(self, submission: _Submission, rows: Rows, lengths: Sequence[int]) -> Iterator[tuple[int, _Block]]:
+        """The rows by size."""
+        num_rows = submission.num_rows
+        if not self.padded:
+            size = max(sum(array.size for array in rows.values()) // num_rows, 1)
+            yield size, _Block(submission, slice(0, num_rows), rows, num_rows, (), next(self._tickets))
+            return
+        sizes = [bucket(length) for length in lengths]
+        if min(sizes) == max(sizes):
+            yield sizes[0], _Block(submission, slice(0, num_rows), rows, num_rows, lengths, next(self._tickets))
+            return
+        for size in sorted(set(sizes)):
+            places = np.flatnonzero(np.array(sizes) == size)
+            own = [lengths[place] for place in places.tolist()]
+            cut = {
+                name: array[places, : max(own)] if name in self.padded else array[places]
+                for name, array in rows.items()
+            }
+            yield size, _Block(submission, places, cut, len(places), own, next(self._tickets))
 
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
@@ -179,8 +247,8 @@ class Batcher:
         self._alarm = None
         now = asyncio.get_running_loop().time()
         for submission in self._live:
-            if submission.deadline <= now and not submission.answer.done():
-                submission.answer.set_exception(TimeoutError())
+            if submission.deadline <= now:
+                submission.fail(TimeoutError())
         if later := [submission.deadline for submission in self._live if submission.deadline > now]:
             self._set_alarm(min(later))
 
@@ -188,130 +256,108 @@ class Batcher:
         loop = asyncio.get_running_loop()
         try:
             while batch := self._next_batch():
-                key, num_elements = batch[0].elements, batch[0].elements * len(batch)
                 try:
-                    if self._expected_seconds(key, len(batch)) <= INLINE_SECONDS:
-                        computed = self._compute_batch(batch)
+                    if batch.inline:
+                        self._compute_batch(batch)
                     else:
-                        computed = await loop.run_in_executor(self.executor, self._compute_batch, batch)
+                        await loop.run_in_executor(self.executor, self._compute_batch, batch)
                 except Exception as error:
-                    for waiting in batch:
-                        if not waiting.submission.answer.done():
-                            waiting.submission.answer.set_exception(error)
+                    for block in batch.blocks:
+                        block.submission.fail(error)
                 else:
-                    self.watcher.computed(len(batch), computed.padding_ratio, computed.seconds)
-                    self._learn(key, computed.seconds / num_elements)
-                    self._deliver(batch, computed)
+                    self.watcher.computed(batch.num_rows, batch.padding_ratio, batch.seconds)
+                    self._learn(batch.size, batch.cpu_seconds / batch.num_rows)
+                    self._deliver(batch)
                 await asyncio.sleep(0)  # others get their turn between batches, and add to the next
         finally:
             self._pump = None
 
-    def _expected_seconds(self, key: int, num_rows: int) -> float:
-        return self._element_seconds.get(key, math.inf) * key * num_rows
+    def _learn(self, size: int, row_seconds: float) -> None:
+        known = self._row_seconds.get(size, row_seconds)
+        self._row_seconds[size] = known + 0.1 * (row_seconds - known)
 
-    def _max_rows(self, key: int) -> int:
-        """As many as the loop may stand still for; where that isn't one, as many as the limits let."""
-        for_loop = INLINE_SECONDS / self._expected_seconds(key, 1) if key in self._element_seconds else 0
-        return min(self.limits.max_batch_rows, int(for_loop) or self.limits.max_batch_rows)
-
-    def _learn(self, key: int, element_seconds: float) -> None:
-        known = self._element_seconds.get(key, element_seconds)
-        self._element_seconds[key] = known + 0.1 * (element_seconds - known)
-
-    def _next_batch(self) -> list[_Waiting]:
-        for key in list(self._queues):
-            queue = self._queues[key]
+    def _next_batch(self) -> _Batch | None:
+        for size in list(self._queues):
+            queue = self._queues[size]
             while queue and queue[0].submission.answer.done():  # abandoned or failed
                 queue.popleft()
             if not queue:
-                del self._queues[key]
+                del self._queues[size]
         if not self._queues:
-            return []
-        queue = min(self._queues.values(), key=lambda waiting: waiting[0].ticket)
-        batch = [queue.popleft()]
-        elements = batch[0].elements
-        max_rows = self._max_rows(batch[0].elements)
-        while queue and len(batch) < max_rows:
-            if queue[0].submission.answer.done():
+            return None
+        size, queue = min(self._queues.items(), key=lambda item: item[1][0].ticket)
+        max_rows, inline = self._room(size, queue)
+        batch = _Batch(size, inline)
+        while queue and batch.num_rows < max_rows:
+            block = queue[0]
+            if block.submission.answer.done():
                 queue.popleft()
                 continue
-            elements += queue[0].elements
-            if elements > self.limits.max_batch_elements:
+            if batch.blocks and batch.num_rows + block.num_rows > max_rows:
                 break
-            batch.append(queue.popleft())
+            queue.popleft()
+            if block.num_rows > max_rows:
+                block, rest = block.split(max_rows, next(self._tickets))
+                queue.append(rest)
+            batch.blocks.append(block)
+            batch.num_rows += block.num_rows
         return batch
 
-    def _compute_batch(self, batch: list[_Waiting]) -> _Computed:
-        began = time.perf_counter()
-        stacked = self._stack([waiting.row for waiting in batch])
-        outputs = self.compute(stacked)
-        seconds = time.perf_counter() - began
-        for name, output in outputs.items():
-            if len(output) != len(batch):
-                raise RuntimeError(f"{len(batch)} rows went in, {len(output)} came out as {name!r}")
-        results: list[Row] = [{name: output[index] for name, output in outputs.items()} for index in range(len(batch))]
-        num_elements = sum(stacked[name].size for name in self.padded)
-        num_filled = num_elements - sum(waiting.row[name].size for waiting in batch for name in self.padded)
-        return _Computed(results, num_filled / num_elements if num_elements else 0.0, seconds)
+    def _room(self, size: int, queue: deque[_Block]) -> tuple[int, bool]:
+        """Rows of the next batch, at most, and whether it is computed on the event loop."""
+        budget = max(1, min(self.limits.max_batch_rows, self.limits.max_batch_elements // size))
+        row_seconds = self._row_seconds.get(size)
+        if row_seconds is None:
+            return budget, False
+        turn = int(INLINE_SECONDS / row_seconds)
+        num_waiting = sum(block.num_rows for block in queue)
+        if turn and num_waiting <= INLINE_TURNS * turn:
+            return min(budget, turn), True
+        return budget, False
 
-    def _stack(self, rows: list[Row]) -> Row:
+    def _compute_batch(self, batch: _Batch) -> None:
+        began, cpu_began = time.perf_counter(), time.thread_time()
+        rows = self._stack(batch)
+        batch.outputs = self.compute(rows)
+        # What is learnt of a row must not grow with what else the machine does, or with waiting for the interpreter.
+        batch.seconds, batch.cpu_seconds = time.perf_counter() - began, time.thread_time() - cpu_began
+        for name, output in batch.outputs.items():
+            if len(output) != batch.num_rows:
+                raise RuntimeError(f"{batch.num_rows} rows went in, {len(output)} came out as {name!r}")
+
+    def _stack(self, batch: _Batch) -> Rows:
+        blocks = batch.blocks
+        if not self.padded:
+            if len(blocks) == 1:
+                return blocks[0].rows
+            return {name: np.concatenate([block.rows[name] for block in blocks]) for name in blocks[0].rows}
+        longest = max(max(block.lengths) for block in blocks)
+        batch.padding_ratio = 1 - sum(sum(block.lengths) for block in blocks) / (batch.num_rows * longest)
+        if len(blocks) == 1:
+            return {
+                name: array[:, :longest] if name in self.padded else array for name, array in blocks[0].rows.items()
+            }
         stacked: dict[str, NDArray[np.generic]] = {}
-        for name, first in rows[0].items():
+        for name, first in blocks[0].rows.items():
             if name not in self.padded:
-                stacked[name] = np.stack([row[name] for row in rows])
+                stacked[name] = np.concatenate([block.rows[name] for block in blocks])
                 continue
-            length = max(len(row[name]) for row in rows)
-            filled = np.zeros((len(rows), length, *first.shape[1:]), dtype=first.dtype)
-            for index, row in enumerate(rows):
-                filled[index, : len(row[name])] = row[name]
-            stacked[name] = filled
+            stacked[name] = filled = np.zeros((batch.num_rows, longest, *first.shape[2:]), first.dtype)
+            begin = 0
+            for block in blocks:
+                array = block.rows[name]
+                width = min(longest, array.shape[1])
+                filled[begin : begin + block.num_rows, :width] = array[:, :width]
+                begin += block.num_rows
         return stacked
 
     @staticmethod
-    def _deliver(batch: list[_Waiting], computed: _Computed) -> None:
-        for submission in {waiting.submission for waiting in batch}:
-            submission.inference_seconds += computed.seconds
-        for waiting, result in zip(batch, computed.results, strict=True):
-            submission = waiting.submission
-            submission.results[waiting.index] = result
-            submission.missing -= 1
-            if submission.missing == 0 and not submission.answer.done():
-                submission.answer.set_result([row for row in submission.results if row is not None])
-
-
-class Admission:
-    """A caller's place and its deadline; see `Batcher.admitted`."""
-
-    __slots__ = ("_batcher", "_deadline", "_deadline_seconds")
-
-    def __init__(self, batcher: Batcher, deadline_seconds: float) -> None:
-        self._batcher = batcher
-        self._deadline_seconds = deadline_seconds
-        self._deadline = asyncio.get_running_loop().time() + deadline_seconds
-
-    async def __aenter__(self) -> "Admission":
-        self._batcher.occupy()
-        return self
-
-    async def __aexit__(self, *_raised: object) -> None:
-        self._batcher.vacate()
-
-    async def submit(self, rows: Sequence[Row]) -> list[Row]:
-        """`Batcher.submit`. Raises `DeadlineExceeded` when it takes too long."""
-        try:
-            return await self._batcher.submit(rows, self._deadline)
-        except TimeoutError:
-            raise self._too_late() from None
-
-    async def wait_for(self, work: Awaitable[Result]) -> Result:
-        """What is done elsewhere before rows are there. Raises `DeadlineExceeded` when it takes too long."""
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                return await work
-        except TimeoutError:
-            raise self._too_late() from None
-
-    def _too_late(self) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"The answer was not ready within {self._deadline_seconds:g} seconds; send fewer rows, or try again later."
-        )
+    def _deliver(batch: _Batch) -> None:
+        for submission in {block.submission for block in batch.blocks}:
+            submission.inference_seconds += batch.seconds
+        begin = 0
+        for block in batch.blocks:
+            end = begin + block.num_rows
+            own = {name: output[begin:end] for name, output in batch.outputs.items()}
+            block.submission.deliver(block.places, own, block.num_rows)
+            begin = end

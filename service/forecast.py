@@ -1,45 +1,31 @@
 """The slice of forecasting: `POST /forecast` from request model to response."""
 
 import asyncio
-import datetime as dt
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Depends
 from numpy.typing import NDArray
 
-from bundle.manifest import ForecastSpec, FutureCovariate
-from bundle.series import (
-    DERIVATIONS,
-    SEASONS,
-    Freq,
-    category_codes,
-    fixed_codes,
-    fixed_context,
-    freq_code,
-    interval_levels,
-    parse_start,
-    quantiles_at,
-    timestamps,
-)
+from bundle.manifest import ForecastSpec
+from bundle.series import interval_levels, quantiles_at
 from service import request_record
-from service.batcher import Row
+from service.admission import Admission
+from service.batcher import Rows
 from service.errors import Invalid, Place
 from service.forecast_schema import (
     Forecast,
     ForecastRequest,
     ForecastResponse,
-    Interval,
     SeriesInput,
     StretchWeight,
     level_name,
 )
 from service.json_route import JSONRoute
-from service.paths import NUM_PATHS, Beginning, prolong
+from service.paths import Beginning, prolong
 from service.problem import declared
+from service.series_rows import Beside, EncodedSeries, encode
 from service.settings import Settings
 from service.state import Context, context
 from service.stretch_weights import HiddenStretches, hide_stretches, weigh
@@ -67,40 +53,41 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])
     record.answered_by(served.manifest.name, served.manifest.version, len(series))
     _check_levels(payload.levels, spec)
-    encoded, places = [], []
-    for index, one in enumerate(series):
-        try:
-            encoded.append(encode(one, spec, payload.horizon))
-        except Invalid as refusal:
-            places += [Place((*_root(payload, index), *place.loc), place.msg) for place in refusal.places]
-        await asyncio.sleep(0)  # a long horizon takes milliseconds: others get their turn between two series
-    if places:
-        raise Invalid(places)
+    try:
+        encoded = await encode(series, spec, payload.horizon)
+    except Invalid as refusal:
+        raise _within(payload, refusal) from None
     record.lap("encode")
-    async with served.batcher.admitted(context.settings.deadline_seconds) as admission:
-        hidden = await hide(encoded, context.settings) if payload.explain else []
-        rows = [*(one.row for one in encoded), *(row for own in hidden for row in own.without)]
-        answers = await admission.submit(rows)
-        outputs, without = answers[: len(encoded)], answers[len(encoded) :]
-        quantiles = [np.asarray(row["quantiles"][: payload.horizon], dtype=np.float64) for row in outputs]
+    async with Admission(served.batcher, context.settings.deadline_seconds) as admission:
+        hidden = await hide(encoded, series, context.settings) if payload.explain else []
+        answered = await admission.submit(with_hidden(encoded.rows, hidden))
+        answers = answered["quantiles"][:, : payload.horizon].astype(np.float64)
+        quantiles = answers[: len(series)]
         _check_finite(payload, quantiles)
-        explanations = decode_weights(payload, hidden, quantiles, without)
+        explanations = decode_weights(payload, hidden, quantiles, answers[len(series) :])
         if payload.horizon > spec.horizon:
-            beginnings = [Beginning(one.row, one.codes, own) for one, own in zip(encoded, quantiles, strict=True)]
-            quantiles = await prolong(beginnings, spec, payload.horizon, admission.submit)
+            quantiles = await prolong(beginnings(encoded, quantiles), spec, payload.horizon, admission.submit)
             _check_finite(payload, quantiles)
-    forecasts = [decode(own, spec, payload.levels, one) for own, one in zip(quantiles, encoded, strict=True)]
+    forecasts = decode(quantiles, spec, payload.levels, series, encoded.beside)
     for answer, explanation in zip(forecasts, explanations, strict=False):  # there are none unless asked for
-        answer.explanation = explanation
+        answer["explanation"] = explanation
     record.lap("decode")
-    return ForecastResponse(
-        model=served.manifest.name, version=served.manifest.version, horizon=payload.horizon, forecasts=forecasts
-    )
+    return {
+        "model": served.manifest.name,
+        "version": served.manifest.version,
+        "horizon": payload.horizon,
+        "forecasts": forecasts,
+    }
 
 
 def _root(payload: ForecastRequest, index: int) -> tuple[str | int, ...]:
     """Where series `index` stands in the payload."""
     return () if payload.series is None else ("series", index)
+
+
+def _within(payload: ForecastRequest, refusal: Invalid) -> Invalid:
+    """Places that begin with a series' index, as places in the payload."""
+    return Invalid([Place((*_root(payload, int(place.loc[0])), *place.loc[1:]), place.msg) for place in refusal.places])
 
 
 def check(payload: ForecastRequest, series: list[SeriesInput], settings: Settings) -> None:
@@ -125,180 +112,23 @@ def _check_levels(levels: Sequence[float], spec: ForecastSpec) -> None:
         raise Invalid([Place(("levels", index), f"This model's widest interval is {widest:g} %") for index in beyond])
 
 
-def _check_finite(payload: ForecastRequest, quantiles: Sequence[NDArray[np.float64]]) -> None:
+def _check_finite(payload: ForecastRequest, answers: Sequence[NDArray[np.floating]] | NDArray[np.floating]) -> None:
+    """Refuse the series that have something among their answers which is no number. Raises `Invalid`."""
     message = "The values are too large or too far apart to be computed with"
     if places := [
         Place((*_root(payload, index), "values"), message)
-        for index, own in enumerate(quantiles)
+        for index, own in enumerate(answers)
         if not np.isfinite(own).all()
     ]:
         raise Invalid(places)
 
 
-@dataclass(frozen=True)
-class EncodedSeries:
-    """One series as the graph reads it, and what its answer needs."""
-
-    row: Row
-    codes: Row
-    """The future covariates of `row` for all steps asked for, in whole horizons of the model."""
-    num_values: int
-    season: int
-    id: str | None
-    timestamps: list[str] | None
-    warnings: list[str]
-
-
-def encode(series: SeriesInput, spec: ForecastSpec, horizon: int) -> EncodedSeries:
-    """One series to a row of arrays. Raises `Invalid` with places relative to the series."""
-    warnings: list[str] = []
-    history = _context(series.values, spec, ("values",))
-    num_observed = int(np.isfinite(history).sum())
-    if num_observed == 0:
-        raise Invalid(
-            [Place(("values",), f"The newest {spec.context_length} values are all null; send some that aren't")]
-        )
-    freq = spec.freq or series.freq
-    season = spec.season or (SEASONS[freq] if freq else 1)
-    if num_observed < min(2 * season, spec.context_length):
-        warnings.append(
-            f"only {num_observed} of the newest {spec.context_length} values are known; expect a rough forecast"
-        )
-    start = _start(series, spec)
-    row: dict[str, NDArray[np.generic]] = {"history": history}
-    row |= _past(series, spec, warnings)
-    codes = _future(series, spec, horizon, start, warnings)
-    row |= {name: ahead[: spec.context_length + spec.horizon] for name, ahead in codes.items()}
-    if spec.freq is None:
-        row |= _spacing(series, warnings)
-    if horizon > spec.horizon:
-        warnings += _iterated(series, spec)
-    dates = _timestamps(series, freq, start, horizon)
-    return EncodedSeries(row, codes, len(series.values), season, series.id, dates, warnings)
-
-
-def _start(series: SeriesInput, spec: ForecastSpec) -> dt.datetime | None:
-    if spec.freq is not None and series.freq is not None and series.freq != spec.freq:
-        raise Invalid([Place(("freq",), f"This model forecasts series of freq {spec.freq}")])
-    if series.start is None:
-        return None
-    try:
-        return parse_start(series.start, spec.freq or series.freq)
-    except ValueError as error:
-        raise Invalid([Place(("start",), str(error))]) from None
-
-
-def _past(series: SeriesInput, spec: ForecastSpec, warnings: list[str]) -> dict[str, NDArray[np.generic]]:
-    _refuse_unknown("past_covariates", series.past_covariates, [covariate.name for covariate in spec.past_covariates])
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for covariate in spec.past_covariates:
-        values = series.past_covariates.get(covariate.name)
-        place = ("past_covariates", covariate.name)
-        if values is None:
-            warnings.append(f"{covariate.name} was not sent and is treated as missing")
-            values = [None] * len(series.values)
-        if len(values) != len(series.values):
-            raise Invalid([Place(place, f"{len(series.values)} entries are needed, one for each of values")])
-        arrays[f"past_{covariate.name}"] = _context(values, spec, place)
-    return arrays
-
-
-def _context(values: Sequence[float | None], spec: ForecastSpec, place: tuple[str, ...]) -> NDArray[np.float32]:
-    context = fixed_context(values, spec.context_length)
-    if np.isinf(context).any():
-        raise Invalid([Place(place, "A value is beyond ±3.4e38, the largest the model can read")])
-    return context
-
-
-def _future(
-    series: SeriesInput, spec: ForecastSpec, horizon: int, start: dt.datetime | None, warnings: list[str]
-) -> dict[str, NDArray[np.generic]]:
-    known = [covariate.name for covariate in spec.future_covariates]
-    _refuse_unknown("future_covariates", series.future_covariates, known)
-    num_past = len(series.values)
-    num_ahead = -(-horizon // spec.horizon) * spec.horizon
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for covariate in spec.future_covariates:
-        categories = series.future_covariates.get(covariate.name)
-        place = ("future_covariates", covariate.name)
-        if categories is not None:
-            if len(categories) != num_past + horizon:
-                needed = f"{num_past + horizon} entries are needed, one for each of values and each step ahead"
-                raise Invalid([Place(place, needed)])
-            try:
-                codes = category_codes(categories, covariate.categories)
-            except KeyError:
-                allowed = ", ".join(covariate.categories)
-                raise Invalid([Place(place, f"Each entry must be one of {allowed}, or null")]) from None
-        elif covariate.derived_from_dates is not None and start is not None:
-            codes = _derived(covariate, spec, start, num_past, horizon)
-        else:
-            remedy = "send it, or start, to have it derived" if covariate.derived_from_dates else "send it"
-            warnings.append(f"{covariate.name} was not sent and is treated as missing; {remedy}")
-            codes = np.zeros(num_past + horizon, dtype=np.int64)
-        arrays[f"future_{covariate.name}"] = fixed_codes(codes, num_past, spec.context_length, num_ahead)
-    return arrays
-
-
-def _derived(
-    covariate: FutureCovariate, spec: ForecastSpec, start: dt.datetime, num_past: int, horizon: int
-) -> NDArray[np.int64]:
-    assert covariate.derived_from_dates is not None
-    assert spec.freq is not None
-    rule = DERIVATIONS[covariate.derived_from_dates]
-    first = max(0, num_past - spec.context_length)  # what is older isn't read
-    dates = _points(start, spec.freq, first, num_past + horizon - first)
-    unread: list[str | None] = [None] * first
-    return category_codes([*unread, *(rule(date) for date in dates)], covariate.categories)
-
-
-def _points(start: dt.datetime, freq: Freq, first: int, count: int) -> list[dt.datetime]:
-    try:
-        return timestamps(start, freq, first, count)
-    except ValueError as error:
-        raise Invalid([Place(("start",), str(error))]) from None
-
-
-def _spacing(series: SeriesInput, warnings: list[str]) -> dict[str, NDArray[np.generic]]:
-    if series.freq is None:
-        no_dates = "" if series.start is None else ", and start alone gives no timestamps"
-        warnings.append(f"freq was not sent: the season is estimated from the values{no_dates}")
-    return {"freq": np.array([freq_code(series.freq)], dtype=np.int64)}
-
-
-def _iterated(series: SeriesInput, spec: ForecastSpec) -> list[str]:
-    """Warnings for steps beyond the model's own horizon."""
-    beyond = spec.horizon + 1
-    return [
-        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over {NUM_PATHS} "
-        "sampled paths",
-        *(
-            f"{covariate.name} is not known beyond values: from step {beyond} on it is treated as missing there"
-            for covariate in spec.past_covariates
-            if covariate.name in series.past_covariates
-        ),
-    ]
-
-
-def _refuse_unknown(kind: str, sent: dict[str, Any], known: list[str]) -> None:
-    if unknown := set(sent) - set(known):
-        which = f"This model takes {', '.join(known)}" if known else "This model takes none"
-        raise Invalid([Place((kind,), f"{len(unknown)} unknown; {which}")])
-
-
-def _timestamps(series: SeriesInput, freq: Freq | None, start: dt.datetime | None, horizon: int) -> list[str] | None:
-    if start is None or series.start is None or freq is None:
-        return None
-    points = _points(start, freq, len(series.values), horizon)
-    date_only = len(series.start) <= len("2019-W01-1") and freq not in {"15min", "30min", "h"}
-    return [(point.date() if date_only else point).isoformat() for point in points]
-
-
-async def hide(encoded: Sequence[EncodedSeries], settings: Settings) -> list[HiddenStretches]:
+async def hide(encoded: EncodedSeries, series: Sequence[SeriesInput], settings: Settings) -> list[HiddenStretches]:
     """Each series with each of its stretches hidden. Raises `Invalid` where they are too many for one request."""
     hidden, num_rows = [], 0
-    for one in encoded:
-        hidden.append(hide_stretches(one.row, one.num_values, one.season))
+    histories = encoded.rows["history"].astype(np.float32, copy=False)
+    for history, one, beside in zip(histories, series, encoded.beside, strict=True):
+        hidden.append(hide_stretches(history, len(one.values), beside.season))
         num_rows += len(hidden[-1].without)
         if num_rows > (most := settings.max_explained_stretches):
             limit = f"At most {most} stretches of history are explained in one request"
@@ -307,46 +137,89 @@ async def hide(encoded: Sequence[EncodedSeries], settings: Settings) -> list[Hid
     return hidden
 
 
+def with_hidden(rows: Rows, hidden: Sequence[HiddenStretches]) -> Rows:
+    """Rows, and behind them, of each in turn, the same row without each of its stretches."""
+    if not hidden:
+        return rows
+    counts = [len(own.without) for own in hidden]
+    more = {name: np.repeat(array, counts, axis=0) for name, array in rows.items()}
+    more["history"] = np.concatenate([own.without for own in hidden])
+    return {name: np.concatenate([array, more[name]]) for name, array in rows.items()}
+
+
+def beginnings(encoded: EncodedSeries, quantiles: NDArray[np.float64]) -> list[Beginning]:
+    """What is known of each series before it is prolonged; `quantiles` are `[series, horizon, levels]`."""
+    return [
+        Beginning(
+            row={name: array[index] for name, array in encoded.rows.items()},
+            codes={name: array[index] for name, array in encoded.codes.items()},
+            quantiles=own,
+        )
+        for index, own in enumerate(quantiles)
+    ]
+
+
 def decode(
-    quantiles: NDArray[np.floating], spec: ForecastSpec, levels: Sequence[float], encoded: EncodedSeries
-) -> Forecast:
-    """`quantiles[horizon, levels]` of one series to its forecast."""
+    quantiles: NDArray[np.float64],
+    spec: ForecastSpec,
+    levels: Sequence[float],
+    series: Sequence[SeriesInput],
+    beside: Sequence[Beside],
+) -> list[Forecast]:
+    """`quantiles[series, horizon, levels]` to the forecast of each series."""
     wanted = [0.5, *(end for level in levels for end in interval_levels(level))]
-    exact = quantiles_at(quantiles.astype(np.float64), spec.quantile_levels, wanted)
-    # Seven digits are what float32 holds; rounding is monotone, so the order of the quantiles is kept.
-    magnitude = int(np.ceil(np.log10(max(float(np.abs(exact).max()), 1e-30))))
-    steps = (np.round(exact, 7 - magnitude) + 0.0).T.tolist()  # no -0.0
-    intervals = {
-        level_name(level): Interval(lower=steps[1 + 2 * index], upper=steps[2 + 2 * index])
-        for index, level in enumerate(levels)
-    }
-    return Forecast(
-        id=encoded.id,
-        median=steps[0],
-        intervals=intervals,
-        timestamps=encoded.timestamps,
-        warnings=encoded.warnings,
-    )
+    steps = _round(quantiles_at(quantiles, spec.quantile_levels, wanted)).transpose(0, 2, 1).tolist()
+    names = [level_name(level) for level in levels]
+    forecasts = []
+    for (median, *ends), sent, own in zip(steps, series, beside, strict=True):
+        pairs = zip(names, ends[::2], ends[1::2], strict=True)
+        answer: Forecast = {
+            "median": median,
+            "intervals": {name: {"lower": lower, "upper": upper} for name, lower, upper in pairs},
+            "warnings": own.warnings,
+        }
+        if sent.id is not None:
+            answer["id"] = sent.id
+        if own.timestamps is not None:
+            answer["timestamps"] = own.timestamps
+        forecasts.append(answer)
+    return forecasts
+
+
+def _round(exact: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Each series of `[series, …]` to seven digits of its largest number, which is what float32 holds.
+
+    Rounding is monotone, so the order of the quantiles is kept.
+    """
+    largest = np.maximum(np.abs(exact).max(axis=(1, 2)), 1e-30)
+    decimals = 7 - np.ceil(np.log10(largest)).astype(int)
+    rounded = np.empty_like(exact)
+    for same in set(decimals.tolist()):
+        rounded[decimals == same] = np.round(exact[decimals == same], same)
+    return rounded + 0.0  # no -0.0
 
 
 def decode_weights(
     payload: ForecastRequest,
     hidden: Sequence[HiddenStretches],
-    quantiles: Sequence[NDArray[np.float64]],
-    without: Sequence[Row],
+    quantiles: NDArray[np.float64],
+    without: NDArray[np.float64],
 ) -> list[list[StretchWeight]]:
-    """Rows of `quantiles[horizon, levels]`, of each series without each stretch in turn, to the stretches' weights."""
-    rest = iter(without)
-    middle = quantiles[0].shape[1] // 2
-    medians = [
-        np.array([row["quantiles"][: payload.horizon, middle] for row in itertools.islice(rest, len(own.without))])
-        for own in hidden
-    ]
-    _check_finite(payload, medians)
+    """Weights of the stretches of each series.
+
+    Args:
+        payload: what was asked.
+        hidden: of each series; empty where no explanation is asked for.
+        quantiles: `[series, horizon, levels]`, with the whole history.
+        without: `[stretches, horizon, levels]`, without each stretch of each series in turn.
+    """
+    middle = quantiles.shape[2] // 2
+    without_each = np.split(without[:, :, middle], np.cumsum([len(own.without) for own in hidden]))[:-1]
+    _check_finite(payload, without_each)
     return [
         [
-            StretchWeight(start=stretch.start, end=stretch.end, weight=weight)
+            {"start": stretch.start, "end": stretch.end, "weight": weight}
             for stretch, weight in zip(own.stretches, weigh(whole[:, middle], moved, own.scale), strict=True)
         ]
-        for own, whole, moved in zip(hidden, quantiles, medians, strict=False)
+        for own, whole, moved in zip(hidden, quantiles, without_each, strict=False)
     ]

@@ -1,8 +1,9 @@
-"""What `POST /forecast` takes and gives: request and response models."""
+"""What `POST /forecast` takes and gives. Requests are validated; answers are built right, and typed."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import TypedDict
 
 from bundle.series import Freq
 from service.schema import RequestModel
@@ -53,8 +54,8 @@ class SeriesInput(RequestModel):
     id: Id = None
     start: Start = None
     freq: Spacing = None
-    past_covariates: PastCovariates = Field({})
-    future_covariates: FutureCovariates = Field({})
+    past_covariates: PastCovariates = Field(default_factory=dict)
+    future_covariates: FutureCovariates = Field(default_factory=dict)
 
 
 COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
@@ -77,8 +78,8 @@ class ForecastRequest(RequestModel):
     id: Id = None
     start: Start = None
     freq: Spacing = None
-    past_covariates: PastCovariates = Field({})
-    future_covariates: FutureCovariates = Field({})
+    past_covariates: PastCovariates = Field(default_factory=dict)
+    future_covariates: FutureCovariates = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _series_or_values(self) -> "ForecastRequest":
@@ -104,45 +105,61 @@ def level_name(level: float) -> str:
     return repr(level).removesuffix(".0")
 
 
-class Interval(BaseModel):
+class Interval(TypedDict):
     """Ends of a central interval, one entry a step."""
 
     lower: list[float]
     upper: list[float]
 
 
-class StretchWeight(BaseModel):
+class StretchWeight(TypedDict):
     """How much one stretch of the history counts, told by hiding it."""
 
-    start: int = Field(description="first index of the stretch in `values`")
-    end: int = Field(description="index behind its last one")
-    weight: float = Field(
-        description="how far the medians of the model's own horizon move, on average, when these values are null, as a "
-        "share of the movements of all stretches: they sum to 1, or are all 0 where nothing moves"
-    )
+    start: Annotated[int, Field(description="first index of the stretch in `values`")]
+    end: Annotated[int, Field(description="index behind its last one")]
+    weight: Annotated[
+        float,
+        Field(
+            description="how far the medians of the model's own horizon move, on average, when these values are null, "
+            "as a share of the movements of all stretches: they sum to 1, or are all 0 where nothing moves"
+        ),
+    ]
 
 
-class Forecast(BaseModel):
+class Forecast(TypedDict):
     """The next steps of one series, in its own units."""
 
-    id: str | None = Field(None, description="as sent")
+    id: NotRequired[Annotated[str, Field(description="as sent; without one the key is absent")]]
     median: list[float]
-    intervals: dict[str, Interval] = Field(
-        description="by level in percent; lower ≤ median ≤ upper, wider ones contain"
-    )
-    timestamps: list[str] | None = Field(
-        None, description="of the steps, where `start` was sent and the spacing is known"
-    )
-    warnings: list[str] = Field(description="what was missing and treated so, and from which step on it is iterated")
-    explanation: list[StretchWeight] | None = Field(
-        None, description="with `explain`: stretches that hold known values, oldest first; without it the key is absent"
-    )
+    intervals: Annotated[
+        dict[str, Interval],
+        Field(description="by level in percent; lower ≤ median ≤ upper, wider ones contain"),
+    ]
+    timestamps: NotRequired[
+        Annotated[
+            list[str],
+            Field(description="of the steps; absent unless `start` was sent and the spacing is known"),
+        ]
+    ]
+    warnings: Annotated[
+        list[str],
+        Field(description="what was missing and treated so, and from which step on it is iterated"),
+    ]
+    explanation: NotRequired[
+        Annotated[
+            list[StretchWeight],
+            Field(
+                description="with `explain`: stretches that hold known values, oldest first; without it the key is "
+                "absent"
+            ),
+        ]
+    ]
 
 
-class ForecastResponse(BaseModel):
+class ForecastResponse(TypedDict):
     """One forecast per series, in order, and which version gave them."""
 
-    model: str = Field(description="name of the bundle that answered")
+    model: Annotated[str, Field(description="name of the bundle that answered")]
     version: int
     horizon: int
     forecasts: list[Forecast]

@@ -7,29 +7,30 @@ A body that is as it should be is parsed and validated by pydantic at once. Any 
 `payload` and pydantic, which find the place and the words to say what is wrong.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, get_type_hints
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import payload, problem, request_record
+from service.schema import RequestModel
 from service.state import Context
 
 
 class JSONRoute(APIRoute):
-    """A route whose function takes `payload`, a pydantic model, and `context`, and gives a pydantic model.
+    """A route whose function takes `payload`, a `RequestModel`, and `context`, and gives a typed dictionary."""
 
-    In the answer keys whose value is None are left out.
-    """
-
-    def __init__(self, path: str, endpoint: Callable[..., Coroutine[Any, Any, BaseModel]], **options: Any) -> None:
+    def __init__(
+        self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Mapping[str, object]]], **options: Any
+    ) -> None:
         super().__init__(path, endpoint, **options)
         self._answer = endpoint
-        self._payload: type[BaseModel] = get_type_hints(endpoint)["payload"]
+        self._payload: type[RequestModel] = get_type_hints(endpoint)["payload"]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The same for FastAPI, should it be asked."""
@@ -56,21 +57,20 @@ class JSONRoute(APIRoute):
     async def _respond(self, scope: Scope, receive: Receive) -> bytes:
         context: Context = scope["state"]["context"]
         record = request_record.current()
-        payload.check_headers(scope["headers"])
         body = await payload.read(scope["headers"], receive, context.settings.max_body_bytes)
         record.lap("read")
         asked = self._validated(body)
         record.lap("validate")
-        answer = await self._answer(asked, context)
-        return answer.__pydantic_serializer__.to_json(answer, exclude_none=True)
+        return to_json(await self._answer(asked, context))
 
-    def _validated(self, body: bytes) -> BaseModel:
+    def _validated(self, body: bytes) -> RequestModel:
         try:
             return self._payload.__pydantic_validator__.validate_json(body)  # type: ignore[no-any-return]
         except ValidationError:
             pass
         document = payload.parse(body)
         try:
+            self._payload.refuse_unknown_keys(document)
             return self._payload.model_validate(document)
         except ValidationError as error:
             faults = error.errors(include_url=False)

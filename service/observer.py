@@ -1,6 +1,5 @@
 """Sees every request from outside: gives it an id, and when it is over, counts it, logs one line, writes its spans."""
 
-import logging
 import random
 import re
 from collections.abc import Iterable
@@ -9,14 +8,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import request_record
+from service.logs import RequestLog
 from service.metrics import Metrics
 from service.problem import CALLER_GONE, MEANINGS
 from service.tracing import Tracer
 
 REQUEST_ID = "X-Request-ID"
 _GOOD_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
-
-logger = logging.getLogger("seqserve.request")
 
 
 class Observer:
@@ -25,12 +23,14 @@ class Observer:
     Args:
         app: what answers.
         metrics: where it is counted.
+        log: gets its line.
         tracer: writes its spans, where tracing is configured.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, tracer: Tracer | None) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: RequestLog, tracer: Tracer | None) -> None:
         self._app = app
         self._metrics = metrics
+        self._log = log
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +73,7 @@ class Observer:
         }
         if self._tracer is not None:
             fields["trace_id"] = self._tracer.trace(method, route, status, record, Headers(scope=scope))
-        logger.info("request", extra={"fields": fields})
+        self._log.write(fields)
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

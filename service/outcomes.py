@@ -4,7 +4,8 @@ from collections import defaultdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from bundle.manifest import ForecastSpec
 from service import request_record
@@ -37,15 +38,17 @@ class OutcomesRequest(RequestModel):
     outcomes: list[Outcome] = Field(min_length=1, max_length=MAX_OUTCOMES)
 
 
-class LevelCoverage(BaseModel):
+class LevelCoverage(TypedDict):
     """What became of the intervals of one level in this request."""
 
     num_outcomes: int
     num_inside: int
-    coverage: float = Field(description="share inside; an honest interval of level 80 comes to 0.8 in the long run")
+    coverage: Annotated[
+        float, Field(description="share inside; an honest interval of level 80 comes to 0.8 in the long run")
+    ]
 
 
-class OutcomesResponse(BaseModel):
+class OutcomesResponse(TypedDict):
     """What was counted, by level in percent."""
 
     model: str
@@ -83,8 +86,12 @@ async def count_outcomes(payload: OutcomesRequest, context: Annotated[Context, D
     for level, inside in told.items():
         served.metrics.came_true(level, num_inside=sum(inside), num_outcomes=len(inside))
     levels = {level_name(level): _coverage(inside) for level, inside in sorted(told.items())}
-    return OutcomesResponse(model=served.manifest.name, version=served.manifest.version, levels=levels)
+    return {"model": served.manifest.name, "version": served.manifest.version, "levels": levels}
 
 
 def _coverage(inside: list[bool]) -> LevelCoverage:
-    return LevelCoverage(num_outcomes=len(inside), num_inside=sum(inside), coverage=round(sum(inside) / len(inside), 6))
+    return {
+        "num_outcomes": len(inside),
+        "num_inside": sum(inside),
+        "coverage": round(sum(inside) / len(inside), 6),
+    }

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.manifest import ForecastSpec
-from service.batcher import Row
+from service.batcher import Rows
 
-Ask = Callable[[Sequence[Row]], Awaitable[Sequence[Row]]]
+Ask = Callable[[Rows], Awaitable[Rows]]
 """Rows as the graph reads them -> what it answers, in order."""
 
 NUM_PATHS = 64
@@ -36,18 +36,16 @@ SEED = 0
 class Beginning:
     """A series whose first block is known."""
 
-    row: Row
-    """What the graph read for the first block."""
-    codes: Row
+    row: Rows
+    """What the graph read for the first block, without the axis of the rows."""
+    codes: Rows
     """Its future covariates, `int64[context_length + steps]`, with all steps up to the end of the last block."""
     quantiles: NDArray[np.float64]
     """`[spec.horizon, levels]`, what the graph answered."""
 
 
-async def prolong(
-    beginnings: Sequence[Beginning], spec: ForecastSpec, horizon: int, ask: Ask
-) -> list[NDArray[np.float64]]:
-    """Quantiles `[horizon, levels]` of each series; the first `spec.horizon` steps are those it began with.
+async def prolong(beginnings: Sequence[Beginning], spec: ForecastSpec, horizon: int, ask: Ask) -> NDArray[np.float64]:
+    """Quantiles `[series, horizon, levels]`; the first `spec.horizon` steps are those it began with.
 
     A series has the same answer whoever is beside it, and each time. Where the model stops giving numbers, NaN follows.
     Raises the first of what `ask` raises.
@@ -63,7 +61,7 @@ async def prolong(
             tasks = [group.create_task(prolong_in_turn(beginning)) for beginning in beginnings]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return np.stack([task.result() for task in tasks])
 
 
 async def _prolong_one(beginning: Beginning, spec: ForecastSpec, horizon: int, ask: Ask) -> NDArray[np.float64]:
@@ -84,8 +82,9 @@ async def _prolong_one(beginning: Beginning, spec: ForecastSpec, horizon: int, a
             shared[name] = np.concatenate([shared[name], unknown])[-context_length:]
         for name, codes in beginning.codes.items():
             shared[name] = codes[first : first + context_length + spec.horizon]
-        answers = await ask([{"history": history, **shared} for history in histories])
-        conditional = np.stack([answer["quantiles"] for answer in answers]).astype(np.float64)
+        repeated = {name: np.repeat(array[None], NUM_PATHS, axis=0) for name, array in shared.items()}
+        answers = await ask({"history": histories, **repeated})
+        conditional = answers["quantiles"].astype(np.float64)
         if not np.isfinite(conditional).all():
             break
         block = pooled(conditional, levels)

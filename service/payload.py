@@ -13,22 +13,6 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
 
 
-def check_headers(headers: RawHeaders) -> None:
-    """Raises `UnsupportedEncoding` or `UnsupportedMedia` unless the body is declared as plain JSON."""
-    media_type = encoding = b""
-    for name, value in headers:
-        if name == b"content-type":
-            media_type = value
-        elif name == b"content-encoding":
-            encoding = value
-    if encoding.strip().lower() not in {b"", b"identity"}:
-        raise UnsupportedEncoding(
-            "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding."
-        )
-    if media_type != b"application/json":
-        _check_media_type(media_type.decode("latin-1").lower())
-
-
 def _check_media_type(content_type: str) -> None:
     media_type, *parameters = content_type.split(";")
     media_type = media_type.strip()
@@ -43,23 +27,51 @@ def _check_media_type(content_type: str) -> None:
 
 
 async def read(headers: RawHeaders, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `BodyTooLarge` when it gets over `limit` bytes, `ClientDisconnect` if it ends early."""
-    too_large = f"The body is over the limit of {limit} bytes; send fewer or shorter inputs a request."
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise BodyTooLarge(too_large)
-    chunks, size, more = [], 0, True
-    while more:  # without Content-Length too, no more than the limit is ever held
+    """The whole body.
+
+    Raises `UnsupportedEncoding` or `UnsupportedMedia` unless it is declared as plain JSON, `BodyTooLarge` when it gets
+    over `limit` bytes, `ClientDisconnect` if it ends early.
+    """
+    if _declared_bytes(headers) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    size, chunks = len(body), [body]
+    while message.get("more_body", False):
+        if size > limit:  # without Content-Length too, no more than the limit is ever held
+            raise _too_large(limit)
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(too_large)
-        chunks.append(chunk)
-        more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    if size > limit:
+        raise _too_large(limit)
+    return body if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is over the limit of {limit} bytes; send fewer or shorter inputs a request.")
+
+
+def _declared_bytes(headers: RawHeaders) -> int:
+    """What the headers say of the body: its length, 0 where they don't tell. Raises unless it is plain JSON."""
+    media_type = encoding = b""
+    length = 0
+    for name, value in headers:
+        if name == b"content-type":
+            media_type = value
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"content-encoding":
+            encoding = value
+    if encoding.strip().lower() not in {b"", b"identity"}:
+        raise UnsupportedEncoding(
+            "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding."
+        )
+    if media_type != b"application/json":
+        _check_media_type(media_type.decode("latin-1").lower())
+    return length
 
 
 def parse(body: bytes) -> Any:

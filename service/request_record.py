@@ -7,7 +7,6 @@ overlap nor leave gaps. Texts and values never get here.
 
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -19,17 +18,19 @@ class Phase(NamedTuple):
     end_seconds: float
 
 
-@dataclass(slots=True)
 class RequestRecord:
     """One request. `model` and `version` are those of the bundle that answers, never what the caller wrote."""
 
-    id: str = ""
-    model: str = ""
-    version: int | None = None
-    num_rows: int | None = None
-    started_ns: int = field(default_factory=time.time_ns)
-    _started: float = field(default_factory=time.perf_counter)
-    _laps: list[tuple[str, float]] = field(default_factory=list)
+    __slots__ = ("_laps", "_started", "id", "model", "num_rows", "started_ns", "version")
+
+    def __init__(self, id: str = "") -> None:  # noqa: A002 - what it is called everywhere
+        self.id = id
+        self.model = ""
+        self.version: int | None = None
+        self.num_rows: int | None = None
+        self.started_ns = time.time_ns()
+        self._started = time.perf_counter()
+        self._laps: list[tuple[str, float]] = []
 
     def answered_by(self, model: str, version: int, num_rows: int) -> None:
         """Note which bundle answers, and how many texts, series or outcomes it was sent."""
@@ -63,10 +64,10 @@ class RequestRecord:
         totals: dict[str, float] = {}
         begin = self._started
         for name, end in self._laps:
-            totals[name] = totals.get(name, 0.0) + (end - begin)
+            totals[name] = round(totals.get(name, 0.0) + 1000 * (end - begin), 3)
             begin = end
-        totals["total"] = begin - self._started
-        return {name: round(1000 * seconds, 3) for name, seconds in totals.items()}
+        totals["total"] = round(1000 * (begin - self._started), 3)
+        return totals
 
 
 _current: ContextVar[RequestRecord] = ContextVar("request_record")

@@ -1,8 +1,11 @@
 """What every request model shares: strict types, and no key that isn't known."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
+
+from service.errors import Invalid, Place
 
 
 class RequestModel(BaseModel):
@@ -10,11 +13,32 @@ class RequestModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    @model_validator(mode="before")
     @classmethod
-    def _known_keys(cls, document: Any) -> Any:
-        # One fault however many keys there are, and none of them repeated: they are input.
-        if isinstance(document, dict) and (unknown := document.keys() - cls.__pydantic_fields__.keys()):
-            plural = "s are" if len(unknown) > 1 else " is"
-            raise ValueError(f"{len(unknown)} key{plural} not known here; known are {', '.join(cls.model_fields)}")
-        return document
+    def refuse_unknown_keys(cls, document: Any) -> None:
+        """Raise `Invalid` with each object that holds unknown keys.
+
+        One fault however many keys there are, and none of them repeated: they are input. pydantic would name each.
+        """
+        if places := list(_unknown_keys(cls, document, ())):
+            raise Invalid(places)
+
+
+def _unknown_keys(model: type[RequestModel], document: Any, loc: tuple[str | int, ...]) -> Iterator[Place]:
+    if not isinstance(document, dict):
+        return
+    known = model.model_fields
+    if unknown := document.keys() - known.keys():
+        plural = "s are" if len(unknown) > 1 else " is"
+        yield Place(loc, f"{len(unknown)} key{plural} not known here; known are {', '.join(known)}")
+    for name in known.keys() & document.keys():
+        entries, entry_model = document[name], _model_of_entries(known[name].annotation)
+        if entry_model is not None and isinstance(entries, list):
+            for index, entry in enumerate(entries):
+                yield from _unknown_keys(entry_model, entry, (*loc, name, index))
+
+
+def _model_of_entries(annotation: Any) -> type[RequestModel] | None:
+    """The model in `list[Model]`, `list[Model] | None` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, RequestModel):
+        return annotation
+    return next(filter(None, map(_model_of_entries, get_args(annotation))), None)

@@ -13,8 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batcher import Row
-
 MIN_SEASONS, MAX_SEASONS = 4, 32
 """A stretch is one season where the history holds this many of them; else there are `NUM_EQUAL` stretches."""
 NUM_EQUAL = 16
@@ -31,14 +29,14 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class HiddenStretches:
-    """The stretches of one series that hold known values, and in the same order its row without each.
+    """The stretches of one series that hold known values, and in the same order its history without each.
 
-    A single one can't be hidden, nothing would be left: then there are no rows. `scale` is the size of the series'
-    largest known value, 1 where all are 0.
+    `without` is `float32[stretches, context_length]`. A single stretch can't be hidden, nothing would be left: then it
+    has no rows. `scale` is the size of the series' largest known value, 1 where all are 0.
     """
 
     stretches: list[Stretch]
-    without: list[Row]
+    without: NDArray[np.float32]
     scale: float
 
 
@@ -57,23 +55,20 @@ def split(num_values: int, context_length: int, season: int) -> list[Stretch]:
     return list(itertools.starmap(Stretch, itertools.pairwise(edges)))
 
 
-def hide_stretches(row: Row, num_values: int, season: int) -> HiddenStretches:
-    """Hide each stretch of a series of `num_values` values, whose newest are `history` of `row`."""
-    history = row["history"]
+def hide_stretches(history: NDArray[np.float32], num_values: int, season: int) -> HiddenStretches:
+    """Hide each stretch of a series of `num_values` values, whose newest are `history`."""
     first = num_values - len(history)  # place in the series where the context begins; below 0 where it is longer
-
-    def hidden(stretch: Stretch) -> Row:
-        rest = history.copy()
-        rest[stretch.start - first : stretch.end - first] = np.nan
-        return {**row, "history": rest}
-
     known = [
         stretch
         for stretch in split(num_values, len(history), season)
         if np.isfinite(history[stretch.start - first : stretch.end - first]).any()
     ]
+    hidden = known if len(known) > 1 else []
+    without = np.tile(history, (len(hidden), 1))
+    for row, stretch in zip(without, hidden, strict=True):
+        row[stretch.start - first : stretch.end - first] = np.nan
     scale = float(np.nanmax(np.abs(history))) or 1.0
-    return HiddenStretches(known, [hidden(stretch) for stretch in known] if len(known) > 1 else [], scale)
+    return HiddenStretches(known, without, scale)
 
 
 def weigh(median: NDArray[np.floating], without: NDArray[np.floating], scale: float) -> list[float]:

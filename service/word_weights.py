@@ -9,7 +9,7 @@ Source: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Ne
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +17,6 @@ from typing import NamedTuple
 import regex
 
 from bundle.text import EncodedText, TextEncoder
-from service.batcher import Row
 from service.errors import Invalid, Place
 
 CHARACTERS_AT_ONCE = 200_000
@@ -64,9 +63,9 @@ def find_words(text: str) -> Iterator[Word]:
         yield word
 
 
-def read_words(text: str, encoded: EncodedText, most: int) -> list[Word]:
-    """Words that begin before the last token that the model reads has ended; of more than `most`, one too many."""
-    read = itertools.takewhile(lambda word: word.start < encoded.num_characters, find_words(text))
+def read_words(text: str, num_read: int, most: int) -> list[Word]:
+    """Words that begin within the first `num_read` characters; of more than `most`, one too many."""
+    read = itertools.takewhile(lambda word: word.start < num_read, find_words(text))
     return list(itertools.islice(read, most + 1))
 
 
@@ -76,7 +75,7 @@ def without(text: str, word: Word) -> str:
 
 
 async def hide_words(
-    texts: Sequence[str], encoded: Sequence[EncodedText], encoder: TextEncoder, max_words: int, executor: Executor
+    texts: Sequence[str], encoder: TextEncoder, max_words: int, executor: Executor
 ) -> list[HiddenWords]:
     """Each text's words, and its ids without each of them; `executor` is where texts are encoded.
 
@@ -84,39 +83,46 @@ async def hide_words(
     """
     loop = asyncio.get_running_loop()
 
+    def find(text: str, most: int) -> tuple[list[Word], int]:
+        num_read = encoder.num_characters_read(text)
+        return read_words(text, num_read, most), num_read
+
     def encode_without(text: str, words: Sequence[Word], num_read: int) -> list[EncodedText]:
         # What moves into the window is about as long as what is hidden; a little more settles where it ends.
         return [encoder.encode(without(text, word), num_read + word.end - word.start + SETTLING) for word in words]
 
-    found: list[list[Word]] = []
+    found: list[tuple[list[Word], int]] = []
     room = max_words
-    for text, own in zip(texts, encoded, strict=True):
-        found.append(await loop.run_in_executor(executor, read_words, text, own, room))
-        room -= len(found[-1])
+    for text in texts:
+        found.append(await loop.run_in_executor(executor, find, text, room))
+        room -= len(found[-1][0])
         if room < 0:
             remedy = "send fewer or shorter texts, or leave explain out"
             raise Invalid([Place(("explain",), f"At most {max_words} words are explained in one request; {remedy}")])
     hidden = []
-    for text, own, words in zip(texts, encoded, found, strict=True):
+    for text, (words, num_read) in zip(texts, found, strict=True):
         at_once = max(1, CHARACTERS_AT_ONCE // max(1, len(text)))
         rest: list[EncodedText] = []
         for first in range(0, len(words), at_once):
             these = words[first : first + at_once]
-            rest += await loop.run_in_executor(executor, encode_without, text, these, own.num_characters)
+            rest += await loop.run_in_executor(executor, encode_without, text, these, num_read)
         hidden.append(HiddenWords(words, rest))
     return hidden
 
 
-async def ask_with_and_without(
-    encoded: Sequence[EncodedText],
-    hidden: Sequence[HiddenWords],
-    ask: Callable[[Sequence[Row]], Awaitable[Sequence[Row]]],
-) -> tuple[Sequence[Row], list[list[Row]]]:
-    """What the model answers to each text, and to each text without each of its words; all are asked at once.
+def share_rows(
+    encoded: Sequence[EncodedText], hidden: Sequence[HiddenWords]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """All rows to ask about, and where in them the row without each word stands, by text.
 
-    Where hiding different words leaves the same ids, they are asked about once.
+    The texts themselves come first. Where hiding different words leaves the same ids, they are asked about once.
     """
-    rows = {rest.ids.tobytes(): {"ids": rest.ids} for own in hidden for rest in own.without}
-    answers = await ask([*({"ids": text.ids} for text in encoded), *rows.values()])
-    answer = dict(zip(rows, answers[len(encoded) :], strict=True))
-    return answers[: len(encoded)], [[answer[rest.ids.tobytes()] for rest in own.without] for own in hidden]
+    rows = [text.ids for text in encoded]
+    places: dict[tuple[int, ...], int] = {}
+    without_each = []
+    for own in hidden:
+        for rest in own.without:
+            if places.setdefault(tuple(rest.ids), len(rows)) == len(rows):
+                rows.append(rest.ids)
+        without_each.append([places[tuple(rest.ids)] for rest in own.without])
+    return rows, without_each

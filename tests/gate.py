@@ -4,7 +4,7 @@ import threading
 
 from starlette.testclient import TestClient
 
-from service.batcher import Row
+from service.batcher import Rows
 
 
 def closed_gate(client: TestClient, model: str = "spam") -> threading.Event:
@@ -13,9 +13,9 @@ def closed_gate(client: TestClient, model: str = "spam") -> threading.Event:
     batcher = client.app_state["context"].catalog.find(model).batcher
     compute = batcher.compute
 
-    def wait(arrays: Row) -> Row:
+    def wait(arrays: Rows) -> Rows:
         gate.wait(10)
-        result: Row = compute(arrays)
+        result: Rows = compute(arrays)
         return result
 
     batcher.compute = wait

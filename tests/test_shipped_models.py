@@ -137,7 +137,7 @@ def _check_texts(spec: ClassifySpec, bundle: Bundle, run: Run, rng: np.random.Ge
     rows = [encoder.encode(text).ids for text in texts]
     together = run({"ids": pad(rows, 512)})["probabilities"]
     for place, row in enumerate(rows):
-        alone = run({"ids": row[None]})["probabilities"][0]
+        alone = run({"ids": pad([row])})["probabilities"][0]
         assert_same(alone, together[place])
         assert_same(alone, run({"ids": pad([row], 512)})["probabilities"][0])
     assert PAD_ID not in np.concatenate(rows)

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.batcher import Row
+from service.batcher import Rows
 from service.cpus import available_cpus
 from service.settings import Settings
 from tests.gate import closed_gate
@@ -45,7 +45,7 @@ def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
         batcher = client.app_state["context"].catalog.find("spam").batcher
 
-        def broken(arrays: Row) -> Row:
+        def broken(arrays: Rows) -> Rows:
             raise RuntimeError("secret path")
 
         batcher.compute = broken

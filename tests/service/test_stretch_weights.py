@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from bundle.series import SEASONS, Freq
 from service.app import create_app
 from service.errors import Invalid
-from service.forecast import decode_weights
+from service.forecast import decode_weights, with_hidden
 from service.forecast_schema import ForecastRequest, SeriesInput
 from service.settings import Settings
 from service.stretch_weights import HiddenStretches, Stretch, hide_stretches, split, weigh
@@ -68,13 +68,20 @@ def test_stretches_are_what_the_model_reads(num_values: int, context_length: int
 
 
 def test_hiding_leaves_all_else_as_it_is() -> None:
-    row = {"history": np.array([np.nan, 1, 2, 3, 4, 5], dtype=np.float32), "past_bus": np.arange(6, dtype=np.float32)}
-    hidden = hide_stretches(row, 5, 1)
+    history = np.array([np.nan, 1, 2, 3, 4, 5], dtype=np.float32)
+    hidden = hide_stretches(history, 5, 1)
     assert hidden.stretches == [Stretch(place, place + 1) for place in range(5)]
     for place, rest in enumerate(hidden.without):
-        assert np.flatnonzero(np.isnan(rest["history"])).tolist() == [0, place + 1]
-        assert rest["past_bus"] is row["past_bus"]
-    assert np.isnan(row["history"]).sum() == 1
+        assert np.flatnonzero(np.isnan(rest)).tolist() == [0, place + 1]
+    assert np.isnan(history).sum() == 1
+
+
+def test_rows_without_a_stretch_keep_all_else() -> None:
+    rows = {"history": np.array([[1, 2], [3, 4]], dtype=np.float32), "past_bus": np.array([[5, 6], [7, 8]])}
+    hidden = [hide_stretches(history, 2, 1) for history in np.array([[np.nan, 2], [3, 4]], dtype=np.float32)]
+    together = with_hidden(rows, hidden)
+    np.testing.assert_array_equal(together["history"], [[1, 2], [3, 4], [np.nan, 4], [3, np.nan]])
+    np.testing.assert_array_equal(together["past_bus"], [[5, 6], [7, 8], [7, 8], [7, 8]])
 
 
 def test_weights_are_shares_of_all_movements() -> None:
@@ -172,9 +179,13 @@ def test_as_many_stretches_as_allowed_are_explained(tiny_store: Path) -> None:
 def test_stretch_without_which_there_is_no_forecast_is_refused() -> None:
     series = [SeriesInput(values=[1.0]), SeriesInput(values=[1.0, 2.0])]
     payload = ForecastRequest(model="any", series=series, explain=True)
-    hidden = [HiddenStretches([Stretch(0, 1)], [], 1.0), HiddenStretches([Stretch(0, 1), Stretch(1, 2)], [{}, {}], 1.0)]
-    quantiles = [np.array([[0.0, 1.0, 2.0]])] * 2
-    without = [{"quantiles": np.array([[0.0, middle, 2.0]], dtype=np.float32)} for middle in (1.0, np.inf)]
+    histories = np.ones((2, 2), dtype=np.float32)
+    hidden = [
+        HiddenStretches([Stretch(0, 1)], histories[:0], 1.0),
+        HiddenStretches([Stretch(0, 1), Stretch(1, 2)], histories, 1.0),
+    ]
+    quantiles = np.array([[[0.0, 1.0, 2.0]]] * 2)
+    without = np.array([[[0.0, middle, 2.0]] for middle in (1.0, np.inf)])
     with pytest.raises(Invalid) as refusal:
         decode_weights(payload, hidden, quantiles, without)
     assert [place.loc for place in refusal.value.places] == [("series", 1, "values")]

@@ -1,5 +1,6 @@
 """Traces: spans of requests and their phases, received by a collector as OpenTelemetry's protocol has it."""
 
+import json
 import socket
 import threading
 import time
@@ -96,12 +97,11 @@ def test_a_request_is_a_span_and_its_phases_are_spans_inside(collector: Collecto
 
 
 def test_the_log_line_names_the_trace(
-    collector: Collector, wider_store: Path, caplog: pytest.LogCaptureFixture
+    collector: Collector, wider_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level("INFO", logger="seqserve.request")
     with TestClient(create_app(Settings(store=wider_store))) as client:
         client.get("/livez", headers={"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"})
-    [line] = [vars(record)["fields"] for record in caplog.records if record.name == "seqserve.request"]
+    [line] = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["trace_id"] == TRACE_ID
 
 

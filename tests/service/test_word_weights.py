@@ -1,7 +1,5 @@
 """`explain` of `POST /classify`: words, and what each adds to the score."""
 
-import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,8 @@ from starlette.testclient import TestClient
 
 from bundle.text import EncodedText
 from service.app import create_app
-from service.batcher import Row
 from service.settings import Settings
-from service.word_weights import HiddenWords, Word, ask_with_and_without, find_words
+from service.word_weights import HiddenWords, Word, find_words, share_rows
 
 TEXTS = [
     "win a free prize, call now!!!",
@@ -155,18 +152,11 @@ def test_deadline_holds_for_explanations_too(tiny_store: Path) -> None:
 
 
 def test_what_is_hidden_is_asked_about_once_and_together_with_the_texts() -> None:
-    asked: list[list[int]] = []
-
-    async def ask(rows: Sequence[Row]) -> list[Row]:
-        asked.append([int(row["ids"][0]) for row in rows])
-        return [{"probabilities": row["ids"]} for row in rows]
-
-    def text(first_id: int) -> EncodedText:
-        return EncodedText(np.array([first_id]), truncated=False, num_characters=1)
+    def text(only_id: int) -> EncodedText:
+        return EncodedText([only_id], truncated=False)
 
     words = [Word(0, 1), Word(2, 3)]
     hidden = [HiddenWords(words, [text(3), text(5)]), HiddenWords([], []), HiddenWords(words, [text(4), text(3)])]
-    outputs, without = asyncio.run(ask_with_and_without([text(1), text(2), text(1)], hidden, ask))
-    assert asked == [[1, 2, 1, 3, 5, 4]]
-    assert [int(row["probabilities"][0]) for row in outputs] == [1, 2, 1]
-    assert [[int(row["probabilities"][0]) for row in rows] for rows in without] == [[3, 5], [], [4, 3]]
+    rows, places_without = share_rows([text(1), text(2), text(1)], hidden)
+    assert rows == [[1], [2], [1], [3], [5], [4]]
+    assert [[rows[place] for place in places] for places in places_without] == [[[3], [5]], [], [[4], [3]]]

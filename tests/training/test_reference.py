@@ -9,7 +9,7 @@ import numpy as np
 
 from bundle.manifest import MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec
 from bundle.store import read_bundle, read_reference, version_folder
-from bundle.text import TextEncoder
+from bundle.text import TextEncoder, pad
 from tests.tiny import TinyTexts
 from training.data.splits import without_near_duplicates
 from training.export import session
@@ -29,7 +29,7 @@ def test_fit_writes_the_reference_of_the_reported_texts(tiny_store: Path) -> Non
     encoder = TextEncoder(bundle.files[TOKENIZER_FILE].decode(), spec.max_tokens)
     run = session(bundle.files[MODEL_FILE])
     rows = [encoder.encode(split.valid.texts[row]).ids for row in kept]
-    spam = [float(run({"ids": ids[None]})["probabilities"][0, 1]) for ids in rows]
+    spam = [float(run({"ids": pad([ids])})["probabilities"][0, 1]) for ids in rows]
     threshold = spec.threshold
     assert threshold is not None
     answered = Counter("spam" if score >= threshold else "ham" for score in spam)

@@ -302,7 +302,7 @@ class _Run:
 
     def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
         data_set = EncodedTexts(
-            [encoder.encode(text).ids for text in rows.texts],
+            [np.array(encoder.encode(text).ids) for text in rows.texts],
             self.codes(rows.labels),
             self.recipe.fragment_probability if shuffle else 0.0,
             np.random.default_rng(self.seed),
