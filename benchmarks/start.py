@@ -1,7 +1,7 @@
 """A fresh process: time to its first answer, memory with every model in use, CPU while nobody asks.
 
-Each round starts the service once for every alias of the store and asks for that alias at once, again and again until it
-answers. Times count from the start of the process; the first answer must be the one that is given later, too.
+Each round starts the service once for every alias of the store and asks for that alias at once, again and again until
+it answers. Times count from the start of the process; the first answer must be the one that is given later, too.
 `python -m benchmarks.start [--rounds 5] [--models 200] [--idle-seconds 60]`
 """
 

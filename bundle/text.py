@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
+from tokenizers.models import Unigram
 
 _CHARACTERS_A_TOKEN = 16
 """Characters tokenised at first for each token of the window; more only where they weren't enough."""
@@ -89,13 +90,12 @@ class TextEncoder:
         return float(np.mean(tokens == self.unknown_id)) if len(tokens) and self.unknown_id is not None else 0.0
 
     def _find_unknown_id(self) -> int | None:
-        # Unigram models name the id, all others the token.
-        model = json.loads(self._tokenizer.to_str())["model"]
-        if model.get("unk_token") is not None:
-            found: int | None = self._tokenizer.token_to_id(model["unk_token"])
-            return found
-        unknown_id: int | None = model.get("unk_id")
-        return unknown_id
+        model = self._tokenizer.model
+        if isinstance(model, Unigram):  # names the id, all others the token
+            unknown_id: int | None = json.loads(self._tokenizer.to_str())["model"]["unk_id"]
+            return unknown_id
+        token: str | None = model.unk_token
+        return None if token is None else self._tokenizer.token_to_id(token)
 
     def _tokenize(self, text: str) -> Encoding:
         try:

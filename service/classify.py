@@ -98,7 +98,8 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     """
     record = request_record.current()
     check(payload, context.settings)
-    served = context.catalog.find(payload.model, payload.version)
+    asked = payload.model, payload.version
+    served = context.catalog.find(*asked) or await context.catalog.load(*asked)
     spec = served.manifest.spec
     if not isinstance(spec, ClassifySpec) or served.encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])

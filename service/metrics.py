@@ -16,6 +16,7 @@ from service.drift import RecentTexts
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
+LOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
@@ -111,6 +112,22 @@ class Metrics:
             (*MODEL, "outcome"),
             registry=registry,
         )
+        self.load_seconds = Histogram(
+            "seqserve_load_seconds",
+            "Time from when a version was to be loaded until it had proved itself, or was refused",
+            buckets=LOAD_BUCKETS,
+            registry=registry,
+        )
+        self.evictions = Counter(
+            "seqserve_evictions", "Versions let go from memory that the store still holds", MODEL, registry=registry
+        )
+        self.model_memory_bytes = Gauge(
+            "seqserve_model_memory_bytes",
+            "Memory that a version takes in all workers together; 0 where it isn't loaded",
+            MODEL,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.swaps = Counter(
             "seqserve_swaps", "Changes of the version that answers for an alias", ("alias",), registry=registry
         )
@@ -169,8 +186,13 @@ class ModelMetrics:
         self._waiting_requests = metrics.waiting_requests.labels(*own)
         self._outcomes = metrics.outcomes
         self._recent = RecentTexts(reference) if reference else None
-        self._recent_rows = metrics.recent_rows
         self._own = own
+        self._recent_rows = {
+            (of, name): metrics.recent_rows.labels(*own, of, name)
+            for of, counts in (self._recent.counts() if self._recent else {}).items()
+            for name in counts
+        }
+        metrics.evictions.labels(*own)
         if isinstance(manifest.spec, ClassifySpec):
             self._truncations = metrics.truncations.labels(*own)
             self._score = metrics.score.labels(*own)
@@ -204,7 +226,7 @@ class ModelMetrics:
         unknown_token_ratios: Sequence[float],
         num_truncated: int,
     ) -> None:
-        """Texts have got their labels; `scores` are those of `bundle.reference.scores`, lengths count tokens."""
+        """Texts have got their labels; `scores` are those of `bundle.reference.score`, lengths count tokens."""
         for label in labels:
             self._labels[label].inc()
         for score in scores:
@@ -218,11 +240,11 @@ class ModelMetrics:
 
     def measure_drift(self) -> None:
         """Show how recent texts spread over the bins of the reference."""
-        if self._recent is None:
+        if self._recent is None or not self._recent.has_news:
             return
         for of, counts in self._recent.counts().items():
             for name, count in counts.items():
-                self._recent_rows.labels(*self._own, of, name).set(count)
+                self._recent_rows[of, name].set(count)
 
     def came_true(self, level: float, *, num_inside: int, num_outcomes: int) -> None:
         """So many intervals of a level in percent, and so many of them held the actual value."""
