@@ -25,8 +25,8 @@ class Settings(BaseSettings):
     max_model_memory_bytes: int = Field(
         256 * 1024 * 1024,
         ge=0,
-        description="memory of the models in each worker; beyond it the least recently asked for are let go, and loaded "
-        "again when asked for; 0: no ceiling",
+        description="memory of the models in each worker; beyond it the least recently asked for are let go, "
+        "and loaded again when asked for; 0: no ceiling",
     )
     inference_threads: int = Field(
         0, ge=0, description="batches computed at once; 0: the CPUs this process may use (container quota included)"

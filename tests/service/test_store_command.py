@@ -5,14 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from bundle.store import read_aliases, set_alias, version_folder
 from service.__main__ import main
-from service.app import create_app
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
+from tests.settled import settled
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_alias_can_be_read_by_the_services_own_user(store: Path) -> None:
 def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
     publish_any_frequency(tmp_path)
-    with TestClient(create_app(Settings(store=tmp_path, store_poll_seconds=0.05))) as client:
+    with settled(Settings(store=tmp_path, store_poll_seconds=0.05)) as client:
         publish_any_frequency(tmp_path)
 
         def until(version: int) -> None:
