@@ -152,10 +152,15 @@ class Catalog:
     async def proven(self, model: str, version: int | None = None) -> Proven:
         """What answers, whether it is in memory or not; loaded only where it hasn't proved itself yet.
 
-        Raises as `load`.
+        Raises as `Snapshot.find`, and `NotReady` when loading takes too long.
         """
         key = self.snapshot.key_of(model, version)
-        return self.snapshot.versions[key] if key else await self.load(model, version)
+        if key is not None:
+            return self.snapshot.versions[key]
+        try:
+            return await self.load(model, version)
+        except (QueueFull, DeadlineExceeded) as refusal:
+            raise NotReady(refusal.detail, retry_after_seconds=1) from None
 
     def in_memory(self) -> list[Served]:
         """The versions that answer without being loaded first."""

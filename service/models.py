@@ -129,14 +129,14 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
     return ModelList(models=models, aliases=aliases, refused=refused, pending=pending)
 
 
-@router.get("/{name}", summary="The card of the version in service", responses=declared(404, 429, 503, 504))
+@router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
 async def show_model(name: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """Manifest, metrics beside baselines, report and plots of the version that answers to a name or alias."""
     proven = await context.catalog.proven(name)
     return _card(context.catalog.snapshot, proven)
 
 
-@router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 429, 503, 504))
+@router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 503))
 async def show_version(name: str, version: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """The same for one version, in service or not."""
     proven = await _find(context, name, version)
@@ -152,7 +152,7 @@ async def show_version(name: str, version: str, context: Annotated[Context, Depe
             "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
             "headers": {name: {"schema": {"type": "string"}} for name in FILE_HEADERS},
         },
-        **declared(404, 429, 503, 504),
+        **declared(404, 503),
     },
 )
 async def show_file(name: str, version: str, file: str, context: Annotated[Context, Depends(context)]) -> Response:

@@ -59,7 +59,7 @@ router = APIRouter(route_class=JSONRoute, tags=["predict"])
 @router.post(
     "/outcomes",
     summary="Say what came true",
-    responses=declared(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=declared(400, 404, 413, 415, 422, 503),
 )
 async def count_outcomes(payload: OutcomesRequest, context: Annotated[Context, Depends(context)]) -> OutcomesResponse:
     """Count how many intervals held what came true; `GET /metrics` shows the share since the start.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.store import read_aliases, set_alias, version_folder
+from bundle.store import _read_file, read_aliases, set_alias, version_folder
 from service.__main__ import main
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
@@ -117,3 +117,18 @@ def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypa
         until(1)
         assert main(["rollback", "any"]) == 0
         until(2)
+
+
+def test_list_reads_each_version_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def noted(path: Path, limit: int) -> bytes:
+        read.append(path.relative_to(store).as_posix())
+        return _read_file(path, limit)
+
+    monkeypatch.setattr("bundle.store._read_file", noted)
+    assert main(["list"]) == 0
+    assert [path for path in read if path.endswith("manifest.json")] == [
+        "blank/1/manifest.json",
+        "blank/2/manifest.json",
+    ]
