@@ -184,7 +184,7 @@ class Catalog:
                 await asyncio.sleep(self._settings.store_poll_seconds)
                 try:
                     await self.look()
-                    await self._tidy()
+                    await self.tidy()
                 except Exception:  # the watch must outlive any one reading
                     logger.exception("reading the store failed")
                 if proving.done():
@@ -226,6 +226,13 @@ class Catalog:
             key = min(waiting, key=lambda key: (key not in required, newest[key[0]] != key[1], -key[1]))
             self._again.discard(key)
             await asyncio.shield(self._load(key).task)
+
+    async def tidy(self) -> None:
+        """Let go what was in use when it should have gone, and return to the system what has been freed since."""
+        self._make_room()
+        if self._freed:
+            self._freed = False
+            await asyncio.to_thread(give_back)
 
     def _required(self) -> list[str]:
         return self._settings.required_models or list(self.snapshot.aliases)
@@ -345,10 +352,3 @@ class Catalog:
 
     def _note_freed(self) -> None:
         self._freed = True
-
-    async def _tidy(self) -> None:
-        """Let go what was in use when it should have gone, and return to the system what has been freed since."""
-        self._make_room()
-        if self._freed:
-            self._freed = False
-            await asyncio.to_thread(give_back)

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import shutil
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,11 +17,12 @@ from starlette.testclient import TestClient
 from bundle.golden import Golden
 from bundle.store import publish, read_bundle, set_alias, version_folder
 from service.catalog import Catalog
-from service.errors import NotReady, UnknownModel
+from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
+from tests.gate import loaded
 from tests.settled import settled
 
 
@@ -308,3 +311,205 @@ def test_running_service_follows_the_store_within_two_seconds(store: Path) -> No
         assert until(client, 2) < 2
         set_alias(store, "spam", "spam-cnn", 1)
         assert until(client, 1) < 2
+
+
+# --- loading, and letting go -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow(store: Path) -> Iterator[Catalog]:
+    """A catalog whose ceiling is smaller than any model."""
+    with ThreadPoolExecutor(1) as executor:
+        yield Catalog(Settings(store=store, max_model_memory_bytes=1), Metrics(), executor, executor)
+
+
+def in_memory(catalog: Catalog) -> list[tuple[str, int]]:
+    return sorted((served.manifest.name, served.manifest.version) for served in catalog.in_memory())
+
+
+def count(catalog: Catalog, name: str, **labels: str) -> float:
+    return catalog._metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def test_what_was_found_is_shown_until_it_has_proved_itself(catalog: Catalog) -> None:
+    asyncio.run(catalog.look())
+    assert catalog.snapshot.pending == {("spam-cnn", 1), ("ridership-wavenet", 1)}
+    assert catalog.find("spam") is None
+    assert catalog.unready() == [f"{alias}: no version has proved itself" for alias in catalog.snapshot.aliases]
+    asyncio.run(catalog.prove())
+    assert catalog.snapshot.pending == frozenset()
+    assert catalog.find("spam") is not None
+    assert catalog.unready() == []
+
+
+def test_what_is_asked_for_is_loaded_before_what_is_not(catalog: Catalog) -> None:
+    async def ask_at_once() -> None:
+        await catalog.look()
+        proving = asyncio.create_task(catalog.prove())
+        await catalog.load("spam")
+        assert in_memory(catalog)[-1] == ("spam-cnn", 1)
+        await proving
+
+    asyncio.run(ask_at_once())
+
+
+def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
+    async def ask_together() -> None:
+        await catalog.look()
+        first, *others = await asyncio.gather(*(catalog.load(model) for model in ("spam", "spam-cnn") * 50))
+        assert all(served is first for served in others)
+
+    asyncio.run(ask_together())
+    assert count(catalog, "seqserve_loads_total", model="spam-cnn", version="1", outcome="proved") == 1
+    assert count(catalog, "seqserve_load_seconds_count") == 1
+
+
+def test_callers_wait_for_a_loading_in_bounded_number_and_time(store: Path) -> None:
+    settings = Settings(store=store, max_waiting_requests=2, deadline_seconds=0.1)
+    held = threading.Event()
+
+    async def ask_too_often(catalog: Catalog, loading: ThreadPoolExecutor) -> None:
+        await catalog.look()
+        loading.submit(held.wait)
+        callers = [asyncio.create_task(catalog.load("spam")) for _ in range(3)]
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [DeadlineExceeded, DeadlineExceeded, QueueFull]
+        with pytest.raises(NotReady):
+            await catalog.proven("spam")
+        held.set()
+        await catalog.prove()  # those who gave up didn't end it for others
+        assert catalog.find("spam") is not None
+
+    with ThreadPoolExecutor(1) as executor:
+        asyncio.run(ask_too_often(Catalog(settings, Metrics(), executor, executor), executor))
+
+
+def test_caller_of_a_name_gets_the_newest_version_that_proves_itself(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    publish_again(store, spoil=_wrong_answers)
+
+    async def ask() -> int:
+        await catalog.look()
+        return (await catalog.load("spam")).manifest.version
+
+    assert asyncio.run(ask()) == 2
+    assert "golden samples differ" in catalog.snapshot.refused["spam-cnn", 3]
+    assert ("spam-cnn", 1) in catalog.snapshot.pending
+
+
+def test_new_version_is_proved_aside_while_the_old_one_answers(catalog: Catalog, store: Path) -> None:
+    refresh(catalog)
+    publish_again(store)
+    asyncio.run(catalog.look())
+    assert catalog.snapshot.pending == {("spam-cnn", 2)}
+    served = catalog.find("spam")
+    assert served is not None
+    assert served.manifest.version == 1
+    asyncio.run(catalog.prove())
+    assert answering(catalog, "spam") == 2
+
+
+def test_ceiling_smaller_than_one_model_leaves_the_one_asked_for(narrow: Catalog) -> None:
+    refresh(narrow)
+    assert sorted(narrow.snapshot.names()) == ["ridership-wavenet", "spam-cnn"]
+    for model, name in (("spam", "spam-cnn"), ("ridership", "ridership-wavenet"), ("spam", "spam-cnn")):
+        served = asyncio.run(narrow.load(model))
+        assert served.manifest.name == name
+        assert in_memory(narrow) == [(name, 1)]
+        own = {"model": name, "version": "1"}
+        assert count(narrow, "seqserve_model_memory_bytes", **own) == served.num_bytes > 0
+    assert count(narrow, "seqserve_model_memory_bytes", model="ridership-wavenet", version="1") == 0
+    assert count(narrow, "seqserve_evictions_total", model="ridership-wavenet", version="1") >= 1
+    assert narrow.unready() == []
+
+
+def test_version_with_requests_in_flight_is_not_let_go(narrow: Catalog) -> None:
+    refresh(narrow)
+    served = asyncio.run(narrow.load("spam"))
+    served.batcher.occupy()
+    asyncio.run(narrow.load("ridership"))
+    assert in_memory(narrow) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+    assert narrow.find("spam") is served
+    served.batcher.vacate()
+    asyncio.run(narrow.load("ridership-wavenet"))
+    asyncio.run(narrow.tidy())
+    assert in_memory(narrow) == []
+
+
+def test_nothing_holds_what_was_let_go(store: Path) -> None:
+    """Not even the event loop, for its last deadline."""
+    settings = Settings(store=store, max_model_memory_bytes=1, store_poll_seconds=0.02)
+    with settled(settings) as client:
+        batcher = weakref.ref(loaded(client).batcher)
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 200
+        assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
+        for _ in range(500):
+            if batcher() is None:
+                break
+            time.sleep(0.01)
+        assert batcher() is None
+
+
+def test_figures_of_a_version_outlive_its_time_in_memory(store: Path) -> None:
+    with settled(Settings(store=store, max_model_memory_bytes=1)) as client:
+        for _ in range(3):
+            assert client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]}).status_code == 200
+            assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
+        lines = client.get("/metrics").text.splitlines()
+        for name in ("seqserve_labels_total", "seqserve_recent_rows"):
+            of = {"seqserve_recent_rows": 'of="labels"'}.get(name, "label=")
+            values = [float(line.split()[-1]) for line in lines if line.startswith(name + "{") and of in line]
+            assert sum(values) == pytest.approx(6, rel=1e-3)
+        evicted = next(line for line in lines if line.startswith('seqserve_evictions_total{model="spam-cnn"'))
+        assert float(evicted.split()[-1]) >= 2
+        assert client.get("/models/spam").json()["report"]["selection"]
+
+
+def test_version_changed_on_disk_is_refused_when_it_is_loaded_again(narrow: Catalog, store: Path) -> None:
+    version = publish_again(store)
+    refresh(narrow)
+    asyncio.run(narrow.load("ridership"))
+    path = version_folder(store, "spam-cnn", version) / "model.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    assert asyncio.run(narrow.load("spam")).manifest.version == 1
+    assert "checksum differs" in narrow.snapshot.refused["spam-cnn", 2]
+    with pytest.raises(UnknownModel):
+        asyncio.run(narrow.load("spam", 2))
+    path.write_bytes(whole)
+    refresh(narrow)
+    assert asyncio.run(narrow.load("spam")).manifest.version == 2
+
+
+def test_version_changed_on_disk_goes_on_while_it_is_in_memory(catalog: Catalog, store: Path) -> None:
+    refresh(catalog)
+    (version_folder(store, "spam-cnn", 1) / "model.onnx").write_bytes(b"tampered")
+    refresh(catalog)
+    assert catalog.find("spam") is not None
+
+
+def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)
+    shutil.rmtree(version_folder(store, "spam-cnn", 2))
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+    assert ("spam-cnn", 2) not in in_memory(catalog)
+    assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)  # nobody asked for version 1
+    assert in_memory(catalog) == [("ridership-wavenet", 1), ("spam-cnn", 2)]
+    assert asyncio.run(catalog.load("spam", 1)).manifest.version == 1
+    asyncio.run(catalog.tidy())
+    assert ("spam-cnn", 1) in in_memory(catalog)
+
+
+def test_one_tokenizer_serves_all_models_that_share_it(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)
+    first, second = (asyncio.run(catalog.load("spam", version)) for version in (1, 2))
+    assert first.batcher is not second.batcher
+    assert first.encoder is second.encoder is not None
