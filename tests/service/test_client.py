@@ -19,6 +19,7 @@ import uvicorn
 from service.app import create_app
 from service.settings import Settings
 from tests.operations import OPERATIONS, Operation
+from tests.serving import until_proved
 from tests.settled import settled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +125,7 @@ def url() -> Iterator[str]:
             assert thread.is_alive(), "the service stopped"
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
+        until_proved(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
