@@ -108,7 +108,7 @@ class Metrics:
         )
         self.loads = Counter(
             "seqserve_loads",
-            "Versions read from the store, by what became of them: proved or refused",
+            "Versions loaded, by what became of them: proved or refused",
             (*MODEL, "outcome"),
             registry=registry,
         )
