@@ -86,8 +86,7 @@ def read_bundle(folder: Path) -> Bundle:
             if name not in present:
                 raise BundleError(f"{name} is absent")
             files[name] = _read_file(folder / name, MAX_FILE_BYTES)
-            if hashlib.sha256(files[name]).hexdigest() != checksum:
-                raise BundleError(f"{name} is not the file that was published: its checksum differs")
+            _check(name, files[name], checksum)
         bundle = Bundle(manifest, files)
         read_reference(bundle)
         return bundle
@@ -113,6 +112,24 @@ def read_reference(bundle: Bundle) -> Reference | None:
     if reference.labels.keys() != set(spec.labels):
         raise BundleError(f"{REFERENCE_FILE}: labels are not those of the manifest")
     return reference
+
+
+def read_published(folder: Path, manifest: Manifest, name: str) -> bytes:
+    """One file that the manifest names, of a version that `read_bundle` has read before.
+
+    Raises `BundleError` if it is no longer the file that was published.
+    """
+    try:
+        content = _read_file(folder / name, MAX_FILE_BYTES)
+    except OSError as error:
+        raise BundleUnreadable(f"can't be read: {error.strerror or error}") from error
+    _check(name, content, manifest.files[name])
+    return content
+
+
+def _check(name: str, content: bytes, checksum: str) -> None:
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise BundleError(f"{name} is not the file that was published: its checksum differs")
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -156,13 +173,14 @@ def list_versions(store: Path) -> dict[str, list[int]]:
     bundle's folder, can't be listed.
     """
     found: dict[str, list[int]] = {}
-    for name_folder in sorted(store.iterdir()):
-        if not re.fullmatch(NAME_PATTERN, name_folder.name) or not name_folder.is_dir():
-            continue
-        names = [entry.name for entry in name_folder.iterdir()]
+    # Services do this each second, so it asks the system for no more than names.
+    with os.scandir(store) as entries:
+        folders = [entry for entry in entries if re.fullmatch(NAME_PATTERN, entry.name) and entry.is_dir()]
+    for folder in sorted(folders, key=lambda entry: entry.name):
+        names = os.listdir(folder)
         versions = sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0")
         if versions:
-            found[name_folder.name] = versions
+            found[folder.name] = versions
     return found
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
+from tokenizers.models import Unigram
 
 _CHARACTERS_A_TOKEN = 16
 """Characters tokenised at first for each token of the window; more only where they weren't enough."""
@@ -88,13 +89,12 @@ class TextEncoder:
         return ids[1:].count(self.unknown_id) / (len(ids) - 1)
 
     def _find_unknown_id(self) -> int | None:
-        # Unigram models name the id, all others the token.
-        model = json.loads(self._tokenizer.to_str())["model"]
-        if model.get("unk_token") is not None:
-            found: int | None = self._tokenizer.token_to_id(model["unk_token"])
-            return found
-        unknown_id: int | None = model.get("unk_id")
-        return unknown_id
+        model = self._tokenizer.model
+        if isinstance(model, Unigram):  # names the id, all others the token
+            unknown_id: int | None = json.loads(self._tokenizer.to_str())["model"]["unk_id"]
+            return unknown_id
+        token: str | None = model.unk_token
+        return None if token is None else self._tokenizer.token_to_id(token)
 
     def _tokenize(self, text: str, likely_characters: int | None = None, *, with_places: bool) -> Encoding:
         """The text, or a beginning of it that holds more than the window; without places in a quarter less time."""

@@ -31,6 +31,7 @@ def serve(settings: Settings) -> int:
             workers=settings.workers,
             log_config=logs.config(settings.log_level),
             access_log=False,
+            proxy_headers=False,  # who called, and how, is not asked
             timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
             server_header=False,
         )

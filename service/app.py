@@ -11,7 +11,20 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service import assets, classify, exposition, forecast, health, logs, models, openapi, outcomes, problem, tracing
+from service import (
+    assets,
+    classify,
+    exposition,
+    forecast,
+    garbage,
+    health,
+    logs,
+    models,
+    openapi,
+    outcomes,
+    problem,
+    tracing,
+)
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.json_route import JSONRoute, JSONRoutes
@@ -41,7 +54,7 @@ class Application:
 
 
 def create_app(settings: Settings) -> Application:
-    """Build the service. Models are loaded when it starts, not here."""
+    """Build the service. Models are loaded once it has started, not here."""
     metrics = Metrics()
     tracer = tracing.from_environment(VERSION)
 
@@ -51,9 +64,10 @@ def create_app(settings: Settings) -> Application:
         with (
             ThreadPoolExecutor(threads, thread_name_prefix="inference") as inference,
             ThreadPoolExecutor(threads, thread_name_prefix="encoding") as encoding,
+            ThreadPoolExecutor(1, thread_name_prefix="loading") as loading,
         ):
-            catalog = Catalog(settings, inference, metrics)
-            await asyncio.to_thread(catalog.refresh)
+            catalog = Catalog(settings, metrics, inference, loading)
+            await catalog.look()
             tasks = [
                 asyncio.create_task(catalog.watch()),
                 asyncio.create_task(exposition.keep_measuring(metrics, catalog)),
@@ -64,6 +78,7 @@ def create_app(settings: Settings) -> Application:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                exposition.measure(metrics, catalog)  # other workers may yet be asked for the figures of this one
                 if tracer is not None:
                     await asyncio.to_thread(tracer.close)
 
@@ -77,22 +92,23 @@ def create_app(settings: Settings) -> Application:
         generate_unique_id_function=openapi.operation_id,
     )
     problem.install(api)
+    json_routes = []
     for part in (classify, forecast, outcomes, models, health, exposition):
         api.include_router(part.router)
         for route in part.router.routes:
             if isinstance(route, APIRoute):
                 kinds = (meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500})
                 metrics.refusable(route.path, kinds)
+            if isinstance(route, JSONRoute):
+                json_routes.append(route)
     api.include_router(assets.router())
     openapi.install(api)
-    json_routes = [
-        route for part in (classify, forecast, outcomes) for route in part.router.routes if isinstance(route, JSONRoute)
-    ]
-    return Application(
-        api, Observer(JSONRoutes(api, json_routes), metrics, logs.RequestLog(settings.log_level), tracer)
-    )
+    log = logs.RequestLog(settings.log_level)
+    return Application(api, Observer(JSONRoutes(api, json_routes), metrics, log, tracer))
 
 
 def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
-    return create_app(Settings())
+    application = create_app(Settings())
+    garbage.settle()
+    return application

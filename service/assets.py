@@ -44,9 +44,8 @@ ASK_AGAIN, KEEP = "no-cache", "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class Asset:
-    """One file as it is sent."""
+    """One file as nearly all browsers take it; compressed is how it is kept, too."""
 
-    content: bytes
     gzipped: bytes
     media_type: str
     etag: str
@@ -56,7 +55,7 @@ class Asset:
     def of(cls, content: bytes, suffix: str, cache_control: str) -> "Asset":
         """Compress the content once."""
         etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
-        return cls(content, gzip.compress(content, 6), MEDIA_TYPES[suffix], etag, cache_control)
+        return cls(gzip.compress(content, 6), MEDIA_TYPES[suffix], etag, cache_control)
 
     def response(self, request: Request) -> Response:
         """The file, compressed where the browser takes it; 304 where the browser has it."""
@@ -72,39 +71,46 @@ class Asset:
             return Response(status_code=304, headers=headers)
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             return Response(self.gzipped, media_type=self.media_type, headers={**headers, "Content-Encoding": "gzip"})
-        return Response(self.content, media_type=self.media_type, headers=headers)
+        return Response(gzip.decompress(self.gzipped), media_type=self.media_type, headers=headers)
 
 
 def router() -> APIRouter:
-    """The routes of the page; its files are read now, the chart library when it is first asked for."""
-    files = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
-    index = Asset.of(_filled_in(files.pop("index.html")), ".html", ASK_AGAIN)
-    assets = {name: Asset.of(content, Path(name).suffix, ASK_AGAIN) for name, content in files.items()}
+    """The routes of the page; each file is read when it is first asked for."""
+    names = {path.name for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES} - {"index.html"}
     routes = APIRouter()
 
     @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        return index.response(request)
+        return (await asyncio.to_thread(_index)).response(request)
 
     @routes.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def asset(name: str, request: Request) -> Response:
         if name == CHART_LIBRARY_FILE:
             return (await asyncio.to_thread(_chart_library)).response(request)
-        if name not in assets:
+        if name not in names:
             raise UnknownFile("The page has no such file.")
-        return assets[name].response(request)
+        return (await asyncio.to_thread(_file, name)).response(request)
 
     return routes
 
 
 @functools.cache
-def _chart_library_source() -> bytes:
-    return Path(str(CHART_LIBRARY.locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
+def _index() -> Asset:
+    return Asset.of(_filled_in((PAGE / "index.html").read_bytes()), ".html", ASK_AGAIN)
+
+
+@functools.cache
+def _file(name: str) -> Asset:
+    return Asset.of((PAGE / name).read_bytes(), Path(name).suffix, ASK_AGAIN)
 
 
 @functools.cache
 def _chart_library() -> Asset:
     return Asset.of(_chart_library_source(), ".js", KEEP)
+
+
+def _chart_library_source() -> bytes:
+    return Path(str(CHART_LIBRARY.locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
 
 
 def _filled_in(index: bytes) -> bytes:

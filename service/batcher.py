@@ -187,6 +187,12 @@ class Batcher:
         """Give a place back."""
         self._num_callers -= 1
 
+    def cancel_alarm(self) -> None:
+        """For a batcher nobody asks any more: else the event loop holds it, and the model, until the last deadline."""
+        if self._alarm is not None and not self._num_callers:
+            self._alarm.cancel()
+            self._alarm = None
+
     async def submit(self, rows: Rows, deadline: float, lengths: Sequence[int] = ()) -> Rows:
         """Compute rows; the results come in the same order.
 

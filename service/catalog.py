@@ -1,184 +1,329 @@
-"""Which bundle answers: reads the store, proves every version by its golden samples, follows aliases and news.
+"""Which version answers: what the store holds, what of it has proved itself, what is in memory.
 
-A version is read and verified (`bundle.store`), loaded (`runtime`), and replayed (`bundle.golden`) before it answers.
-One that fails any step is refused with its reason and never answers; what answered before goes on. The whole state is
-one immutable `Snapshot`, swapped in one step, so a request sees either the old world or the new one.
+Every version in the store is loaded once, one after the other, and proves itself by its golden samples (`loader`); what
+is asked for goes first, and its callers wait for it. One that fails is refused with its reason and never answers; what
+answered before goes on. What can answer is one immutable `Snapshot`, swapped in one step, so a request sees either the
+old world or the new one. Which of the proven versions are in memory is another matter (`loaded`): one that isn't is
+loaded again, and proves itself again, when it is asked for.
 """
 
 import asyncio
-import json
+import contextlib
+import functools
 import logging
-from collections.abc import Mapping
+import time
+import weakref
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-import numpy as np
-
-from bundle.golden import Golden, GoldenMismatch, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
-from bundle.reference import Reference
-from bundle.store import (
-    Alias,
-    Bundle,
-    BundleError,
-    BundleUnreadable,
-    list_versions,
-    read_aliases,
-    read_bundle,
-    read_reference,
-    version_folder,
-)
-from bundle.text import TextEncoder
-from service.batcher import Batcher, Limits
-from service.errors import NotReady, UnknownModel
-from service.metrics import Metrics, ModelMetrics
-from service.runtime import InferenceFailed, Runtime
+from bundle.store import Alias, BundleError, list_versions, read_aliases, version_folder
+from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
+from service.loaded import Key, Loaded
+from service.loader import Loader, Proven, Refused, Served, last_modified
+from service.memory import give_back
+from service.metrics import Metrics
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-REASONS = (ValueError, InferenceFailed)  # BundleError, ModelUnusable and GoldenMismatch are ValueErrors
-"""What a version is known to be refused for."""
-
-Key = tuple[str, int]
-"""Name and version of a bundle."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """One proven version, ready to answer."""
-
-    manifest: Manifest
-    batcher: Batcher
-    metrics: ModelMetrics
-    reference: Reference | None
-    encoder: TextEncoder | None
-    report: Mapping[str, Any] = field(repr=False)
-    files: Mapping[str, bytes] = field(repr=False)
-    """Report, plots: the files of the bundle that are shown, not computed with."""
-
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is served at one moment."""
+    """What can answer at one moment."""
 
-    versions: Mapping[Key, Served] = field(default_factory=dict)
+    versions: Mapping[Key, Proven] = field(default_factory=dict)
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     refused: Mapping[Key, str] = field(default_factory=dict)
+    pending: frozenset[Key] = frozenset()
+    """Found in the store; whether they prove themselves isn't known yet."""
     fault: str | None = "the store has not been read yet"
     """Why the store as a whole, or its aliases, can't be read; the state before it goes on."""
 
     def names(self) -> list[str]:
         """Bundle names with at least one proven version."""
-        return sorted({name for name, _ in self.versions})
+        return sorted(self._newest)
 
     def proven(self, name: str) -> list[int]:
         """Proven versions of a bundle, ascending."""
         return sorted(version for found, version in self.versions if found == name)
 
-    def find(self, model: str, version: int | None = None) -> Served:
-        """What answers for a bundle name or alias. Raises `UnknownModel` or, before the first reading, `NotReady`."""
-        alias = self.aliases.get(model)
-        name = alias.name if alias else model
-        wanted = version if version is not None or alias is None else alias.version
+    def key_of(self, model: str, version: int | None = None) -> Key | None:
+        """Name and version of what answers for a bundle name or alias; None when nothing proven does."""
+        name, wanted = self._meaning(model, version)
         if wanted is None:
-            wanted = max(self.proven(name), default=None)
-        served = None if wanted is None else self.versions.get((name, wanted))
-        if served is not None:
-            return served
+            wanted = self._newest.get(name)
+        return None if wanted is None or (name, wanted) not in self.versions else (name, wanted)
+
+    def find(self, model: str, version: int | None = None) -> Key:
+        """The same; where nothing proven answers, what is yet to prove itself.
+
+        Raises `UnknownModel` or, before the first reading, `NotReady`.
+        """
+        key = self.key_of(model, version)
+        if key is not None:
+            return key
+        name, wanted = self._meaning(model, version)
+        if awaited := [key for key in self.pending if key[0] == name and wanted in (None, key[1])]:
+            return max(awaited)
         if self.fault and not self.versions:
             raise NotReady("No model is loaded yet.", retry_after_seconds=1)
-        if self.proven(name):
+        if name in self._newest:
             raise UnknownModel("That version of the model is not served; GET /models lists what is.")
         raise UnknownModel("There is no such model; GET /models lists what is served.")
 
-    def key_of(self, model: str) -> Key | None:
-        """Name and version of what answers for a bundle name or alias; None when nothing does."""
-        try:
-            manifest = self.find(model).manifest
-        except (UnknownModel, NotReady):
-            return None
-        return manifest.name, manifest.version
+    def meant(self) -> set[Key]:
+        """What bundle names and aliases mean without a version."""
+        return {*self._newest.items(), *filter(None, map(self.key_of, self.aliases))}
+
+    def _meaning(self, model: str, version: int | None) -> tuple[str, int | None]:
+        alias = self.aliases.get(model)
+        if alias is None:
+            return model, version
+        return alias.name, alias.version if version is None else version
+
+    @functools.cached_property
+    def _newest(self) -> dict[str, int]:
+        return dict(sorted(self.versions))  # of each name the last, which is the newest
+
+
+class Reading(NamedTuple):
+    """What one look at the store found."""
+
+    present: frozenset[Key] | None
+    """None: can't be read."""
+    aliases: Mapping[str, Alias] | None
+    """None: can't be read."""
+    modified: Mapping[Key, int]
+    """When each of the refused versions last changed."""
+    fault: str | None
+
+
+@dataclass
+class Loading:
+    """One version on its way into memory, and how many callers wait for it."""
+
+    task: "asyncio.Task[Served | None]"
+    num_callers: int = 0
 
 
 class Catalog:
-    """Keeps a `Snapshot` in step with the store.
+    """Keeps a `Snapshot` in step with the store, and the versions that are asked for in memory.
 
     Args:
-        settings: where the store is, and the limits of the batchers.
-        executor: where batches are computed.
+        settings: where the store is, how much memory the versions may take, and the limits of the batchers.
         metrics: counts loads and swaps, and what the models answer.
+        inference: where batches are computed.
+        loading: where versions are loaded; one thread, since making sessions isn't documented to be safe in several.
     """
 
-    def __init__(self, settings: Settings, executor: Executor, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, inference: Executor, loading: Executor) -> None:
         self._settings = settings
-        self._executor = executor
         self._metrics = metrics
+        self._loader = Loader(settings, inference, metrics)
+        self._loading = loading
+        self._loaded = Loaded(settings.max_model_memory_bytes)
+        self._loads: dict[Key, Loading] = {}
         self._refused_as: dict[Key, int | None] = {}  # when what was refused last changed
+        self._again: set[Key] = set()  # refused, and to be looked at again
+        self._freed = False
         self.snapshot = Snapshot()
 
-    def find(self, model: str, version: int | None = None) -> Served:
-        """What answers now; see `Snapshot.find`."""
-        return self.snapshot.find(model, version)
+    def find(self, model: str, version: int | None = None) -> Served | None:
+        """What answers now; None where it isn't in memory: then await `load`. Raises as `Snapshot.find`."""
+        return self._loaded.ask(self.snapshot.find(model, version))
+
+    async def load(self, model: str, version: int | None = None) -> Served:
+        """What answers, loaded first where it isn't in memory; all its callers wait for one loading.
+
+        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it takes too long.
+        """
+        try:
+            async with asyncio.timeout(self._settings.deadline_seconds):
+                while True:  # what is refused leaves an older version to answer
+                    served = self.find(model, version) or await self._wait_for(self.snapshot.find(model, version))
+                    if served is not None:
+                        return served
+        except TimeoutError:
+            limit = f"{self._settings.deadline_seconds:g} seconds"
+            raise DeadlineExceeded(f"The model was not loaded within {limit}; try again later.") from None
+
+    async def proven(self, model: str, version: int | None = None) -> Proven:
+        """What answers, whether it is in memory or not; loaded only where it hasn't proved itself yet.
+
+        Raises as `Snapshot.find`, and `NotReady` when loading takes too long.
+        """
+        key = self.snapshot.key_of(model, version)
+        if key is not None:
+            return self.snapshot.versions[key]
+        try:
+            return await self.load(model, version)
+        except (QueueFull, DeadlineExceeded) as refusal:
+            raise NotReady(refusal.detail, retry_after_seconds=1) from None
+
+    def in_memory(self) -> list[Served]:
+        """The versions that answer without being loaded first."""
+        return [served for _, served in self._loaded.items()]
 
     def unready(self) -> list[str]:
         """Reasons why the service isn't ready; empty when every required model has proved itself."""
         snapshot = self.snapshot
         reasons = [f"the store: {snapshot.fault}"] if snapshot.fault else []
-        required = self._settings.required_models or list(snapshot.aliases)
+        required = self._required()
         reasons += [f"{model}: no version has proved itself" for model in required if snapshot.key_of(model) is None]
         if not required and not snapshot.versions and not snapshot.fault:
             reasons.append("the store: it holds no bundle that has proved itself")
         return reasons
 
     async def watch(self) -> None:
-        """Follow the store until cancelled."""
-        while True:
-            await asyncio.sleep(self._settings.store_poll_seconds)
-            try:
-                await asyncio.to_thread(self.refresh)
-            except Exception:  # the watch must outlive any one reading
-                logger.exception("reading the store failed")
+        """Follow the store until cancelled: prove what is new, and let go what must."""
+        proving = asyncio.create_task(self.prove())
+        try:
+            while True:
+                await asyncio.sleep(self._settings.store_poll_seconds)
+                try:
+                    await self.look()
+                    await self.tidy()
+                except Exception:  # the watch must outlive any one reading
+                    logger.exception("reading the store failed")
+                if proving.done():
+                    proving = asyncio.create_task(self.prove())
+        finally:
+            tasks = [proving, *(loading.task for loading in self._loads.values())]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def refresh(self) -> None:
-        """Read the store once and swap the snapshot. Blocks; for a thread, one call at a time."""
-        before = self.snapshot
+    async def look(self) -> None:
+        """Read once what the store holds, and swap the snapshot; what is new is left to `prove`."""
+        reading = await asyncio.to_thread(self._read, list(self._refused_as))
+        before, present = self.snapshot, reading.present
+        if present is None:
+            self._swap(replace(before, fault=reading.fault))
+            return
+        versions = {key: proven for key, proven in before.versions.items() if key in present}
+        refused = {key: reason for key, reason in before.refused.items() if key in present}
+        self._refused_as = {key: modified for key, modified in self._refused_as.items() if key in refused}
+        self._again = {
+            key
+            for key, modified in self._refused_as.items()
+            if modified is None or reading.modified.get(key, modified) != modified
+        }
+        pending = present - versions.keys() - refused.keys()
+        aliases = before.aliases if reading.aliases is None else reading.aliases
+        self._swap(Snapshot(versions, aliases, refused, pending, reading.fault))
+        for key, _ in self._loaded.items():
+            if key not in versions:
+                self._let_go(key)
+
+    async def prove(self) -> None:
+        """Load what has not proved itself yet, and what was refused and has changed, one after the other."""
+        while waiting := self.snapshot.pending | self._again:
+            required = {self.snapshot.find(model) for model in self._required() if self._can_answer(model)}
+            newest = dict(sorted(waiting))
+            # First what the service isn't ready without, then the newest version of each bundle, then older ones.
+            key = min(waiting, key=lambda key: (key not in required, newest[key[0]] != key[1], -key[1]))
+            self._again.discard(key)
+            await asyncio.shield(self._load(key).task)
+
+    async def tidy(self) -> None:
+        """Let go what was in use when it should have gone, and return to the system what has been freed since."""
+        self._make_room()
+        if self._freed:
+            self._freed = False
+            await asyncio.to_thread(give_back)
+
+    def _required(self) -> list[str]:
+        return self._settings.required_models or list(self.snapshot.aliases)
+
+    def _can_answer(self, model: str) -> bool:
+        with contextlib.suppress(UnknownModel, NotReady):
+            self.snapshot.find(model)
+            return True
+        return False
+
+    async def _wait_for(self, key: Key) -> Served | None:
+        loading = self._load(key)
+        if loading.num_callers >= self._settings.max_waiting_requests:
+            raise QueueFull(
+                "Too many requests wait for this model to be loaded; try again later.", retry_after_seconds=1
+            )
+        loading.num_callers += 1
+        try:
+            return await asyncio.shield(loading.task)
+        finally:
+            loading.num_callers -= 1
+
+    def _load(self, key: Key) -> Loading:
+        if key not in self._loads:
+            self._loads[key] = Loading(asyncio.create_task(self._load_now(key)))
+        return self._loads[key]
+
+    async def _load_now(self, key: Key) -> Served | None:
+        """Load a version, and say in the snapshot what became of it; None if it is refused."""
+        before = self.snapshot.versions.get(key)
+        started = time.perf_counter()
+        folder = version_folder(self._settings.store, *key)
+        try:
+            loaded = await asyncio.get_running_loop().run_in_executor(self._loading, self._loader.load, folder, before)
+        finally:
+            asked = self._loads.pop(key).num_callers > 0
+        self._metrics.load_seconds.observe(time.perf_counter() - started)
+        if isinstance(loaded, Refused):
+            self._refuse(key, loaded)
+            return None
+        self._metrics.loads.labels(*key, "proved").inc()
+        self._metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
+        self._loaded.put(key, loaded)
+        if before is None:
+            logger.info("%s version %d proved itself and is served", *key)
+        else:
+            logger.info("%s version %d is in memory again", *key)
+        snapshot = self.snapshot
+        kept = Proven(loaded.manifest, loaded.metrics, loaded.reference, loaded.report)
+        self._refused_as.pop(key, None)
+        self._swap(
+            replace(
+                snapshot,
+                versions={**snapshot.versions, key: kept},
+                refused={other: reason for other, reason in snapshot.refused.items() if other != key},
+                pending=snapshot.pending - {key},
+            )
+        )
+        if asked or key in map(self.snapshot.key_of, self._required()):
+            self._loaded.ask(key)
+        self._make_room(key if asked else None)
+        return loaded
+
+    def _refuse(self, key: Key, refusal: Refused) -> None:
+        snapshot = self.snapshot
+        if snapshot.refused.get(key) != refusal.reason:
+            self._metrics.loads.labels(*key, "refused").inc()
+            logger.error("%s version %d is refused: %s", *key, refusal.reason)
+        # What couldn't be read is tried again each time; what was read and refused, when it has changed.
+        self._refused_as[key] = refusal.modified
+        self._swap(
+            replace(
+                snapshot,
+                versions={other: proven for other, proven in snapshot.versions.items() if other != key},
+                refused={**snapshot.refused, key: refusal.reason},
+                pending=snapshot.pending - {key},
+            )
+        )
+
+    def _read(self, refused: Iterable[Key]) -> Reading:
+        """Look at the store; blocks."""
         store = self._settings.store
         try:
-            present = {(name, version) for name, found in list_versions(store).items() for version in found}
+            present = frozenset((name, version) for name, found in list_versions(store).items() for version in found)
         except OSError as error:
-            self._swap(Snapshot(before.versions, before.aliases, before.refused, f"can't be read: {error.strerror}"))
-            return
-        versions = {key: served for key, served in before.versions.items() if key in present}
-        refused = {key: reason for key, reason in before.refused.items() if key in present}
-        for key in sorted(present - versions.keys()):
-            modified = _modified(version_folder(store, *key))
-            if key in refused and self._refused_as.get(key) == modified:
-                continue  # unchanged since it was refused
-            try:
-                versions[key] = self._load(read_bundle(version_folder(store, *key)))
-                refused.pop(key, None)
-                self._metrics.loads.labels(*key, "proved").inc()
-                logger.info("%s version %d proved itself and is served", *key)
-            except Exception as error:  # whatever is wrong with one bundle must not keep the others from answering
-                if not isinstance(error, REASONS):
-                    logger.exception("%s version %d failed in a way not foreseen", *key)
-                reason = str(error) if isinstance(error, REASONS) else f"{type(error).__name__}: {error}"
-                if refused.get(key) != reason:
-                    self._metrics.loads.labels(*key, "refused").inc()
-                    logger.error("%s version %d is refused: %s", *key, reason)
-                refused[key] = reason
-                # What couldn't be read is tried again each time; what was read and refused, when it has changed.
-                self._refused_as[key] = None if isinstance(error, BundleUnreadable) else modified
-        fault = None
-        aliases = before.aliases
+            return Reading(None, None, {}, f"can't be read: {error.strerror}")
+        modified = {key: last_modified(version_folder(store, *key)) for key in refused}
         try:
-            aliases = read_aliases(store)
+            return Reading(present, read_aliases(store), modified, None)
         except BundleError as error:
-            fault = str(error)
-        self._swap(Snapshot(versions, aliases, refused, fault))
+            return Reading(present, None, modified, str(error))
 
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
@@ -192,61 +337,18 @@ class Catalog:
                 logger.info("%s is answered by %s now", alias, "none" if now is None else f"{now[0]} version {now[1]}")
         self.snapshot = after
 
-    def _load(self, bundle: Bundle) -> Served:
-        manifest = bundle.manifest
-        runtime = Runtime(bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs)
-        golden = Golden.from_bytes(bundle.files[GOLDEN_FILE])
-        for kind, recorded, specs in (
-            ("inputs", golden.inputs, manifest.inputs),
-            ("outputs", golden.outputs, manifest.outputs),
-        ):
-            if set(recorded) != {spec.name for spec in specs}:
-                raise GoldenMismatch(f"golden samples must record the manifest's {kind}")
-        encoder = None
-        if isinstance(manifest.spec, ClassifySpec):
-            encoder = TextEncoder(bundle.files[TOKENIZER_FILE].decode(), manifest.spec.max_tokens)
-            _prove_tokenizer(encoder, golden)
-        replay(golden, runtime.run)
-        settings = self._settings
-        reference = read_reference(bundle)
-        metrics = ModelMetrics(self._metrics, manifest, reference)
-        batcher = Batcher(
-            compute=runtime.run,
-            executor=self._executor,
-            limits=Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests),
-            watcher=metrics,
-            padded=frozenset(spec.name for spec in manifest.inputs if "time" in spec.shape),
-        )
-        computed_with = {MODEL_FILE, GOLDEN_FILE, TOKENIZER_FILE}
-        shown = {name: content for name, content in bundle.files.items() if name not in computed_with}
-        return Served(manifest, batcher, metrics, reference, encoder, _report(bundle), shown)
+    def _make_room(self, just_asked: Key | None = None) -> None:
+        for key in self._loaded.surplus(self.snapshot.meant(), just_asked):
+            self._let_go(key)
+            self._metrics.evictions.labels(*key).inc()
+            logger.info("%s version %d is let go from memory", *key)
 
+    def _let_go(self, key: Key) -> None:
+        served = self._loaded.pop(key)
+        served.metrics.measure_waiting(0)
+        self._metrics.model_memory_bytes.labels(*key).set(0)
+        served.batcher.cancel_alarm()
+        weakref.finalize(served.batcher, self._note_freed).atexit = False
 
-def _report(bundle: Bundle) -> dict[str, Any]:
-    """The report, empty where there is none. Raises `BundleError` if it is no JSON object."""
-    try:
-        report = json.loads(bundle.files.get(REPORT_FILE, b"{}"))
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{REPORT_FILE} is not JSON") from error
-    if not isinstance(report, dict):
-        raise BundleError(f"{REPORT_FILE} is not a JSON object")
-    return report
-
-
-def _modified(folder: Path) -> int:
-    """When a folder or anything in it last changed, in nanoseconds; 0 if it can't be told."""
-    try:
-        states = [folder.stat(), *(path.lstat() for path in folder.iterdir())]
-        return max(max(state.st_mtime_ns, state.st_ctime_ns) for state in states)
-    except OSError:
-        return 0
-
-
-def _prove_tokenizer(encoder: TextEncoder, golden: Golden) -> None:
-    """Raises `GoldenMismatch` unless the recorded texts still become the recorded ids."""
-    recorded = golden.inputs.get("ids")
-    if not golden.texts or recorded is None:
-        raise GoldenMismatch("golden samples of a classifier must record texts and ids")
-    ids = encoder.encode_padded(golden.texts)
-    if not np.array_equal(ids, recorded):
-        raise GoldenMismatch("the tokenizer no longer gives the ids it was published with")
+    def _note_freed(self) -> None:
+        self._freed = True

@@ -39,7 +39,8 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     record = request_record.current()
     texts, settings = payload.inputs, context.settings
     check(texts, settings)
-    served = context.catalog.find(payload.model, payload.version)
+    asked = payload.model, payload.version
+    served = context.catalog.find(*asked) or await context.catalog.load(*asked)
     spec, encoder = served.manifest.spec, served.encoder
     if not isinstance(spec, ClassifySpec) or encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
@@ -59,13 +60,10 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
         decode(own, spec, operating_point, payload.top_k, truncated=text.truncated)
         for own, text in zip(probabilities, encoded, strict=False)  # behind the texts come those without each word
     ]
-    if payload.explain:
-        for text, result, own, words, without in zip(
-            texts, results, probabilities, hidden, places_without, strict=False
-        ):
-            label = spec.labels.index(result["label"])
-            rest = [probabilities[place][label] for place in without]
-            result["explanation"] = weigh(text, words.words, own[label], rest)
+    for index, own in enumerate(hidden):  # there are none unless asked for
+        label = spec.labels.index(results[index]["label"])
+        rest = [probabilities[place][label] for place in places_without[index]]
+        results[index]["explanation"] = weigh(texts[index], own.words, probabilities[index][label], rest)
     served.metrics.classified(
         labels=[result["label"] for result in results],
         scores=[score(own, spec) for own in probabilities[: len(texts)]],

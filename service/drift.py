@@ -28,19 +28,23 @@ class RecentTexts:
         self._counts = {of: np.zeros(len(shares)) for of, (shares, _) in _shares(reference).items()}
         self._labels = {label: index for index, label in enumerate(reference.labels)}
         self._uncounted: list[tuple[str, float, int]] = []
+        self.has_news = False
+        """Whether `counts` would give others than it did last."""
 
     def add(self, labels: Sequence[str], scores: Sequence[float], lengths: Sequence[int]) -> None:
-        """Take note of texts and what they were answered; `scores` are those of `bundle.reference.scores`.
+        """Take note of texts and what they were answered; `scores` are those of `bundle.reference.score`.
 
         They are counted together later: one by one, counting would take longer than all else that is noted of a text.
         """
         self._uncounted += zip(labels, scores, lengths, strict=True)
+        self.has_news = True
         if len(self._uncounted) >= FADING_ROWS:
             self._count_all()
 
     def counts(self) -> dict[str, dict[str, float]]:
         """Faded counts, by what they are of and by the name of the bin."""
         self._count_all()
+        self.has_news = False
         return {
             of: dict(zip(names, self._counts[of].tolist(), strict=True))
             for of, (_, names) in _shares(self._reference).items()

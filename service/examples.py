@@ -599,6 +599,7 @@ _LIST_MODELS = Worked(
                     "spam": {"name": "spam-cnn", "pinned": None, "version": 2},
                 },
                 "refused": [],
+                "pending": [],
             },
         )
     ]

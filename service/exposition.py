@@ -31,7 +31,7 @@ router = APIRouter(tags=["health"])
 )
 async def show_metrics(request: Request, context: Annotated[Context, Depends(context)]) -> Response:
     """Counters, histograms and gauges of every worker together; docs/operations.md says what each means."""
-    measure(context.metrics, context.catalog.snapshot)
+    measure(context.metrics, context.catalog)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     exposition = Exposition(
         context.metrics,
@@ -42,18 +42,20 @@ async def show_metrics(request: Request, context: Annotated[Context, Depends(con
     return Response(await asyncio.to_thread(encode, exposition), headers={"Content-Type": media_type})
 
 
-def measure(metrics: Metrics, snapshot: Snapshot) -> None:
+def measure(metrics: Metrics, catalog: Catalog) -> None:
     """Bring those figures of this process up to date that no request turns."""
     metrics.measure_memory()
-    for served in snapshot.versions.values():
-        served.metrics.measure_drift()
+    metrics.count_requests()
+    for proven in catalog.snapshot.versions.values():
+        proven.metrics.count()
+    for served in catalog.in_memory():
         served.metrics.measure_waiting(served.batcher.num_callers)
 
 
 async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
     """Measure each second until cancelled: with several workers, a scrape reaches only one of them."""
     while True:
-        measure(metrics, catalog.snapshot)
+        measure(metrics, catalog)
         await asyncio.sleep(1)
 
 
@@ -109,10 +111,10 @@ def _drift(recent_rows: Metric | None, snapshot: Snapshot) -> Metric:
         labels = sample.labels
         counts[labels["model"], labels["version"], labels["of"]][labels["bin"]] = sample.value
     for (model, version, of), by_bin in sorted(counts.items()):
-        served = snapshot.versions.get((model, int(version)))
-        if served is None or served.reference is None:
+        proven = snapshot.versions.get((model, int(version)))
+        if proven is None or proven.reference is None:
             continue
-        index = stability_index(served.reference, of, by_bin)
+        index = stability_index(proven.reference, of, by_bin)
         if index is not None:
             drift.add_metric((model, version, of), index)
     return drift
@@ -167,8 +169,8 @@ def _state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
         "Mean of seqserve_unknown_token_ratio over the texts of the bundle's reference",
         labels=MODEL,
     )
-    for (name, version), served in sorted(snapshot.versions.items()):
-        if served.reference is not None:
-            unknown.add_metric((name, str(version)), served.reference.unknown_token_ratio)
+    for (name, version), proven in sorted(snapshot.versions.items()):
+        if proven.reference is not None:
+            unknown.add_metric((name, str(version)), proven.reference.unknown_token_ratio)
     yield unknown
     yield GaugeMetricFamily("seqserve_ready", "1 when every required model answers, else 0", value=float(ready))

@@ -47,7 +47,8 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     record = request_record.current()
     series = payload.all_series()
     check(payload, series, context.settings)
-    served = context.catalog.find(payload.model, payload.version)
+    asked = payload.model, payload.version
+    served = context.catalog.find(*asked) or await context.catalog.load(*asked)
     spec = served.manifest.spec
     if not isinstance(spec, ForecastSpec):
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])

@@ -1,10 +1,13 @@
 """Every Prometheus instrument of the service, and who turns it. `exposition` answers `GET /metrics` with them.
 
+What each request turns is noted at once and counted each second and before a scrape (`tally`).
+
 Labels never hold what a caller wrote: `route` is a route's template, `model` a bundle's name. With several workers each
 process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`) and the worker that
 is asked adds them up.
 """
 
+import collections
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
@@ -13,9 +16,11 @@ from bundle.manifest import ClassifySpec, Manifest
 from bundle.reference import Reference
 from service import request_record
 from service.drift import RecentTexts
+from service.tally import Tally
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
+LOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
@@ -107,8 +112,24 @@ class Metrics:
         )
         self.loads = Counter(
             "seqserve_loads",
-            "Versions read from the store, by what became of them: proved or refused",
+            "Versions loaded, by what became of them: proved or refused",
             (*MODEL, "outcome"),
+            registry=registry,
+        )
+        self.load_seconds = Histogram(
+            "seqserve_load_seconds",
+            "Time from when a version was to be loaded until it had proved itself, or was refused",
+            buckets=LOAD_BUCKETS,
+            registry=registry,
+        )
+        self.evictions = Counter(
+            "seqserve_evictions", "Versions let go from memory that the store still holds", MODEL, registry=registry
+        )
+        self.model_memory_bytes = Gauge(
+            "seqserve_model_memory_bytes",
+            "Memory that a version takes in all workers together; 0 where it isn't loaded",
+            MODEL,
+            multiprocess_mode="livesum",
             registry=registry,
         )
         self.swaps = Counter(
@@ -128,7 +149,7 @@ class Metrics:
             registry=registry,
         )
         self._process = ProcessCollector(registry=None)
-        self._by_request: dict[tuple[str, str, int | None, int], tuple[Counter, Histogram]] = {}
+        self._by_request: dict[tuple[str, str, int | None, int], tuple[Counter, Tally]] = {}
 
     def request(self, route: str, status: int, record: request_record.RequestRecord, refusal: str | None) -> None:
         """Count one request that is over."""
@@ -136,11 +157,9 @@ class Metrics:
         turned = self._by_request.get(key)
         if turned is None:
             labels = (route, record.model, "" if record.version is None else record.version, status)
-            turned = self.requests.labels(*labels), self.request_seconds.labels(*labels)
+            turned = self.requests.labels(*labels), Tally(self.request_seconds.labels(*labels))
             self._by_request[key] = turned
-        count, seconds = turned
-        count.inc()
-        seconds.observe(record.total_seconds)
+        turned[1].observe(record.total_seconds)
         if refusal is not None:
             self.refusals.labels(route, refusal).inc()
 
@@ -148,6 +167,11 @@ class Metrics:
         """Show zeros for what a route may refuse: a rate can't be told of a count that begins at 1."""
         for kind in kinds:
             self.refusals.labels(route, kind)
+
+    def count_requests(self) -> None:
+        """Count those that are over since the last time."""
+        for count, seconds in self._by_request.values():
+            count.inc(seconds.count())
 
     def measure_memory(self) -> None:
         """Note what this process holds; a platform that doesn't tell leaves it at 0."""
@@ -161,20 +185,29 @@ class ModelMetrics:
 
     def __init__(self, metrics: Metrics, manifest: Manifest, reference: Reference | None) -> None:
         own = (manifest.name, manifest.version)
-        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(*own)
-        self._inference_seconds = metrics.inference_seconds.labels(*own)
-        self._batch_rows = metrics.batch_rows.labels(*own)
+        self._queue_wait_seconds = Tally(metrics.queue_wait_seconds.labels(*own))
+        self._inference_seconds = Tally(metrics.inference_seconds.labels(*own))
+        self._batch_rows = Tally(metrics.batch_rows.labels(*own))
         self._rows = metrics.rows.labels(*own)
-        self._padding_ratio = metrics.padding_ratio.labels(*own)
+        self._padding_ratio = Tally(metrics.padding_ratio.labels(*own))
+        self._tallies = [self._queue_wait_seconds, self._inference_seconds, self._batch_rows, self._padding_ratio]
         self._waiting_requests = metrics.waiting_requests.labels(*own)
         self._outcomes = metrics.outcomes
         self._recent = RecentTexts(reference) if reference else None
-        self._recent_rows = metrics.recent_rows
         self._own = own
+        self._answered: list[str] = []
+        """Labels that have yet to be counted."""
+        self._recent_rows = {
+            (of, name): metrics.recent_rows.labels(*own, of, name)
+            for of, counts in (self._recent.counts() if self._recent else {}).items()
+            for name in counts
+        }
+        metrics.evictions.labels(*own)
         if isinstance(manifest.spec, ClassifySpec):
             self._truncations = metrics.truncations.labels(*own)
-            self._score = metrics.score.labels(*own)
-            self._unknown_token_ratio = metrics.unknown_token_ratio.labels(*own)
+            self._score = Tally(metrics.score.labels(*own))
+            self._unknown_token_ratio = Tally(metrics.unknown_token_ratio.labels(*own))
+            self._tallies += [self._score, self._unknown_token_ratio]
             self._labels = {label: metrics.labels.labels(*own, label) for label in manifest.spec.labels}
         else:
             for level in USUAL_LEVELS:  # zeros, so that the first outcomes told are an increase
@@ -204,25 +237,27 @@ class ModelMetrics:
         unknown_token_ratios: Sequence[float],
         num_truncated: int,
     ) -> None:
-        """Texts have got their labels; `scores` are those of `bundle.reference.scores`, lengths count tokens."""
-        for label in labels:
-            self._labels[label].inc()
-        for score in scores:
-            self._score.observe(score)
-        for ratio in unknown_token_ratios:
-            self._unknown_token_ratio.observe(ratio)
+        """Texts have got their labels; `scores` are those of `bundle.reference.score`, lengths count tokens."""
+        self._answered += labels
+        self._score.observe_all(scores)
+        self._unknown_token_ratio.observe_all(unknown_token_ratios)
         if num_truncated:
             self._truncations.inc(num_truncated)
         if self._recent is not None:
             self._recent.add(labels, scores, lengths)
 
-    def measure_drift(self) -> None:
-        """Show how recent texts spread over the bins of the reference."""
-        if self._recent is None:
+    def count(self) -> None:
+        """Count what was noted since the last time, and show how recent texts spread over the bins of the reference."""
+        for tally in self._tallies:
+            tally.count()
+        for label, num_texts in collections.Counter(self._answered).items():
+            self._labels[label].inc(num_texts)
+        self._answered.clear()
+        if self._recent is None or not self._recent.has_news:
             return
         for of, counts in self._recent.counts().items():
             for name, count in counts.items():
-                self._recent_rows.labels(*self._own, of, name).set(count)
+                self._recent_rows[of, name].set(count)
 
     def came_true(self, level: float, *, num_inside: int, num_outcomes: int) -> None:
         """So many intervals of a level in percent, and so many of them held the actual value."""

@@ -1,15 +1,19 @@
 """What is served: `GET /models` and the card of each model and version."""
 
+import asyncio
+import json
 from pathlib import PurePosixPath
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from bundle.manifest import ClassifySpec, ForecastSpec, Manifest
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec, Manifest
 from bundle.series import SEASONS, Freq
-from service.catalog import Served, Snapshot
-from service.errors import UnknownFile, UnknownModel
+from bundle.store import BundleError, BundleUnreadable, read_published, version_folder
+from service.catalog import Snapshot
+from service.errors import NotReady, UnknownFile, UnknownModel
+from service.loader import Proven
 from service.problem import declared
 from service.state import Context, context
 
@@ -57,12 +61,22 @@ class ModelSummary(BaseModel):
     )
 
 
+class PendingVersion(BaseModel):
+    """A version in the store that has not been loaded yet."""
+
+    name: str
+    version: int
+
+
 class ModelList(BaseModel):
     """Everything in the store, and what became of it."""
 
     models: list[ModelSummary]
     aliases: dict[str, AliasTarget]
     refused: list[RefusedVersion]
+    pending: list[PendingVersion] = Field(
+        description="versions yet to prove themselves: soon they will on their own, and at once when asked for"
+    )
 
 
 class ModelCard(BaseModel):
@@ -88,18 +102,18 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
     snapshot = context.catalog.snapshot
     models = []
     for name in snapshot.names():
-        served = snapshot.versions[name, snapshot.proven(name)[-1]]
+        manifest = snapshot.versions[name, snapshot.proven(name)[-1]].manifest
         models.append(
             ModelSummary(
                 name=name,
-                task=served.manifest.spec.task,
-                architecture=served.manifest.architecture,
-                version=served.manifest.version,
+                task=manifest.spec.task,
+                architecture=manifest.architecture,
+                version=manifest.version,
                 versions=snapshot.proven(name),
                 aliases=_aliases_of(snapshot, name),
-                labels=_labels(served.manifest.spec),
-                frequencies=_frequencies(served.manifest.spec),
-                seasons=_seasons(served.manifest.spec),
+                labels=_labels(manifest.spec),
+                frequencies=_frequencies(manifest.spec),
+                seasons=_seasons(manifest.spec),
             )
         )
     aliases = {}
@@ -111,19 +125,22 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
         RefusedVersion(name=name, version=version, reason=reason)
         for (name, version), reason in sorted(snapshot.refused.items())
     ]
-    return ModelList(models=models, aliases=aliases, refused=refused)
+    pending = [PendingVersion(name=name, version=version) for name, version in sorted(snapshot.pending)]
+    return ModelList(models=models, aliases=aliases, refused=refused, pending=pending)
 
 
 @router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
 async def show_model(name: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """Manifest, metrics beside baselines, report and plots of the version that answers to a name or alias."""
-    return _card(context.catalog.snapshot, context.catalog.find(name))
+    proven = await context.catalog.proven(name)
+    return _card(context.catalog.snapshot, proven)
 
 
 @router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 503))
 async def show_version(name: str, version: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """The same for one version, in service or not."""
-    return _card(context.catalog.snapshot, _find(context, name, version))
+    proven = await _find(context, name, version)
+    return _card(context.catalog.snapshot, proven)
 
 
 @router.get(
@@ -140,17 +157,23 @@ async def show_version(name: str, version: str, context: Annotated[Context, Depe
 )
 async def show_file(name: str, version: str, file: str, context: Annotated[Context, Depends(context)]) -> Response:
     """A file that the card lists."""
-    content = _find(context, name, version).files.get(file)
-    media_type = MEDIA_TYPES.get(PurePosixPath(file).suffix)
-    if content is None or media_type is None:
+    manifest = (await _find(context, name, version)).manifest
+    if file not in _shown(manifest):
         raise UnknownFile("The version has no such file to show; its card lists what there is.")
-    return Response(content, media_type=media_type, headers=FILE_HEADERS)
+    folder = version_folder(context.settings.store, manifest.name, manifest.version)
+    try:
+        content = await asyncio.to_thread(read_published, folder, manifest, file)
+    except BundleUnreadable:
+        raise NotReady("The store can't be read now; try again later.", retry_after_seconds=1) from None
+    except BundleError:
+        raise UnknownFile("The file is no longer the one that was published.") from None
+    return Response(content, media_type=MEDIA_TYPES[PurePosixPath(file).suffix], headers=FILE_HEADERS)
 
 
-def _find(context: Context, name: str, version: str) -> Served:
+async def _find(context: Context, name: str, version: str) -> Proven:
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
         raise UnknownModel("A version is a positive whole number; GET /models lists them.")
-    return context.catalog.find(name, int(version))
+    return await context.catalog.proven(name, int(version))
 
 
 def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
@@ -173,9 +196,16 @@ def _seasons(spec: ClassifySpec | ForecastSpec) -> dict[Freq, int]:
     return {freq: SEASONS[freq] for freq in _frequencies(spec)}
 
 
-def _card(snapshot: Snapshot, served: Served) -> ModelCard:
-    manifest = served.manifest
-    shown = sorted(file for file in served.files if PurePosixPath(file).suffix in MEDIA_TYPES)
+def _shown(manifest: Manifest) -> list[str]:
+    """Report and plots: the files that are shown, not computed with."""
+    computed_with = {MODEL_FILE, GOLDEN_FILE, TOKENIZER_FILE}
+    return sorted(
+        file for file in manifest.files if file not in computed_with and PurePosixPath(file).suffix in MEDIA_TYPES
+    )
+
+
+def _card(snapshot: Snapshot, proven: Proven) -> ModelCard:
+    manifest = proven.manifest
     return ModelCard(
         name=manifest.name,
         version=manifest.version,
@@ -184,6 +214,6 @@ def _card(snapshot: Snapshot, served: Served) -> ModelCard:
         manifest=manifest,
         metrics=manifest.metrics.get("model", {}),
         baselines={name: figures for name, figures in manifest.metrics.items() if name != "model"},
-        report=dict(served.report),
-        files=[f"/models/{manifest.name}/versions/{manifest.version}/files/{file}" for file in shown],
+        report=json.loads(proven.report),
+        files=[f"/models/{manifest.name}/versions/{manifest.version}/files/{file}" for file in _shown(manifest)],
     )

@@ -70,8 +70,8 @@ async def count_outcomes(payload: OutcomesRequest, context: Annotated[Context, D
     All outcomes of a request are counted, or none. The service keeps counts, no values.
     """
     record = request_record.current()
-    served = context.catalog.find(payload.model, payload.version)
-    if not isinstance(served.manifest.spec, ForecastSpec):
+    proven = await context.catalog.proven(payload.model, payload.version)
+    if not isinstance(proven.manifest.spec, ForecastSpec):
         raise Invalid([Place(("model",), "This model labels texts; outcomes are told of forecasts")])
     if places := [
         Place(("outcomes", index), "lower is above upper; swap them")
@@ -79,14 +79,14 @@ async def count_outcomes(payload: OutcomesRequest, context: Annotated[Context, D
         if outcome.lower > outcome.upper
     ]:
         raise Invalid(places)
-    record.answered_by(served.manifest.name, served.manifest.version, len(payload.outcomes))
+    record.answered_by(proven.manifest.name, proven.manifest.version, len(payload.outcomes))
     told: dict[float, list[bool]] = defaultdict(list)
     for outcome in payload.outcomes:
         told[outcome.level].append(outcome.lower <= outcome.actual <= outcome.upper)
     for level, inside in told.items():
-        served.metrics.came_true(level, num_inside=sum(inside), num_outcomes=len(inside))
+        proven.metrics.came_true(level, num_inside=sum(inside), num_outcomes=len(inside))
     levels = {level_name(level): _coverage(inside) for level, inside in sorted(told.items())}
-    return {"model": served.manifest.name, "version": served.manifest.version, "levels": levels}
+    return {"model": proven.manifest.name, "version": proven.manifest.version, "levels": levels}
 
 
 def _coverage(inside: list[bool]) -> LevelCoverage:

@@ -92,7 +92,7 @@ async def _prolong_one(beginning: Beginning, spec: ForecastSpec, horizon: int, a
     return steps
 
 
-def draw_levels(generator: np.random.Generator, num_steps: int) -> NDArray[np.float64]:
+def draw_levels(generator: "np.random.Generator", num_steps: int) -> NDArray[np.float64]:
     """Levels `[NUM_PATHS, num_steps]` to draw at: dependent along a path, equally spaced over the paths of each step.
 
     Normal noise, an autoregression of order one, decides only which path gets which level: a Gaussian copula by

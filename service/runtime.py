@@ -45,6 +45,7 @@ class Runtime:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             raise ModelUnusable(f"model.onnx can't be loaded: {error}") from error
+        self._session._model_bytes = None  # kept for another provider only, which there isn't; as large as the graph
         self._outputs = [output.name for output in outputs]
         for kind, specs, nodes in (
             ("inputs", inputs, self._session.get_inputs()),

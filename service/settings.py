@@ -13,7 +13,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
-    workers: int = Field(1, ge=1, description="server processes that share the port; each loads every model")
+    workers: int = Field(1, ge=1, description="server processes that share the port; each loads its own models")
     store: Path = Field(Path("models_store"), description="folder of the published bundles; may be read-only")
     required_models: list[str] = Field(
         [],
@@ -21,6 +21,12 @@ class Settings(BaseSettings):
     )
     store_poll_seconds: float = Field(
         1.0, gt=0, le=60, description="how often the store is looked at for new versions and aliases"
+    )
+    max_model_memory_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=0,
+        description="memory of the models in each worker; beyond it the least recently asked for are let go, "
+        "and loaded again when asked for; 0: no ceiling",
     )
     inference_threads: int = Field(
         0, ge=0, description="batches computed at once; 0: the CPUs this process may use (container quota included)"

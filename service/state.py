@@ -28,11 +28,6 @@ class State(TypedDict):
     context: Context
 
 
-def context_of(request: Request) -> Context:
-    """The application's state, typed."""
-    return cast(Context, request.state.context)
-
-
 async def context(request: Request) -> Context:
-    """The same as a dependency of a route; not a plain function, which FastAPI would call in a thread."""
-    return context_of(request)
+    """The application's state, typed, as a dependency of a route; a plain function FastAPI would call in a thread."""
+    return cast(Context, request.state.context)

@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bundle.promotion import Change, promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
@@ -60,39 +61,52 @@ def run(store: Path, asked: argparse.Namespace) -> int:
 
 
 def _told(store: Path, alias: str, change: Change) -> str:
-    before = "was not there" if change.before is None else f"meant {_meaning(store, change.before)}"
-    return f"{alias} {before}\n{alias} means {_meaning(store, change.after)}"
+    def meaning(target: Alias) -> str:
+        return _meaning(target, whole_versions(store, target.name) if target.version is None else [])
+
+    before = "was not there" if change.before is None else f"meant {meaning(change.before)}"
+    return f"{alias} {before}\n{alias} means {meaning(change.after)}"
 
 
-def _meaning(store: Path, target: Alias) -> str:
+def _meaning(target: Alias, whole: Sequence[int]) -> str:
+    """What an alias means, the whole versions of its bundle being these, ascending."""
     if target.version is not None:
         return f"{target.name} version {target.version}, pinned"
-    newest = max(whole_versions(store, target.name), default=None)
-    return f"the newest version of {target.name}, " + ("of which none is whole" if newest is None else f"now {newest}")
+    return f"the newest version of {target.name}, " + (f"now {whole[-1]}" if whole else "of which none is whole")
 
 
 def _listed(store: Path) -> str:
     """Two tables: what each alias means, and every version with its state."""
+    keys = [(name, version) for name, versions in list_versions(store).items() for version in versions]
+    states = {key: _state(version_folder(store, *key)) for key in keys}
+    whole: dict[str, list[int]] = defaultdict(list)
+    for (name, version), state in states.items():
+        if state.reason is None:
+            whole[name].append(version)
     aliases = [("ALIAS", "MEANS")]
     answering: dict[tuple[str, int], list[str]] = defaultdict(list)
     for alias, target in sorted(read_aliases(store).items()):
-        aliases.append((alias, _meaning(store, target)))
-        version = target.version or max(whole_versions(store, target.name), default=0)
-        answering[target.name, version].append(alias)
+        aliases.append((alias, _meaning(target, whole[target.name])))
+        answering[target.name, target.version or max(whole[target.name], default=0)].append(alias)
     versions = [("BUNDLE", "VERSION", "CREATED", "ALIASES", "STATE")]
-    for name, numbers in list_versions(store).items():
-        for number in numbers:
-            created, state = _state(version_folder(store, name, number))
-            versions.append((name, str(number), created, ", ".join(answering[name, number]) or "-", state))
+    for (name, version), state in states.items():
+        called = ", ".join(answering[name, version]) or "-"
+        versions.append((name, str(version), state.created or "-", called, state.reason or "whole"))
     return f"{_table(aliases)}\n\n{_table(versions)}"
 
 
-def _state(folder: Path) -> tuple[str, str]:
-    """When a version was made, and whether it is whole."""
+class _State(NamedTuple):
+    """When a version was made, and why it isn't whole; None where the other is told."""
+
+    created: str | None
+    reason: str | None
+
+
+def _state(folder: Path) -> _State:
     try:
-        return read_bundle(folder).manifest.created, "whole"
+        return _State(read_bundle(folder).manifest.created, None)
     except BundleError as error:
-        return "-", str(error)
+        return _State(None, str(error))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

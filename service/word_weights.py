@@ -8,24 +8,24 @@ Source: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Ne
 """
 
 import asyncio
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import regex
+from typing import TYPE_CHECKING, NamedTuple
 
 from bundle.text import EncodedText, TextEncoder
 from service.errors import Invalid, Place
+
+if TYPE_CHECKING:
+    import regex
 
 CHARACTERS_AT_ONCE = 200_000
 """Characters encoded in one go, as many as one long text has; then others have their turn."""
 
 SETTLING = 64
 """Characters read beyond what is likely to fill the window, so that its last word is whole."""
-
-_BOUNDARY = regex.compile(r"\b", regex.WORD)
 
 
 class Word(NamedTuple):
@@ -43,6 +43,13 @@ class HiddenWords:
     without: list[EncodedText]
 
 
+@functools.cache
+def _boundary() -> "regex.Pattern[str]":
+    import regex  # takes 10 ms of the start and 2 MB, for what not every process is asked
+
+    return regex.compile(r"\b", regex.WORD)
+
+
 def find_words(text: str) -> Iterator[Word]:
     """Words and signs in order, as Unicode divides a text (UAX #29); white space is left out.
 
@@ -50,7 +57,7 @@ def find_words(text: str) -> Iterator[Word]:
     spaces, as Chinese or Thai, each character with its marks is one.
     """
     word = None
-    boundaries = (match.start() for match in _BOUNDARY.finditer(text))
+    boundaries = (match.start() for match in _boundary().finditer(text))
     for start, end in itertools.pairwise(boundaries):
         piece = text[start:end]
         if word and word.end == start and piece == text[start - 1] and not piece.isalnum():

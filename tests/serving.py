@@ -1,11 +1,13 @@
 """A service in a process of its own, as `python -m service` starts it."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,16 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def until_proved(address: str) -> None:
+    """Wait until nothing in the store of a running service is left to prove itself."""
+    for _ in range(1200):
+        with urllib.request.urlopen(f"{address}/models") as response:
+            if not json.load(response)["pending"]:
+                return
+        time.sleep(0.05)
+    raise TimeoutError("the service proves its models for more than a minute")
 
 
 @contextmanager

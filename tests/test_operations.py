@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.testclient import TestClient
 
 from bundle.store import set_alias, version_folder
-from service.app import create_app
 from service.drift import FEWEST_ROWS
 from service.settings import Settings
 from tests.serving import ROOT
+from tests.settled import settled
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
@@ -37,7 +36,7 @@ def families(tiny_store: Path, tmp_path: Path) -> Iterator[dict[str, Metric]]:
     """Every metric, by the name that queries use, once all of them have something to tell."""
     store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
     shutil.copytree(version_folder(store, "spam-cnn", 1), version_folder(store, "spam-cnn", 2))  # is refused
-    with TestClient(create_app(Settings(store=store, store_poll_seconds=0.05))) as client:
+    with settled(Settings(store=store, store_poll_seconds=0.05)) as client:
         client.post("/classify", json={"model": "spam", "inputs": ["hello"] * FEWEST_ROWS}).raise_for_status()
         client.post("/classify", json={})
         told = {"level": 80, "lower": 1, "upper": 3, "actual": 2}

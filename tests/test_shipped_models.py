@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from bundle.golden import Arrays, Golden, Run, replay
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
 from bundle.reference import NUM_BINS, population_stability_index
 from bundle.store import Bundle, list_versions, read_aliases, read_bundle, read_reference, version_folder
 from bundle.text import PAD_ID, TextEncoder, pad
-from service.app import create_app
 from service.settings import Settings
+from tests.settled import settled
 from training.__main__ import main
 from training.data.loaders import COVARIATE_SERIES, SERIES_SETS
 from training.data.splits import without_near_duplicates
@@ -164,7 +163,7 @@ def _check_series(spec: ForecastSpec, run: Run, rng: np.random.Generator) -> Non
 def test_every_model_explains_its_answers() -> None:
     days = np.arange(120)
     values = (100 + days / 10 + 20 * np.sin(days * 2 * np.pi / 7)).round(2).tolist()
-    with TestClient(create_app(Settings(store=STORE))) as client:
+    with settled(Settings(store=STORE)) as client:
         for name, version in VERSIONS:
             body = {"model": name, "version": version, "explain": True}
             response = client.post("/classify", json=body | {"inputs": "Win a free prize, call now!"})
@@ -221,7 +220,7 @@ def test_ridership_beyond_its_horizon_covers_what_it_says(real_data: Path) -> No
     """Days 15 to 28 from ten origins of 2018, the year that the intervals were fitted to."""
     days = COVARIATE_SERIES["cta_ridership"].load().series
     covered, widths = [], []
-    with TestClient(create_app(Settings(store=STORE))) as client:
+    with settled(Settings(store=STORE)) as client:
         for month in range(1, 11):
             origin = days.index_of(dt.date(2018, month, 20))
             known = slice(origin - 112, origin)
@@ -245,7 +244,7 @@ def test_ridership_beyond_its_horizon_covers_what_it_says(real_data: Path) -> No
 
 @pytest.mark.parametrize("value", [0.0, 5.0])
 def test_nothing_in_particular_moves_the_forecast_of_a_series_that_never_moves(value: float) -> None:
-    with TestClient(create_app(Settings(store=STORE))) as client:
+    with settled(Settings(store=STORE)) as client:
         for name in ("forecast-rnn", "forecast-cnn", "forecast-wavenet"):
             asked = {"model": name, "values": [value] * 100, "freq": "D", "explain": True}
             answer = client.post("/forecast", json=asked)

@@ -20,6 +20,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.page.visit import Visit, visit_in
+from tests.serving import until_proved
 
 DESKTOP = ViewportSize(width=1280, height=850)
 PHONE = ViewportSize(width=375, height=800)
@@ -57,6 +58,7 @@ def served(store: Path) -> Iterator[str]:
     while not server.started and thread.is_alive() and time.monotonic() < until:
         time.sleep(0.05)
     assert server.started
+    until_proved(f"http://127.0.0.1:{port}")
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(30)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
+from tests.settled import settled
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,5 @@ def wider_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def client(wider_store: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(store=wider_store))) as client:
+    with settled(Settings(store=wider_store)) as client:
         yield client

@@ -10,13 +10,14 @@ from service.app import create_app
 from service.batcher import Rows
 from service.cpus import available_cpus
 from service.settings import Settings
-from tests.gate import closed_gate
+from tests.gate import closed_gate, loaded
+from tests.settled import settled
 
 BODY = {"model": "spam", "inputs": "hello"}
 
 
 def test_passed_deadline_is_a_504(tiny_store: Path) -> None:
-    with TestClient(create_app(Settings(store=tiny_store, deadline_seconds=0.1))) as client:
+    with settled(Settings(store=tiny_store, deadline_seconds=0.1)) as client:
         gate = closed_gate(client)
         response = client.post("/classify", json=BODY)
         gate.set()
@@ -26,7 +27,7 @@ def test_passed_deadline_is_a_504(tiny_store: Path) -> None:
 
 def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
     with (
-        TestClient(create_app(Settings(store=tiny_store, max_waiting_requests=2))) as client,
+        settled(Settings(store=tiny_store, max_waiting_requests=2)) as client,
         ThreadPoolExecutor(3) as pool,
     ):
         gate = closed_gate(client)
@@ -43,7 +44,7 @@ def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
 
 def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
-        batcher = client.app_state["context"].catalog.find("spam").batcher
+        batcher = loaded(client).batcher
 
         def broken(arrays: Rows) -> Rows:
             raise RuntimeError("secret path")

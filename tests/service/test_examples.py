@@ -13,7 +13,6 @@ from httpx2 import Response
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from service.app import create_app
 from service.classify_schema import ClassifyResponse
 from service.examples import WORKED
 from service.forecast_schema import ForecastResponse
@@ -24,6 +23,7 @@ from service.outcomes import OutcomesResponse
 from service.settings import Settings
 from tests.gate import closed_gate
 from tests.operations import OPERATIONS, Operation, examples
+from tests.settled import settled
 
 STORE = Path(__file__).resolve().parents[2] / "models_store"
 RESPONSES: dict[str, TypeAdapter[Any]] = {
@@ -48,7 +48,7 @@ def assert_headers_are_declared(response: Response, declared: dict[str, Any]) ->
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(store=STORE))) as client:
+    with settled(Settings(store=STORE)) as client:
         yield client
 
 
@@ -139,7 +139,7 @@ REFUSED = [
 
 @contextlib.contextmanager
 def running(**settings: Any) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(**settings))) as client:
+    with settled(Settings(**settings)) as client:
         yield client
 
 

@@ -15,12 +15,12 @@ from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, set_alias, version_folder
 from bundle.text import TextEncoder
-from service.app import create_app
 from service.drift import FEWEST_ROWS
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
 from tests.serving import free_port, serving
+from tests.settled import settled
 from tests.tiny import made_up_messages
 
 PROMISED = {
@@ -69,7 +69,7 @@ def store(tiny_store: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(store: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(store=store, store_poll_seconds=0.05))) as client:
+    with settled(Settings(store=store, store_poll_seconds=0.05)) as client:
         yield client
 
 
@@ -225,7 +225,7 @@ def test_versions_in_service_and_loads_follow_the_store(client: TestClient, stor
 
 def test_figures_of_an_app_are_its_own(store: Path, client: TestClient) -> None:
     classify(client, "hello")
-    with TestClient(create_app(Settings(store=store))) as other:
+    with settled(Settings(store=store)) as other:
         assert value(scrape(other), "seqserve_requests_total", route="/classify") == 0
 
 
@@ -250,6 +250,10 @@ def test_any_of_several_workers_answers_for_all(store: Path) -> None:
         workers = parse(get(port, "/metrics"))["seqserve_resident_memory_bytes"]
         for _ in range(count):
             get(port, "/classify", {"model": "spam", "inputs": ["win a prize", "see you later"] * 3})
+        deadline = time.monotonic() + 10  # each worker counts once a second
+        while value(parse(get(port, "/metrics")), "seqserve_requests_total", route="/classify") < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         for _ in range(10):  # whichever worker is asked
             samples = parse(get(port, "/metrics"))
             assert value(samples, "seqserve_requests_total", route="/classify") == count

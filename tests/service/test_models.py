@@ -1,10 +1,15 @@
 """`GET /models…`: what is served, how good it is, and its plots."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
 from bundle.manifest import ForecastSpec
 from service.models import ModelCard, ModelList
+from service.settings import Settings
+from tests.settled import settled
 
 
 def test_list_names_models_aliases_and_versions(client: TestClient) -> None:
@@ -37,6 +42,24 @@ def test_every_file_of_a_card_can_be_fetched(client: TestClient, model: str) -> 
         assert response.status_code == 200
         assert response.content
         assert response.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_file_that_changed_on_disk_is_not_shown(tiny_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
+    path = "/models/spam-cnn/versions/1/files/report.md"
+    with settled(Settings(store=store)) as client:
+        assert client.get(path).status_code == 200
+        (store / "spam-cnn" / "1" / "report.md").write_text("tampered")
+        assert client.get(path).status_code == 404
+        (store / "spam-cnn" / "1" / "report.md").unlink()
+        response = client.get(path)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert client.get("/models/spam").json()["report"]
+
+
+def test_what_is_computed_with_is_not_shown(client: TestClient) -> None:
+    for file in ("model.onnx", "tokenizer.json", "golden.npz", "manifest.json", "nothing.svg"):
+        assert client.get(f"/models/spam-cnn/versions/1/files/{file}").status_code == 404
 
 
 def test_forecast_card_shows_error_by_horizon(client: TestClient) -> None:

@@ -5,14 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
-from bundle.store import read_aliases, set_alias, version_folder
+from bundle.store import _read_file, read_aliases, set_alias, version_folder
 from service.__main__ import main
-from service.app import create_app
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
+from tests.settled import settled
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_alias_can_be_read_by_the_services_own_user(store: Path) -> None:
 def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
     publish_any_frequency(tmp_path)
-    with TestClient(create_app(Settings(store=tmp_path, store_poll_seconds=0.05))) as client:
+    with settled(Settings(store=tmp_path, store_poll_seconds=0.05)) as client:
         publish_any_frequency(tmp_path)
 
         def until(version: int) -> None:
@@ -118,3 +117,18 @@ def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypa
         until(1)
         assert main(["rollback", "any"]) == 0
         until(2)
+
+
+def test_list_reads_each_version_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def noted(path: Path, limit: int) -> bytes:
+        read.append(path.relative_to(store).as_posix())
+        return _read_file(path, limit)
+
+    monkeypatch.setattr("bundle.store._read_file", noted)
+    assert main(["list"]) == 0
+    assert [path for path in read if path.endswith("manifest.json")] == [
+        "blank/1/manifest.json",
+        "blank/2/manifest.json",
+    ]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from bundle.series import SEASONS, Freq
-from service.app import create_app
 from service.errors import Invalid
 from service.forecast import decode_weights, with_hidden
 from service.forecast_schema import ForecastRequest, SeriesInput
 from service.settings import Settings
 from service.stretch_weights import HiddenStretches, Stretch, hide_stretches, split, weigh
+from tests.settled import settled
 from tests.tiny import made_up_boardings
 
 HISTORY = made_up_boardings(dt.date(2019, 1, 1), 130, 5)
@@ -164,7 +164,7 @@ def test_each_of_many_series_has_its_own_explanation(client: TestClient) -> None
 
 
 def test_as_many_stretches_as_allowed_are_explained(tiny_store: Path) -> None:
-    with TestClient(create_app(Settings(store=tiny_store, max_explained_stretches=8))) as client:
+    with settled(Settings(store=tiny_store, max_explained_stretches=8)) as client:
         series = [{"values": RAIL[:28]}, {"values": RAIL[:25]}]
         assert len(forecast(client, series=series, explain=True)) == 2
         body = {"model": "ridership", "series": [*series, {"values": RAIL[:2]}]}

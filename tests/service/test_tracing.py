@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from starlette.testclient import TestClient
 
 from service import tracing
 from service.__main__ import main
-from service.app import create_app
 from service.settings import Settings
+from tests.settled import settled
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
@@ -71,7 +70,7 @@ def test_nothing_is_traced_unless_configured(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_request_is_a_span_and_its_phases_are_spans_inside(collector: Collector, wider_store: Path) -> None:
-    with TestClient(create_app(Settings(store=wider_store))) as client:
+    with settled(Settings(store=wider_store)) as client:
         client.post(
             "/classify",
             json={"model": "spam", "inputs": ["secret text", "hello"]},
@@ -99,7 +98,7 @@ def test_a_request_is_a_span_and_its_phases_are_spans_inside(collector: Collecto
 def test_the_log_line_names_the_trace(
     collector: Collector, wider_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with TestClient(create_app(Settings(store=wider_store))) as client:
+    with settled(Settings(store=wider_store)) as client:
         client.get("/livez", headers={"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"})
     [line] = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["trace_id"] == TRACE_ID
@@ -121,7 +120,7 @@ def test_a_collector_that_cannot_be_reached_does_not_hold_a_stop_up(
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        with TestClient(create_app(Settings(store=wider_store))) as client:
+        with settled(Settings(store=wider_store)) as client:
             client.get("/livez")
             stopped = time.monotonic()
         assert time.monotonic() - stopped < 2 * tracing.CLOSING_SECONDS

@@ -8,15 +8,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, read_reference, version_folder
-from service.app import create_app
 from service.settings import Settings
+from tests.settled import settled
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @pytest.fixture
 def fresh(tiny_store: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(store=tiny_store, deadline_seconds=12))) as client:
+    with settled(Settings(store=tiny_store, deadline_seconds=12)) as client:
         yield client
 
 

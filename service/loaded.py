@@ -1,0 +1,71 @@
+"""The versions in memory, and which of them are let go: under a ceiling, the least recently asked for first.
+
+A version that has callers stays, whatever the ceiling says; so a single one may be larger than the ceiling. One that no
+name means any more, because a newer one took over, goes a minute after it was last asked for.
+"""
+
+import math
+import time
+from collections.abc import Collection
+
+from service.loader import Served
+
+Key = tuple[str, int]
+"""Name and version of a bundle."""
+
+SUPERSEDED_SECONDS = 60.0
+"""So long after its last request a version is kept that only its number still means."""
+
+
+class Loaded:
+    """Versions by key; for the event loop, or one thread.
+
+    Args:
+        ceiling_bytes: what they may take together; 0: as much as they need.
+    """
+
+    def __init__(self, ceiling_bytes: int) -> None:
+        self._ceiling_bytes = ceiling_bytes
+        self._served: dict[Key, Served] = {}
+        self._asked_at: dict[Key, float] = {}
+
+    def items(self) -> list[tuple[Key, Served]]:
+        """All that are in memory."""
+        return list(self._served.items())
+
+    def ask(self, key: Key) -> Served | None:
+        """One of them, for a caller; None if it isn't in memory."""
+        served = self._served.get(key)
+        if served is not None:
+            self._asked_at[key] = time.monotonic()
+        return served
+
+    def put(self, key: Key, served: Served) -> None:
+        """Take one in."""
+        self._served[key] = served
+
+    def pop(self, key: Key) -> Served:
+        """Let one go; those who have it in use keep it until they are done."""
+        self._asked_at.pop(key, None)
+        return self._served.pop(key)
+
+    def surplus(self, meant: Collection[Key], just_asked: Key | None = None) -> list[Key]:
+        """What has to go now; none that has callers.
+
+        Args:
+            meant: what a name means; anything else is superseded.
+            just_asked: stays this time.
+        """
+        now = time.monotonic()
+        num_bytes = sum(served.num_bytes for served in self._served.values())
+        asked_at = {key: self._asked_at.get(key, -math.inf) for key in self._served}
+        surplus = []
+        for key in sorted(asked_at, key=asked_at.__getitem__):
+            served = self._served[key]
+            if served.batcher.num_callers or key == just_asked:
+                continue
+            superseded = key not in meant and now - asked_at[key] > SUPERSEDED_SECONDS
+            if superseded or 0 < self._ceiling_bytes < num_bytes:
+                num_bytes -= served.num_bytes
+                surplus.append(key)
+        return surplus
