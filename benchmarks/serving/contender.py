@@ -1,7 +1,7 @@
 """What is measured: one way of serving a bundle, how it is started, and how it is spoken to.
 
-A contender is a value of `Contender`, entered in a table (`contenders.CONTENDERS`, or a table of peers). The rest of the
-benchmark starts it (`server`), asks it until it answers as onnxruntime alone does, and loads it (`wrk`, `vegeta`).
+A contender is a value of `Contender`, entered in a table (`contenders.CONTENDERS`, or a table of peers). The rest of
+the benchmark starts it (`server`), asks it until it answers as onnxruntime alone does, and loads it (`wrk`).
 """
 
 import json
@@ -78,6 +78,10 @@ class Contender:
     """False: it answers without a model, so its answers aren't compared with onnxruntime's."""
     patience_seconds: float = 30
     """Time from the process's start to its first right answer, at most."""
+
+    def dialect(self, rows: Rows) -> Dialect | None:
+        """How such rows travel; None if it can't do them."""
+        return self.texts if isinstance(rows[0], str) else self.series
 
 
 JSON_HEADERS = {"Content-Type": "application/json"}
