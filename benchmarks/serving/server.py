@@ -43,9 +43,6 @@ def serving(contender: Contender, bundle: Path, workers: int, rows: Rows) -> Ite
 
     Raises `Unfit`.
     """
-    dialect = contender.dialect(rows)
-    assert dialect is not None, f"{contender.name} can't do such rows"
-    right = engine(bundle).right(rows)
     launch = Launch(free_port(), workers, bundle)
     with tempfile.TemporaryFile() as log:
         began = time.perf_counter()
@@ -58,7 +55,7 @@ def serving(contender: Contender, bundle: Path, workers: int, rows: Rows) -> Ite
             start_new_session=True,
         )
         try:
-            _wait_until_right(contender, launch, started, dialect, rows, right, log)
+            wait_until_right(contender, launch, started, rows, log)
             yield Server(contender, launch, psutil.Process(started.pid), time.perf_counter() - began)
         finally:
             stop(started)
@@ -110,16 +107,13 @@ def _close(given: float, right: float) -> bool:
     return math.isclose(given, right, rel_tol=1e-4)
 
 
-def _wait_until_right(
-    contender: Contender,
-    launch: Launch,
-    started: subprocess.Popen[bytes],
-    dialect: Dialect,
-    rows: Rows,
-    right: Answers,
-    log: IO[bytes],
+def wait_until_right(
+    contender: Contender, launch: Launch, started: subprocess.Popen[bytes], rows: Rows, log: IO[bytes]
 ) -> None:
-    request = dialect.ask(launch.model, rows)
+    """Ask until `rows` are answered as onnxruntime alone answers them. Raises `Unfit` with the end of `log`."""
+    dialect = contender.dialect(rows)
+    assert dialect is not None, f"{contender.name} can't do such rows"
+    request, right = dialect.ask(launch.model, rows), engine(launch.bundle).right(rows)
     until = time.perf_counter() + contender.patience_seconds
     last = "nobody listens"
     while time.perf_counter() < until and started.poll() is None:
