@@ -1,9 +1,9 @@
 """Ten million requests, and the memory they leave: `python -m benchmarks.soak`. Stop it with Ctrl-C, start it to go on.
 
 Of a hundred requests ninety carry one short text, nine one series, one 32 texts. The service runs apart from the load:
-stopped, the load goes on later against the same processes, whose memory is what counts. Should they be gone (the machine
-was restarted, `--end` was said), new ones start, and with them a new segment with its own first and last memory; the
-record never joins the memory of two. An answer that is an error ends the run.
+stopped, the load goes on later against the same processes, whose memory is what counts. Should they be gone, because
+the machine was restarted or `--end` was said, new ones start, and with them a new segment with its own first and last
+memory: the record never joins the memory of two. An answer that is an error ends the run.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from benchmarks.serving import usage, wrk
 from benchmarks.serving.contender import Launch, Request
 from benchmarks.serving.contenders import CONTENDERS, SERVICE
 from benchmarks.serving.machine import machine
-from benchmarks.serving.server import ROOT, free_port, wait_until_right
+from benchmarks.serving.server import ROOT, free_port, question, wait_until_right
 from benchmarks.serving.table import markdown
 from benchmarks.serving.workload import SHORT, Workload
 
@@ -156,6 +156,7 @@ def _start(workers: int, log: Path) -> Segment:
     """The service, in a session of its own: it stays when the load is stopped. Raises `Unfit`."""
     workload = next(iter(MIX))
     launch, contender = Launch(free_port(), workers, workload.bundle), CONTENDERS[SERVICE]
+    asked = question(contender, launch.bundle, workload.rows()[0])
     with open(log, "w+b") as printed:
         started = subprocess.Popen(
             contender.command(launch),
@@ -165,7 +166,7 @@ def _start(workers: int, log: Path) -> Segment:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        wait_until_right(contender, launch, started, workload.rows()[0], printed)
+        wait_until_right(asked, contender, launch, started, printed)
     return Segment(started.pid, psutil.Process(started.pid).create_time(), launch.port, workers)
 
 
