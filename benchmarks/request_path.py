@@ -32,7 +32,7 @@ CASES = {
 }
 AIMS = {"100 series of 56": 12, "100 series of 512": 45}
 """Microseconds a series that the service adds, at most."""
-ROUND_SECONDS = 1.5
+ROUND_SECONDS = 1.0
 """Of one case in one round."""
 
 Turn = tuple[Callable[[], object], Callable[[], object]]

@@ -94,7 +94,7 @@ def main() -> None:
                     for name in _taking(chosen, (RAW,))
                 },
                 chosen.rounds or 5,
-                chosen.seconds or 3,
+                chosen.seconds or 2,
             )
         keep("open-loop", half, open_loop.show(half, SERVICE))
     print(f"written to {chosen.output}")
