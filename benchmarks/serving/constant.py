@@ -6,14 +6,8 @@ RESULT = b'{"label":"ham","score":1.0,"scores":{"ham":1.0},"truncated":false}'
 CONTENT = b'{"model":"bench","version":1,"results":[' + RESULT + b"]}"
 
 
-async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def app(_scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Read the request, answer."""
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
     while (await receive()).get("more_body", False):
         pass
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(CONTENT)).encode())]

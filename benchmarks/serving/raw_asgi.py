@@ -6,27 +6,28 @@ No schema, no batches, no limits, no metrics, no log. `BENCH_BUNDLE` names the b
 import json
 from typing import Any
 
-from benchmarks.serving.engine import Engine
+from benchmarks.serving.engine import from_environment
 
 JSON = (b"content-type", b"application/json")
-engine = Engine.from_environment()
+engine = from_environment()
 
 
-async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Label texts."""
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
+def rows_of(payload: dict[str, Any]) -> list[Any]:
+    """The texts or series of a request."""
+    if "inputs" in payload:
+        inputs = payload["inputs"]
+        return [inputs] if isinstance(inputs, str) else inputs
+    return [payload["values"]] if "values" in payload else [one["values"] for one in payload["series"]]
+
+
+async def app(_scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Label texts, or continue series."""
     body, more = b"", True
     while more:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    inputs = json.loads(body)["inputs"]
-    content = json.dumps(engine.answer([inputs] if isinstance(inputs, str) else inputs)).encode()
+    content = json.dumps(engine.answer(rows_of(json.loads(body)))).encode()
     headers = [JSON, (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
