@@ -19,6 +19,7 @@ from service import (
     garbage,
     health,
     logs,
+    memory,
     models,
     openapi,
     outcomes,
@@ -71,6 +72,7 @@ def create_app(settings: Settings) -> Application:
             tasks = [
                 asyncio.create_task(catalog.watch()),
                 asyncio.create_task(exposition.keep_measuring(metrics, catalog)),
+                asyncio.create_task(memory.keep_giving_back()),
             ]
             try:
                 yield {"context": Context(settings, catalog, encoding, metrics)}
@@ -111,4 +113,5 @@ def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
     application = create_app(Settings())
     garbage.settle()
+    memory.keep_freed()
     return application

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from benchmarks.serving.workload import STORE, Workload
 from bundle.golden import Golden
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, ForecastSpec
 from bundle.store import list_versions, read_bundle, version_folder
-from service.forecast import encode
 from service.forecast_schema import SeriesInput
 from service.runtime import Runtime
+from service.series_rows import encode
 
 SHORT, SERIES = Workload("texts", 1, 12), Workload("series", 3, 56)
 
@@ -74,10 +75,9 @@ def test_engine_reads_series_as_the_service_does(name: str) -> None:
     bundle, alone = read_bundle(shipped(name)), engine(shipped(name))
     spec, rows = bundle.manifest.spec, SERIES.rows()[0]
     assert isinstance(spec, ForecastSpec)
-    encoded = [encode(SeriesInput(values=list(map(float, values))), spec, HORIZON).row for values in rows]
-    arrays = {key: np.stack([row[key] for row in encoded]) for key in encoded[0]}
+    encoded = asyncio.run(encode([SeriesInput(values=list(map(float, values))) for values in rows], spec, HORIZON))
     runtime = Runtime(bundle.files[MODEL_FILE], bundle.manifest.inputs, bundle.manifest.outputs)
-    np.testing.assert_allclose(alone.compute(rows), runtime.run(arrays)["quantiles"], rtol=1e-4)
+    np.testing.assert_allclose(alone.compute(rows), runtime.run(encoded.rows)["quantiles"], rtol=1e-4)
     medians = [forecast["median"] for forecast in alone.answer(rows)["forecasts"]]
     assert alike(medians, alone.right(rows))
 
