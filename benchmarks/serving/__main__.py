@@ -6,14 +6,10 @@ fails the run, as does a contender whose first answer isn't onnxruntime's own.
 
 import argparse
 import contextlib
-import datetime as dt
 import json
-import os
-import platform
 import shutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,6 +19,7 @@ from benchmarks.serving import footprint, open_loop
 from benchmarks.serving.alone import alone
 from benchmarks.serving.contenders import ALONE, CONTENDERS, INLINE, RAW, SERVICE
 from benchmarks.serving.grid import GRID, Row
+from benchmarks.serving.machine import machine
 from benchmarks.serving.measure import measure
 from benchmarks.serving.server import serving
 from benchmarks.serving.table import show
@@ -97,22 +94,10 @@ def main() -> None:
                     for name in _taking(chosen, (RAW,))
                 },
                 chosen.rounds or 5,
-                chosen.seconds or 3,
+                chosen.seconds or 2,
             )
         keep("open-loop", half, open_loop.show(half, SERVICE))
     print(f"written to {chosen.output}")
-
-
-def machine() -> dict[str, Any]:
-    """What a reader must know to compare figures."""
-    packages = ("fastapi", "numpy", "onnxruntime", "pydantic", "tokenizers", "uvicorn", "uvloop")
-    return {
-        "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "cpus": len(os.sched_getaffinity(0)),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-    }
 
 
 def _of(row: Row) -> tuple[str, ...]:

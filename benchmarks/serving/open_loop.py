@@ -24,7 +24,7 @@ def measure(servers: Mapping[str, Server], rounds: int, seconds: float) -> dict[
             requests, port = WORKLOAD.requests(dialect), server.launch.port
             capacity = wrk.closed(port, requests, 64, seconds).rate
             unloaded = wrk.closed(port, requests, 1, max(1, seconds / 2))
-            half = wrk.opened(port, requests, capacity / 2, 2 * seconds, seed=number)
+            half = wrk.opened(port, requests, capacity / 2, 2.5 * seconds, seed=number)
             measured[name].append(
                 {
                     "capacity": capacity,

@@ -37,16 +37,37 @@ class Server:
     """From the start of the process to the first right answer."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """A request whose answer is known."""
+
+    dialect: Dialect
+    request: Request
+    right: Answers
+
+    def is_answered(self, body: bytes) -> bool:
+        """Whether this is the right answer."""
+        try:
+            given = self.dialect.read(body)
+        except Exception:
+            return False
+        return alike(given, self.right)
+
+
+def question(contender: Contender, bundle: Path, rows: Rows) -> Question:
+    """Rows and what onnxruntime alone answers to them; made before a server starts, which it would slow down."""
+    dialect = contender.dialect(rows)
+    assert dialect is not None, f"{contender.name} can't do such rows"
+    return Question(dialect, dialect.ask(bundle.parent.name, rows), engine(bundle).right(rows))
+
+
 @contextlib.contextmanager
 def serving(contender: Contender, bundle: Path, workers: int, rows: Rows) -> Iterator[Server]:
     """Start a contender; it is ready when `rows` are answered as onnxruntime alone answers them.
 
     Raises `Unfit`.
     """
-    dialect = contender.dialect(rows)
-    assert dialect is not None, f"{contender.name} can't do such rows"
-    right = engine(bundle).right(rows)
-    launch = Launch(free_port(), workers, bundle)
+    asked, launch = question(contender, bundle, rows), Launch(free_port(), workers, bundle)
     with tempfile.TemporaryFile() as log:
         began = time.perf_counter()
         started = subprocess.Popen(
@@ -58,7 +79,7 @@ def serving(contender: Contender, bundle: Path, workers: int, rows: Rows) -> Ite
             start_new_session=True,
         )
         try:
-            _wait_until_right(contender, launch, started, dialect, rows, right, log)
+            wait_until_right(asked, contender, launch, started, log)
             yield Server(contender, launch, psutil.Process(started.pid), time.perf_counter() - began)
         finally:
             stop(started)
@@ -95,52 +116,33 @@ def post(port: int, request: Request) -> tuple[int, bytes]:
 
 def alike(given: Answers, right: Answers) -> bool:
     """Whether labels are the same, and medians, but for the digits that float32 doesn't hold."""
-    if len(given) != len(right):
-        return False
-    for own, wanted in zip(given, right, strict=True):
-        if isinstance(own, str) or isinstance(wanted, str):
-            if own != wanted:
-                return False
-        elif len(own) != len(wanted) or not all(map(_close, own, wanted)):
-            return False
-    return True
+    return len(given) == len(right) and all(map(_alike, given, right))
 
 
-def _close(given: float, right: float) -> bool:
-    return math.isclose(given, right, rel_tol=1e-4)
+def _alike(given: str | list[float], right: str | list[float]) -> bool:
+    if isinstance(given, str) or isinstance(right, str):
+        return given == right
+    close = (math.isclose(own, wanted, rel_tol=1e-4) for own, wanted in zip(given, right, strict=False))
+    return len(given) == len(right) and all(close)
 
 
-def _wait_until_right(
-    contender: Contender,
-    launch: Launch,
-    started: subprocess.Popen[bytes],
-    dialect: Dialect,
-    rows: Rows,
-    right: Answers,
-    log: IO[bytes],
+def wait_until_right(
+    asked: Question, contender: Contender, launch: Launch, started: subprocess.Popen[bytes], log: IO[bytes]
 ) -> None:
-    request = dialect.ask(launch.model, rows)
+    """Ask until the answer is right, or any 200 of a contender that doesn't compute. Raises `Unfit`, with the `log`."""
     until = time.perf_counter() + contender.patience_seconds
     last = "nobody listens"
     while time.perf_counter() < until and started.poll() is None:
         try:
-            status, body = post(launch.port, request)
+            status, body = post(launch.port, asked.request)
         except (OSError, http.client.HTTPException):
             time.sleep(0.005)
             continue
         last = f"{status} {body[:300]!r}"
-        if status == 200 and (not contender.computes or _is_right(dialect, body, right)):
+        if status == 200 and (not contender.computes or asked.is_answered(body)):
             return
         time.sleep(0.005)
     log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
     printed = log.read().decode(errors="replace")
     how = "gave no right answer" if started.poll() is None else f"ended with status {started.returncode}"
     raise Unfit(f"{contender.name} {how}; last: {last}\n{printed}")
-
-
-def _is_right(dialect: Dialect, body: bytes, right: Answers) -> bool:
-    try:
-        given = dialect.read(body)
-    except Exception:
-        return False
-    return alike(given, right)

@@ -16,8 +16,9 @@ STORE = ROOT / "models_store"
 SHORT, LONG = 12, 300
 """Words of a text."""
 TEXT_MODEL = "spam-cnn"
-SERIES_MODELS = {112: "ridership-wavenet", 10_000: "forecast-cnn"}
-"""The forecaster for series of up to so many points: each alias's own when this was written."""
+ANY_LENGTH_MODEL = "forecast-cnn"
+SERIES_MODELS = {112: "ridership-wavenet", 10_000: ANY_LENGTH_MODEL}
+"""The forecaster for series of up to so many points."""
 NUM_ROWS = 512
 """Different rows of one workload, at least, spread over its requests."""
 
@@ -34,12 +35,14 @@ class Workload:
     """Texts or series a request."""
     length: int
     """Words a text, or points a series."""
+    model: str | None = None
+    """Name of a shipped bundle; None: the one for such rows."""
 
     @property
     def bundle(self) -> Path:
         """The newest version of the shipped bundle that is asked."""
-        model = TEXT_MODEL
-        if self.kind == "series":
+        model = self.model or TEXT_MODEL
+        if self.model is None and self.kind == "series":
             model = next(name for points, name in SERIES_MODELS.items() if self.length <= points)
         return version_folder(STORE, model, list_versions(STORE)[model][-1])
 

@@ -1,0 +1,1 @@
+"""How throughput and memory grow with workers, rows, lengths and models."""
