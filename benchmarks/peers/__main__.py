@@ -24,8 +24,8 @@ from benchmarks.peers.report import ROWS, brief, report
 from benchmarks.serving import usage
 from benchmarks.serving.__main__ import RESULTS
 from benchmarks.serving.contenders import CONTENDERS, RAW, SERVICE
-from benchmarks.serving.machine import machine
 from benchmarks.serving.grid import Row
+from benchmarks.serving.machine import machine
 from benchmarks.serving.measure import measure
 from benchmarks.serving.server import Server, Unfit, serving
 from benchmarks.serving.wrk import LoadFailed

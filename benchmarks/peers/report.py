@@ -47,19 +47,19 @@ def _table(row: Row, peers: Mapping[str, Mapping[str, Any]]) -> str:
         if row.name not in entry["rows"]:
             continue
         measured = entry["rows"][row.name]
-        figures = {who: _values(rounds, "rate") for who, rounds in measured.items()}
-        to_peer = ratio(figures[SERVICE], figures[name])
-        aim = row.aims.get(name)
+        rates, cpu = _values(measured, "rate"), _values(measured, "cpu_seconds")
+        answers, aim = ratio(rates[SERVICE], rates[name]), row.aims.get(name)
         lines.append(
             [
                 f"{name} {entry['version']}",
-                spread(figures[name]).show(0),
-                f"{to_peer.show()} ×",
-                "" if aim is None else f"≥ {aim:g}: {'met' if to_peer.median >= aim else '**not met**'}",
-                f"{ratio(figures[SERVICE], figures[RAW]).median:.2f} ×",
-                f"{spread(_values(measured[name], 'p50_ms')).median:.1f}",
-                f"{spread(_values(measured[name], 'p99_ms')).median:.1f}",
-                f"{spread(_values(measured[name], 'cpu_seconds')).median:.3f}",
+                spread(rates[name]).show(0),
+                f"{answers.show()} ×",
+                "" if aim is None else f"≥ {aim:g}: {'met' if answers.median >= aim else '**not met**'}",
+                f"{ratio(rates[RAW], rates[name]).show()} ×",
+                f"{spread(_values(measured, 'p50_ms')[name]).median:.1f}",
+                f"{spread(_values(measured, 'p99_ms')[name]).median:.1f}",
+                f"{spread(cpu[name]).median:.3f}",
+                f"{ratio(cpu[SERVICE], cpu[name]).show()} ×",
             ]
         )
     header = (
@@ -67,15 +67,16 @@ def _table(row: Row, peers: Mapping[str, Mapping[str, Any]]) -> str:
         "requests/s",
         f"{SERVICE} answers",
         "aim",
-        f"and of {RAW}",
+        f"{RAW} answers",
         "p50 ms",
         "p99 ms",
         "CPU s per 1,000",
+        f"{SERVICE} takes of CPU",
     )
     workload = row.workload
     title = f"**{row.name}**: {workload.count} texts a request of {workload.length} words"
     return f"{title}, {row.connections} connections, {row.workers} workers\n\n{markdown(header, lines)}"
 
 
-def _values(rounds: list[dict[str, float]], key: str) -> list[float]:
-    return [one[key] for one in rounds]
+def _values(measured: Mapping[str, list[dict[str, float]]], key: str) -> dict[str, list[float]]:
+    return {name: [one[key] for one in rounds] for name, rounds in measured.items()}

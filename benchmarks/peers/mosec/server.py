@@ -26,6 +26,6 @@ class Classify(Worker):
 if __name__ == "__main__":
     server = Server()
     server.append_worker(
-        Classify, num=int(os.environ["BENCH_WORKERS"]), max_batch_size=32, max_wait_time=1, route="/classify"
+        Classify, num=int(os.environ["BENCH_WORKERS"]), max_batch_size=32, max_wait_time=10, route="/classify"
     )
     server.run()

@@ -43,7 +43,8 @@ if __name__ == "__main__":
     ray.init(num_cpus=WORKERS, include_dashboard=False, logging_level="ERROR")
     quiet = LoggingConfig(enable_access_log=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["BENCH_PORT"])}, logging_config=quiet)
-    serve.run(Classify.bind(), route_prefix="/classify", logging_config=quiet)
+    application = Classify.bind()  # type: ignore[attr-defined]  # the decorator made it a deployment
+    serve.run(application, route_prefix="/classify", logging_config=quiet)
     try:
         signal.pause()
     finally:

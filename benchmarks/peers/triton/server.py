@@ -1,7 +1,7 @@
 """Triton, as PyTriton's package bundles it: C++ answers HTTP and makes batches, a Python process a core computes.
 
-Documented: the Python backend with an instance a core and `dynamic_batching`, which takes what has come. (PyTriton's own
-`Triton.bind` computes in threads of one process, which two cores carry further apart.)
+Documented: the Python backend with an instance a core and `dynamic_batching`, which takes what has come. PyTriton's own
+`Triton.bind` isn't used: it computes in threads of one Python process.
 """
 
 import importlib.util
