@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.serving import wrk
+from benchmarks.serving import usage, wrk
 from benchmarks.serving.alone import alone
 from benchmarks.serving.contenders import ALONE, CONTENDERS, SERVICE
 from benchmarks.serving.server import serving
@@ -86,6 +86,7 @@ def measure(curve: Curve, rounds: int, seconds: float) -> dict[str, Any]:
                     wrk.closed(server.launch.port, requests, point.connections, WARM_SECONDS)
                 load = wrk.closed(server.launch.port, requests, point.connections, seconds)
                 measured[SERVICE][index].append(load.rate * count)
+                usage.settle(server.process)
                 rate, _cpu = processes[point.workers].run(point.workload.rows(), seconds / 2)
                 measured[ALONE][index].append(rate * count)
     return {"axis": curve.axis, "unit": curve.unit, "at": list(curve.at), **measured}

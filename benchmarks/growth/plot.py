@@ -44,7 +44,14 @@ def draw(curve: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     for name in (SERVICE, ALONE):
         _line(axes, curve["at"], curve[name], name)
-    _label(axes, curve["axis"], curve["unit"], curve["at"])
+    _label(axes, curve["axis"], curve["unit"])
+    if curve["at"][-1] > 10 * curve["at"][0]:  # lengths and counts: as long again takes as long again, a straight line
+        axes.loglog()
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_xticks(curve["at"], [f"{value:,}" for value in curve["at"]])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
     return figure
 
 
@@ -54,7 +61,8 @@ def draw_models(curve: dict[str, Any]) -> Figure:
     for axes, (title, lines) in zip(figure.subplots(len(MODELS), sharex=True), MODELS.items(), strict=True):
         for key, label in lines.items():
             _line(axes, curve["at"], curve[key], label)
-        _label(axes, curve["axis"], title, curve["at"])
+        _label(axes, curve["axis"], title)
+        axes.set_ylim(bottom=0)
     return figure
 
 
@@ -64,14 +72,9 @@ def _line(axes: Axes, at: Sequence[float], rounds: Sequence[Sequence[float]], la
     axes.fill_between(at, [one.low for one in spreads], [one.high for one in spreads], alpha=0.2)
 
 
-def _label(axes: Axes, across: str, up: str, at: Sequence[int]) -> None:
-    if at[-1] > 10 * at[0]:
-        axes.set_xscale("log")
-    axes.set_xticks(at, [f"{value:,}" for value in at])
-    axes.minorticks_off()
+def _label(axes: Axes, across: str, up: str) -> None:
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
 

@@ -40,7 +40,7 @@ GRID = (
     Row("text-1", _ONE, 1, 2, _ALL, seconds=2),
     Row("text-16", _ONE, 16, 2, (RAW, INLINE), seconds=2),
     Row("long-text", Workload("texts", 1, LONG), 64, 2, _INLINE),
-    Row("long-texts-32", Workload("texts", 32, LONG), 64, 2, _INLINE),
+    Row("long-texts-32", Workload("texts", 32, LONG), 4, 2, _INLINE),
     Row("series-56", Workload("series", 1, 56), 64, 2, (*_INLINE, CONSTANT)),
     Row("series-56-100", Workload("series", 100, 56), 4, 2, _INLINE),
     Row("series-512", Workload("series", 1, 512), 64, 2, (*_INLINE, CONSTANT)),

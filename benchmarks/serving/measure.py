@@ -39,6 +39,7 @@ def measure(
         assert dialect is not None, name
         requests[name] = row.workload.requests(dialect)
         wrk.closed(server.launch.port, requests[name], row.connections, WARM_SECONDS)
+        usage.settle(server.process)
     measured: dict[str, list[Round]] = {name: [] for name in (*servers, *([ALONE] if alone else []))}
     for _ in range(rounds):
         for name, server in servers.items():
@@ -46,6 +47,7 @@ def measure(
             load = wrk.closed(server.launch.port, requests[name], row.connections, seconds)
             spent = usage.cpu_seconds(server.process) - before
             measured[name].append(Round(load.rate, spent / load.requests * 1000, load.p50_ms, load.p99_ms))
+            usage.settle(server.process)
         if alone:
             measured[ALONE].append(Round(*alone.run(row.workload.rows(), seconds)))
     return measured

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.serving import wrk
+from benchmarks.serving import usage, wrk
 from benchmarks.serving.server import Server
 from benchmarks.serving.spread import ratio, spread
 from benchmarks.serving.table import at_most, markdown
@@ -25,6 +25,7 @@ def measure(servers: Mapping[str, Server], rounds: int, seconds: float) -> dict[
             capacity = wrk.closed(port, requests, 64, seconds).rate
             unloaded = wrk.closed(port, requests, 1, max(1, seconds / 2))
             half = wrk.opened(port, requests, capacity / 2, 2.5 * seconds, seed=number)
+            usage.settle(server.process)
             measured[name].append(
                 {
                     "capacity": capacity,

@@ -1,8 +1,12 @@
 """What processes use, from the outside: CPU time and memory of a server and all its children."""
 
+import time
 from dataclasses import dataclass
 
 import psutil
+
+LOOK_SECONDS, IDLE = 0.1, 0.02
+"""A process is idle that spends no more CPU seconds between two looks; the kernel counts hundredths."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ def cpu_seconds(process: psutil.Process) -> float:
         times = one.cpu_times()
         total += times.user + times.system + times.children_user + times.children_system
     return total
+
+
+def settle(process: psutil.Process, patience_seconds: float = 10) -> None:
+    """Wait until it does no more: what was asked and not waited for is still computed, and would slow down the next."""
+    until = time.perf_counter() + patience_seconds
+    spent, before = cpu_seconds(process), -1.0
+    while spent - before > IDLE and time.perf_counter() < until:
+        time.sleep(LOOK_SECONDS)
+        spent, before = cpu_seconds(process), spent
 
 
 def memory(process: psutil.Process) -> list[Memory]:
