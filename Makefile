@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for python in python3.11 python3 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: serve test check format bench lock image
+.PHONY: serve test check format bench bench-all lock image
 
 serve: .venv/installed  ## the service with the shipped models on http://127.0.0.1:8000
 	.venv/bin/python -m service
@@ -23,6 +23,9 @@ format: .venv-dev/installed  ## mend what can be mended
 
 bench: .venv-dev/installed  ## the service beside others, at most a quarter of an hour; needs wrk (apt-get install wrk)
 	.venv-dev/bin/python -m benchmarks.serving
+
+bench-all: .venv-dev/installed  ## the service beside other model servers, in environments of their own (5 GB); resumable
+	.venv-dev/bin/python -m benchmarks.peers
 
 lock:  ## deploy/requirements.lock, for the image, tracing included; on the image's Python: make lock PYTHON=python3.13
 	$(PYTHON) -m venv .venv-lock

@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 def engine(bundle: Path) -> Engine:
     """The model of a bundle's folder."""
-    spec = json.loads((bundle / "manifest.json").read_text())["spec"]
+    spec = json.loads((bundle / "manifest.json").read_text("utf-8"))["spec"]
     return TextEngine(bundle, spec) if spec["task"] == "classify" else SeriesEngine(bundle, spec)
 
 
