@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from service import logs, store_command, tracing
+from service.http_protocol import HTTPProtocol
 from service.settings import Settings
 from service.workers_folder import missing_folder, workers_folder
 
@@ -29,6 +30,7 @@ def serve(settings: Settings) -> int:
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            http=HTTPProtocol,
             log_config=logs.config(settings.log_level),
             access_log=False,
             proxy_headers=False,  # who called, and how, is not asked
