@@ -269,6 +269,7 @@ class Catalog:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loading, self._loader.load, folder, before)
         finally:
             asked = self._loads.pop(key).num_callers > 0
+            self._freed = True  # loading takes more for a moment than what it leaves
         self._metrics.load_seconds.observe(time.perf_counter() - started)
         if isinstance(loaded, Refused):
             self._refuse(key, loaded)
