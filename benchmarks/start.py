@@ -67,6 +67,7 @@ def measure(store: Path, rounds: int, idle_seconds: float) -> None:
             with Process(store) as service:
                 first = service.until_answered("POST", path, body)
                 note(figures, f"s to the first answer of {alias}", service.age_seconds)
+                note(figures, "s of CPU to the first answer, of whichever", service.cpu_seconds())
                 service.until_answered("GET", "/readyz")
                 note(figures, "s to readiness", service.age_seconds)
                 if service.until_answered("POST", path, body) != first:

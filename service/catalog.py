@@ -8,7 +8,6 @@ loaded again, and proves itself again, when it is asked for.
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 import time
@@ -51,7 +50,7 @@ class Snapshot:
 
     def key_of(self, model: str, version: int | None = None) -> Key | None:
         """Name and version of what answers for a bundle name or alias; None when nothing proven does."""
-        name, wanted = self._meaning(model, version)
+        name, wanted = self.target(model, version)
         if wanted is None:
             wanted = self._newest.get(name)
         return None if wanted is None or (name, wanted) not in self.versions else (name, wanted)
@@ -64,7 +63,7 @@ class Snapshot:
         key = self.key_of(model, version)
         if key is not None:
             return key
-        name, wanted = self._meaning(model, version)
+        name, wanted = self.target(model, version)
         if awaited := [key for key in self.pending if key[0] == name and wanted in (None, key[1])]:
             return max(awaited)
         if self.fault and not self.versions:
@@ -77,7 +76,8 @@ class Snapshot:
         """What bundle names and aliases mean without a version."""
         return {*self._newest.items(), *filter(None, map(self.key_of, self.aliases))}
 
-    def _meaning(self, model: str, version: int | None) -> tuple[str, int | None]:
+    def target(self, model: str, version: int | None = None) -> tuple[str, int | None]:
+        """Bundle name that a name or alias means, and which version of it; None: the newest."""
         alias = self.aliases.get(model)
         if alias is None:
             return model, version
@@ -220,10 +220,12 @@ class Catalog:
     async def prove(self) -> None:
         """Load what has not proved itself yet, and what was refused and has changed, one after the other."""
         while waiting := self.snapshot.pending | self._again:
-            required = {self.snapshot.find(model) for model in self._required() if self._can_answer(model)}
-            newest = dict(sorted(waiting))
+            newest = dict(sorted(waiting | self.snapshot.versions.keys()))
+            first = {
+                (name, version or newest.get(name)) for name, version in map(self.snapshot.target, self._required())
+            }
             # First what the service isn't ready without, then the newest version of each bundle, then older ones.
-            key = min(waiting, key=lambda key: (key not in required, newest[key[0]] != key[1], -key[1]))
+            key = min(waiting, key=lambda key: (key not in first, newest[key[0]] != key[1], key))
             self._again.discard(key)
             await asyncio.shield(self._load(key).task)
 
@@ -236,12 +238,6 @@ class Catalog:
 
     def _required(self) -> list[str]:
         return self._settings.required_models or list(self.snapshot.aliases)
-
-    def _can_answer(self, model: str) -> bool:
-        with contextlib.suppress(UnknownModel, NotReady):
-            self.snapshot.find(model)
-            return True
-        return False
 
     async def _wait_for(self, key: Key) -> Served | None:
         loading = self._load(key)
@@ -269,6 +265,7 @@ class Catalog:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loading, self._loader.load, folder, before)
         finally:
             asked = self._loads.pop(key).num_callers > 0
+            self._freed = True  # loading takes more for a moment than what it leaves
         self._metrics.load_seconds.observe(time.perf_counter() - started)
         if isinstance(loaded, Refused):
             self._refuse(key, loaded)

@@ -20,7 +20,7 @@ from bundle.reference import Reference
 from bundle.store import Bundle, BundleError, BundleUnreadable, read_bundle, read_reference
 from bundle.text import TextEncoder
 from service.batcher import Batcher, Limits
-from service.memory import allocated_bytes, give_back
+from service.memory import allocated_bytes
 from service.metrics import Metrics, ModelMetrics
 from service.runtime import InferenceFailed, Runtime
 from service.settings import Settings
@@ -93,8 +93,6 @@ class Loader:
                 logger.exception("%s version %s failed in a way not foreseen", folder.parent.name, folder.name)
             reason = str(error) if known else f"{type(error).__name__}: {error}"
             return Refused(reason, None if isinstance(error, BundleUnreadable) else modified)
-        finally:
-            give_back()
         settings = self._settings
         batcher = Batcher(
             compute=runtime.run,

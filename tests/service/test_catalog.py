@@ -353,6 +353,23 @@ def test_what_is_asked_for_is_loaded_before_what_is_not(catalog: Catalog) -> Non
     asyncio.run(ask_at_once())
 
 
+def test_news_of_what_is_required_are_proved_before_the_rest(
+    catalog: Catalog, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_alias(store, "ridership", "spam-cnn")
+    refresh(catalog)
+    for name in ("ridership-wavenet", "spam-cnn"):
+        for _ in range(2):
+            publish_again(store, name)
+    with caplog.at_level("INFO", "service.catalog"):
+        refresh(catalog)
+    proved = [line.removesuffix(" proved itself and is served") for line in caplog.messages if "proved" in line]
+    assert proved == [
+        f"{key} version {version}"
+        for key, version in (("spam-cnn", 3), ("ridership-wavenet", 3), ("ridership-wavenet", 2), ("spam-cnn", 2))
+    ]
+
+
 def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
     async def ask_together() -> None:
         await catalog.look()
