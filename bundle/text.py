@@ -5,6 +5,7 @@ leading start token are data, so nothing about a text is decided in code.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import Unigram
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a text at a time needs no pool of threads
 
 _CHARACTERS_A_TOKEN = 16
 """Characters tokenised at first for each token of the window; more only where they weren't enough."""
@@ -101,14 +104,15 @@ class TextEncoder:
         length = likely_characters or _CHARACTERS_A_TOKEN * self.max_tokens
         try:
             while length < len(text):
-                encoding = self._tokenizer.encode(text[:length])
+                encoding = self._tokenizer.encode_batch([text[:length]])[0]
                 # What follows the cut can change the last word before it, no earlier one.
                 words = encoding.word_ids  # a new list each time it is asked for
                 settled = sum(word != words[-1] for word in words)
                 if settled > self.max_tokens:
                     return encoding
                 length *= 4
-            return self._tokenizer.encode(text) if with_places else self._tokenizer.encode_batch_fast([text])[0]
+            encode_batch = self._tokenizer.encode_batch if with_places else self._tokenizer.encode_batch_fast
+            return encode_batch([text])[0]  # unlike `encode`, leaves the interpreter to other threads meanwhile
         except BaseException as error:
             raise _as_error(error) from error
 
