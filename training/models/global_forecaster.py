@@ -169,11 +169,11 @@ class GlobalForecaster(nn.Module):
 
     def _read(self, window: "_Window", codes_BF: Tensor) -> Tensor:
         """What the architecture makes of the window, at its last step and on average: `[B, context_size]`."""
-        features_BTC = window.features()
-        codes_BTF = codes_BF.unsqueeze(1) + torch.zeros_like(features_BTC[:, :, :1])
         newest = slice(-self.config.read_length, None)
         started_BT = window.started[:, newest]
-        features_BTC = torch.cat([features_BTC, codes_BTF], dim=2)[:, newest] * started_BT.unsqueeze(2)
+        features_BTC = window.features(newest)
+        codes_BTF = codes_BF.unsqueeze(1).expand(-1, features_BTC.shape[1], -1)
+        features_BTC = torch.cat([features_BTC, codes_BTF], dim=2) * started_BT.unsqueeze(2)
         h_BTD = self.body(features_BTC, started_BT)
         num_steps_B1 = started_BT.sum(dim=1, keepdim=True).clamp(min=1)
         mean_BD = (h_BTD * started_BT.unsqueeze(2)).sum(dim=1) / num_steps_B1
@@ -234,16 +234,16 @@ class _Window:
         """T, which the graph keeps dynamic."""
         return self.relative.shape[1]
 
-    def features(self) -> Tensor:
-        """What the architecture reads of each step: `[B, T, 6]`."""
-        steps_T = torch.arange(self.num_steps, device=self.relative.device)
+    def features(self, steps: slice) -> Tensor:
+        """What the architecture reads of each of these steps: `[B, T, 6]`."""
+        steps_T = torch.arange(self.num_steps, device=self.relative.device)[steps]
         angle_BT = 2 * torch.pi * (((self.num_steps - 1 - steps_T) % self.season) / self.season)
         return torch.stack(
             [
-                _squashed(self.relative) / 2,
-                _squashed(self.change),
-                _squashed(self.seasonal),
-                self.observed,
+                _squashed(self.relative[:, steps]) / 2,
+                _squashed(self.change[:, steps]),
+                _squashed(self.seasonal[:, steps]),
+                self.observed[:, steps],
                 torch.sin(angle_BT),
                 torch.cos(angle_BT),
             ],

@@ -14,11 +14,15 @@ written into the graph, and padded steps are zero before every convolution.
 Source: A. van den Oord et al., "WaveNet: A Generative Model for Raw Audio", 2016, arXiv:1609.03499.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+
+from training.models.steps import newest
 
 
 @dataclass(frozen=True)
@@ -46,36 +50,82 @@ class WaveNet(nn.Module):
 
     def __init__(self, num_inputs: int, config: WaveNetConfig) -> None:
         super().__init__()
+        self.config = config
         self.num_outputs = config.skip_channels
         self.receptive_field = config.receptive_field
-        self.input = nn.Conv1d(num_inputs, config.residual_channels, 1)
-        self.layers = nn.ModuleList(_GatedLayer(config, dilation) for dilation in config.dilations)
+        self.input = nn.Linear(num_inputs, config.residual_channels)
+        self.layers: Any = nn.ModuleList(_GatedLayer(config, dilation) for dilation in config.dilations)
         self.layers[-1].residual = nn.Identity()  # nothing reads the stream behind the last layer: no weights for it
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
-        mask_B1T = mask_BT.unsqueeze(1)
-        residual_BRT = self.input(x_BTC.transpose(1, 2))
-        skips = []
+        mask_BT1 = mask_BT.unsqueeze(2)
+        residual_BTR = self.input(x_BTC)
+        gates = []
         for layer in self.layers:
-            residual_BRT, skip_BST = layer(residual_BRT * mask_B1T)
-            skips.append(skip_BST)
-        return F.relu(torch.stack(skips).sum(dim=0)).transpose(1, 2)
+            residual_BTR, gated_BTR = layer(residual_BTR * mask_BT1)
+            gates.append(gated_BTR)
+        return F.relu(self._skipped(gates))
+
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last step's output `[B, D]`, computed from those steps of each layer alone that it depends on.
+
+        They stand evenly apart, the further the later the layer (`thinning`): N of the T steps.
+        """
+        reach = self.receptive_field - 1
+        x_BTC, mask_BT = F.pad(x_BTC, (0, 0, reach, 0)), F.pad(mask_BT, (reach, 0))
+        x_BTC, mask_BT = newest(self.receptive_field, x_BTC, mask_BT)
+        first_apart, thinned = thinning(self.config.dilations)
+        residual_BNR, mask_BN1 = self.input(x_BTC[:, ::first_apart]), mask_BT[:, ::first_apart].unsqueeze(2)
+        gates = []
+        for layer, (dilation, stride) in zip(self.layers, thinned, strict=True):
+            kept = slice((self.config.kernel_size - 1) * dilation, None, stride)
+            gated_BNR = layer.gated(residual_BNR * mask_BN1, dilation, stride)
+            gates.append(gated_BNR[:, -1:])
+            residual_BNR, mask_BN1 = residual_BNR[:, kept] + layer.residual(gated_BNR), mask_BN1[:, kept]
+        return F.relu(self._skipped(gates))[:, 0]
+
+    def _skipped(self, gates: list[Tensor]) -> Tensor:
+        """The sum of the skips `[B, T, S]`: all layers' 1×1 convolutions as one."""
+        weights = torch.cat([layer.skip.weight for layer in self.layers], dim=1)
+        bias = torch.stack([layer.skip.bias for layer in self.layers]).sum(dim=0)
+        return F.linear(torch.cat(gates, dim=2), weights, bias)
+
+
+def thinning(dilations: tuple[int, ...]) -> tuple[int, list[tuple[int, int]]]:
+    """What the last output depends on: how many steps apart the inputs are; dilation and stride of each layer in these.
+
+    For dilations of 1, 2, 4, …, every layer but the last has a dilation of 1 and a stride of 2.
+    """
+    apart, layers = 0, []  # of the one output
+    for dilation in reversed(dilations):
+        below = math.gcd(dilation, apart)
+        layers.append((dilation // below, max(apart // below, 1)))
+        apart = below
+    return apart, layers[::-1]
 
 
 class _GatedLayer(nn.Module):
-    """One dilated causal convolution behind a gate: what it adds to the residual stream, and its skip."""
+    """One dilated causal convolution behind a gate: the residual stream behind it, and what the skip is made of."""
 
     def __init__(self, config: WaveNetConfig, dilation: int) -> None:
         super().__init__()
         channels = config.residual_channels
-        self.left_padding = (config.kernel_size - 1) * dilation
+        self.dilation, self.kernel_size = dilation, config.kernel_size
         self.dropout = nn.Dropout(config.dropout)
         self.filter_and_gate = nn.Conv1d(channels, 2 * channels, config.kernel_size, dilation=dilation)
-        self.residual = nn.Conv1d(channels, channels, 1)
-        self.skip = nn.Conv1d(channels, config.skip_channels, 1)
+        self.residual = nn.Linear(channels, channels)
+        self.skip = nn.Linear(channels, config.skip_channels)
 
-    def forward(self, x_BRT: Tensor) -> tuple[Tensor, Tensor]:
-        padded = F.pad(self.dropout(x_BRT), (self.left_padding, 0))
-        filter_BRT, gate_BRT = self.filter_and_gate(padded).chunk(2, dim=1)
-        gated_BRT = torch.tanh(filter_BRT) * torch.sigmoid(gate_BRT)
-        return x_BRT + self.residual(gated_BRT), self.skip(gated_BRT)
+    def forward(self, x_BTR: Tensor) -> tuple[Tensor, Tensor]:
+        padded = F.pad(self.dropout(x_BTR), (0, 0, (self.kernel_size - 1) * self.dilation, 0))
+        gated_BTR = self.gated(padded, self.dilation)
+        return x_BTR + self.residual(gated_BTR), gated_BTR
+
+    def gated(self, x_BTR: Tensor, dilation: int, stride: int = 1) -> Tensor:
+        """The gated convolution, without padding, of steps of which every `dilation`-th is seen by a kernel."""
+        behind = [(self.kernel_size - 1 - place) * dilation for place in range(self.kernel_size)]
+        seen = [x_BTR[:, behind[0] - steps : x_BTR.shape[1] - steps : stride] for steps in behind]
+        weights = self.filter_and_gate.weight.permute(0, 2, 1).flatten(1)
+        both = F.linear(torch.cat(seen, dim=2), weights, self.filter_and_gate.bias)
+        channels = x_BTR.shape[2]
+        return torch.tanh(both[..., :channels]) * torch.sigmoid(both[..., channels:])

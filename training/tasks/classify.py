@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import logging
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,16 @@ def evaluate(
         "all_rows": describe(actual, probabilities, operating_point),
         "without_near_duplicates_of_training_texts": new_rows,
     }
+
+
+def rebuilt(
+    recipe: ClassifyRecipe, manifest: Manifest, files: Mapping[str, bytes]
+) -> tuple[CalibratedClassifier, TextSamples]:
+    """The graph of a bundle, its weights still to be loaded, and inputs to check it."""
+    assert isinstance(manifest.spec, ClassifySpec)
+    vocabulary_size = TextEncoder(files[TOKENIZER_FILE].decode(), recipe.max_tokens).vocabulary_size
+    network = TextClassifier(vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings)
+    return CalibratedClassifier(network, manifest.spec.temperature).eval(), TextSamples(vocabulary_size)
 
 
 def find_operating_point(
