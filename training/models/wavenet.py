@@ -58,13 +58,12 @@ class WaveNet(nn.Module):
         self.layers[-1].residual = nn.Identity()  # nothing reads the stream behind the last layer: no weights for it
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
-        mask_BT1 = mask_BT.unsqueeze(2)
-        residual_BTR = self.input(x_BTC)
+        residual_1RBT, mask_11BT = self.input(x_BTC).permute(2, 0, 1)[None], mask_BT[None, None]
         gates = []
         for layer in self.layers:
-            residual_BTR, gated_BTR = layer(residual_BTR * mask_BT1)
-            gates.append(gated_BTR)
-        return F.relu(self._skipped(gates))
+            residual_1RBT, gated_1RBT = layer(residual_1RBT * mask_11BT)
+            gates.append(gated_1RBT)
+        return self._output(gates)
 
     def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
         """The last step's output `[B, D]`, computed from those steps of each layer alone that it depends on.
@@ -74,21 +73,22 @@ class WaveNet(nn.Module):
         reach = self.receptive_field - 1
         x_BTC, mask_BT = F.pad(x_BTC, (0, 0, reach, 0)), F.pad(mask_BT, (reach, 0))
         x_BTC, mask_BT = newest(self.receptive_field, x_BTC, mask_BT)
-        first_apart, thinned = thinning(self.config.dilations)
-        residual_BNR, mask_BN1 = self.input(x_BTC[:, ::first_apart]), mask_BT[:, ::first_apart].unsqueeze(2)
+        apart, thinned = thinning(self.config.dilations)
+        residual_1RBN, mask_11BN = self.input(x_BTC[:, ::apart]).permute(2, 0, 1)[None], mask_BT[None, None, :, ::apart]
         gates = []
         for layer, (dilation, stride) in zip(self.layers, thinned, strict=True):
             kept = slice((self.config.kernel_size - 1) * dilation, None, stride)
-            gated_BNR = layer.gated(residual_BNR * mask_BN1, dilation, stride)
-            gates.append(gated_BNR[:, -1:])
-            residual_BNR, mask_BN1 = residual_BNR[:, kept] + layer.residual(gated_BNR), mask_BN1[:, kept]
-        return F.relu(self._skipped(gates))[:, 0]
+            gated_1RBN = layer.gated(residual_1RBN * mask_11BN, dilation, stride)
+            gates.append(gated_1RBN[..., -1:])
+            residual_1RBN, mask_11BN = layer.added(residual_1RBN[..., kept], gated_1RBN), mask_11BN[..., kept]
+        return self._output(gates)[:, 0]
 
-    def _skipped(self, gates: list[Tensor]) -> Tensor:
-        """The sum of the skips `[B, T, S]`: all layers' 1×1 convolutions as one."""
-        weights = torch.cat([layer.skip.weight for layer in self.layers], dim=1)
-        bias = torch.stack([layer.skip.bias for layer in self.layers]).sum(dim=0)
-        return F.linear(torch.cat(gates, dim=2), weights, bias)
+    def _output(self, gates: list[Tensor]) -> Tensor:
+        """ReLU of the sum of the skips `[B, T, S]`: all layers' 1×1 convolutions as one."""
+        weights_SL = torch.cat([layer.skip.weight for layer in self.layers], dim=1)
+        bias_S = torch.stack([layer.skip.bias for layer in self.layers]).sum(dim=0)
+        skips_1SBT = F.conv2d(torch.cat(gates, dim=1), weights_SL[:, :, None, None], bias_S)
+        return F.relu(skips_1SBT)[0].permute(1, 2, 0)
 
 
 def thinning(dilations: tuple[int, ...]) -> tuple[int, list[tuple[int, int]]]:
@@ -116,16 +116,20 @@ class _GatedLayer(nn.Module):
         self.residual = nn.Linear(channels, channels)
         self.skip = nn.Linear(channels, config.skip_channels)
 
-    def forward(self, x_BTR: Tensor) -> tuple[Tensor, Tensor]:
-        padded = F.pad(self.dropout(x_BTR), (0, 0, (self.kernel_size - 1) * self.dilation, 0))
-        gated_BTR = self.gated(padded, self.dilation)
-        return x_BTR + self.residual(gated_BTR), gated_BTR
+    def forward(self, x_1RBT: Tensor) -> tuple[Tensor, Tensor]:
+        padded = F.pad(self.dropout(x_1RBT), ((self.kernel_size - 1) * self.dilation, 0))
+        gated_1RBT = self.gated(padded, self.dilation)
+        return self.added(x_1RBT, gated_1RBT), gated_1RBT
 
-    def gated(self, x_BTR: Tensor, dilation: int, stride: int = 1) -> Tensor:
-        """The gated convolution, without padding, of steps of which every `dilation`-th is seen by a kernel."""
-        behind = [(self.kernel_size - 1 - place) * dilation for place in range(self.kernel_size)]
-        seen = [x_BTR[:, behind[0] - steps : x_BTR.shape[1] - steps : stride] for steps in behind]
-        weights = self.filter_and_gate.weight.permute(0, 2, 1).flatten(1)
-        both = F.linear(torch.cat(seen, dim=2), weights, self.filter_and_gate.bias)
-        channels = x_BTR.shape[2]
-        return torch.tanh(both[..., :channels]) * torch.sigmoid(both[..., channels:])
+    def gated(self, x_1RBT: Tensor, dilation: int, stride: int = 1) -> Tensor:
+        """The gated convolution, without padding."""
+        weights = self.filter_and_gate.weight.unsqueeze(2)
+        both = F.conv2d(x_1RBT, weights, self.filter_and_gate.bias, (1, stride), dilation=(1, dilation))
+        filter_1RBT, gate_1RBT = both.chunk(2, dim=1)
+        return torch.tanh(filter_1RBT) * torch.sigmoid(gate_1RBT)
+
+    def added(self, x_1RBT: Tensor, gated_1RBT: Tensor) -> Tensor:
+        """The residual stream behind this layer."""
+        if isinstance(self.residual, nn.Identity):
+            return x_1RBT
+        return x_1RBT + F.conv2d(gated_1RBT, self.residual.weight[:, :, None, None], self.residual.bias)
