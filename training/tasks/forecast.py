@@ -70,7 +70,7 @@ def fit(
     reporting = Origins.of(series, spec, recipe.reporting_start, recipe.reporting_end)
     quantiles = predict(graph, reporting)
     figures = {"model": describe(reporting.actual, quantiles, levels)}
-    figures |= baselines(recipe) if beside is None else beside
+    figures |= baseline_figures(series.target, reporting) if beside is None else beside
     logger.info("validation: %s", figures)
     learning = [dataclasses.asdict(epoch) for epoch in fitted.epochs]
     fan = _fan(reporting, quantiles, levels, recipe)
