@@ -1,7 +1,8 @@
 """Command line of the training half.
 
 `fit NAME` makes and publishes a model, `compare NAME` sets architectures beside one another, `evaluate NAME --file F`
-measures a published model, `list` names the recipes. In place of NAME, `fit` and `compare` take your own file:
+measures a published model, `republish NAME` exports one anew, `list` names the recipes. In place of NAME, `fit` and
+`compare` take your own file:
 `--classify mail.csv --text body --label kind --name my-filter`, or
 `--forecast sales.csv --time date --value units --series shop --horizon 28 --name my-sales`.
 """
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "fit":
             recipe = own_data.chosen_recipe(chosen)
             return commands.fit(recipe, chosen.store, chosen.seed, chosen.runs, progress=not chosen.no_progress)
+        if chosen.command == "republish":
+            return commands.republish(chosen.model, chosen.store)
         if chosen.command == "compare":
             name = chosen.model or chosen.name
             return commands.compare(
@@ -75,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     fitting.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
     own_data.add_arguments(fitting)
     fitting.add_argument("--architecture", choices=ARCHITECTURES, help=f"default: {own_data.DEFAULT_ARCHITECTURE}")
+    again = commands.add_parser(
+        "republish", help="a published model exported anew, with the same weights, as its next version"
+    )
+    again.add_argument("model", help="bundle name")
+    again.add_argument("--store", type=Path, default=Path("models_store"), help="default: %(default)s")
     comparing = commands.add_parser("compare", help="fit every architecture, several seeds each; a report")
     comparing.add_argument(
         "model", nargs="?", metavar="NAME", help="what the recipes' names begin with: spam, ridership"

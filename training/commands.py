@@ -18,6 +18,7 @@ from training.outcomes import read_row
 from training.publish import publish
 from training.recipes import RECIPES, Recipe
 from training.recipes.own import recipe_of
+from training.republish import republish as export_anew
 from training.shapes import chicago, last_week_repeated
 from training.shapes import read_outcomes as read_shapes
 from training.standings import Standings
@@ -39,6 +40,13 @@ def fit(recipe: Recipe, store: Path, seed: int, folder: Path, *, progress: bool)
     print(version_folder(store, manifest.name, manifest.version))
     question = QUESTIONS[manifest.spec.task] % manifest.name
     logger.info("a service on this store answers it from now on: %s", question)
+    return 0
+
+
+def republish(name: str, store: Path) -> int:
+    """Export a published model anew, as its next version; prints where."""
+    manifest = export_anew(name, store)
+    print(version_folder(store, manifest.name, manifest.version))
     return 0
 
 

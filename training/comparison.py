@@ -116,6 +116,10 @@ def _fit(recipe: Recipe, seed: int, place: Path, beside: Figures, to_model: ToMo
             selected = selected[part]
         if selected is None:
             raise ValueError("the data are too short to choose an architecture by; add values, or fit one alone")
+        if task.measures(recipe).main.key not in trained.metrics["model"]:
+            raise ValueError(
+                "every series repeats itself exactly: there is no scale to compare errors by; fit one alone"
+            )
         outcome = Outcome(
             architecture=recipe.architecture,
             seed=seed,

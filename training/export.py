@@ -92,6 +92,7 @@ def trace(trained: TrainedModel) -> bytes:
             opset_version=OPSET,
             dynamo=False,
             external_data=False,
+            do_constant_folding=False,  # parameters keep their names and shapes; onnxruntime folds when it loads
         )
     document = onnx.load_from_string(buffer.getvalue())
     _state_sizes(document, trained.outputs)

@@ -39,6 +39,7 @@ from training.models.dense import DenseConfig
 from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.wavenet import WaveNetConfig
+from training.tasks import count_parameters
 
 SOLVED = 0.1
 """Share of the constant answer's error below which a task counts as solved."""
@@ -211,7 +212,7 @@ def run(task: MemoryTask, contender: Contender, length: int, seed: int, steps: i
         architecture=contender.architecture,
         settings=plain(contender.settings),
         learning_rate=contender.learning_rate,
-        num_weights=sum(parameter.numel() for parameter in network.parameters()),
+        num_weights=count_parameters(network),
         length=length,
         seed=seed,
         max_steps=steps,

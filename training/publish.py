@@ -49,8 +49,7 @@ def publish(recipe: Any, seed: int, trained: TrainedModel, store: Path) -> Manif
         **trained.files,
         MODEL_FILE: exported.model,
         GOLDEN_FILE: exported.golden,
-        REPORT_FILE: (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode(),
-        "report.md": markdown(recipe, report, trained).encode(),
+        **report_files(recipe, report, trained),
     }
     if isinstance(trained.spec, ClassifySpec):
         tokenizer_json = trained.files[TOKENIZER_FILE].decode()
@@ -78,7 +77,7 @@ def _manifest(
         version=version,
         spec=trained.spec,
         architecture=recipe.architecture,
-        recipe=to_jsonable_python(dataclasses.asdict(recipe, dict_factory=_without_folders)),
+        recipe=settings(recipe),
         seed=seed,
         parameters=trained.parameters,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -96,6 +95,20 @@ def _manifest(
         limits=recipe.limits,
         files=checksums,
     )
+
+
+def report_files(recipe: Any, report: dict[str, Any], trained: TrainedModel) -> dict[str, bytes]:
+    """The report, for programs and for people."""
+    return {
+        REPORT_FILE: (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode(),
+        "report.md": markdown(recipe, report, trained).encode(),
+    }
+
+
+def settings(recipe: Any) -> dict[str, Any]:
+    """A recipe as a manifest keeps it."""
+    kept: dict[str, Any] = to_jsonable_python(dataclasses.asdict(recipe, dict_factory=_without_folders))
+    return kept
 
 
 def _without_folders(fields: list[tuple[str, Any]]) -> dict[str, Any]:

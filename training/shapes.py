@@ -53,6 +53,7 @@ from training.models.dense import DenseConfig
 from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.wavenet import WaveNetConfig
+from training.tasks import count_parameters
 
 CONTEXT, HORIZON, WEEK = 56, 14, 7
 RAIL, BUS, DAY_TYPE = "rail", "bus", "day type"
@@ -299,7 +300,7 @@ def run(shape: Shape, days: Days, architecture: str, settings: Config, seed: int
         settings=plain(settings),
         schedule=plain(schedule),
         seed=seed,
-        num_weights=sum(parameter.numel() for parameter in network.parameters()),
+        num_weights=count_parameters(network),
         best_epoch=best_epoch,
         mae_next_day=next_day[shape.targets[0]],
         mae_mean_of_14=_errors(shape, network, days.reporting(HORIZON))[shape.targets[0]] if reaches_further else None,

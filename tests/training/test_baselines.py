@@ -5,10 +5,11 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from tests.tiny import tiny_ridership
+from tests.tiny import described, tiny_ridership
 from training.data.covariate_series import CovariateSeries
-from training.data.series_set import Series
+from training.data.series_set import Series, SeriesSet
 from training.tasks.forecast_baselines import ridge_on_lags
+from training.tasks.global_forecast_figures import MEAN, mase_figures, seasonal_naive
 from training.tasks.origins import Origins
 from training.tasks.statistical import sampled, statistical_forecasts
 
@@ -20,6 +21,18 @@ def test_naive_repeats_the_last_value_and_seasonal_naive_the_last_season() -> No
     np.testing.assert_array_equal(forecasts["seasonal_naive"](history, 5), [1, 2, 3, 1, 2])
     without_season = statistical_forecasts(season=1, length=10)["seasonal_naive"]
     np.testing.assert_array_equal(without_season(history, 2), [3, 3])
+
+
+def test_series_that_never_change_have_no_scaled_error() -> None:
+    constant, rising = [Series("c", np.full(30, 7.0))], [Series("r", np.arange(30.0))]
+    sets = [
+        SeriesSet("flat", constant, "D", 7, 5, described("flat")),
+        SeriesSet("slope", rising, "D", 7, 5, described("slope")),
+    ]
+    forecasts = [(whole, seasonal_naive(whole, 7)) for whole in sets]
+    figures = mase_figures(forecasts, 2)
+    assert figures == {"mase_slope": 1.0, MEAN: 1.0}
+    assert mase_figures(forecasts[:1], 1) == {}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from training.models.cells import CELLS
 from training.models.cnn import CNNConfig
 from training.models.rnn import LIBRARY_CELLS, RNN, RNNConfig
 from training.models.text_classifier import TextClassifier, TextClassifierConfig
-from training.models.wavenet import WaveNet, WaveNetConfig
+from training.models.wavenet import WaveNet, WaveNetConfig, thinning
 
 B, T, C = 5, 24, 3
 
@@ -101,6 +101,17 @@ def test_only_a_causal_architecture_is_blind_to_later_steps(variant: str) -> Non
         got = body(changed, ALL_STEPS)
         assert torch.equal(got[:, : step + 1], expected[:, : step + 1]) == body.causal
         assert not torch.equal(got[:, step + 1 :], expected[:, step + 1 :])
+
+
+@every_variant
+def test_last_output_alone_is_the_last_of_all(variant: str) -> None:
+    body = build(variant)
+    for num_steps in (1, 5, 40):
+        x, mask = torch.randn(4, num_steps, C), torch.ones(4, num_steps)
+        for row in range(1, 4):  # padded before, the last row wholly
+            mask[row, : num_steps * row // 3] = 0
+        with torch.no_grad():
+            torch.testing.assert_close(body.last(x, mask), body(x, mask)[:, -1], rtol=1e-5, atol=1e-6)
 
 
 @every_variant
@@ -227,9 +238,29 @@ def test_receptive_field_is_one_and_the_reach_of_every_layer(config: WaveNetConf
     assert config.receptive_field == WaveNet(C, config).receptive_field == steps
 
 
+@pytest.mark.parametrize(
+    ("dilations", "kernel_size"),
+    [((1, 2, 4, 8) * 2, 2), ((1, 2, 4, 8, 16, 32), 3), ((8, 4, 2, 1), 2), ((3,), 2), ((2, 4), 3), ((4, 6, 5), 3)],
+)
+def test_last_output_needs_few_steps_of_each_layer(dilations: tuple[int, ...], kernel_size: int) -> None:
+    torch.manual_seed(0)
+    network = WaveNet(C, WaveNetConfig(6, 8, dilations, kernel_size))
+    x, mask = torch.randn(3, 150, C), torch.ones(3, 150)
+    mask[1, :140] = 0
+    with torch.no_grad():
+        torch.testing.assert_close(network.last(x, mask), network(x, mask)[:, -1], rtol=1e-5, atol=1e-6)
+
+
+def test_dilations_that_double_become_strides_of_two() -> None:
+    assert thinning((1, 2, 4, 8)) == (1, [(1, 2), (1, 2), (1, 2), (1, 1)])
+    assert thinning((1, 2, 1, 2)) == (1, [(1, 1), (2, 1), (1, 2), (1, 1)])
+    assert thinning((3, 6)) == (3, [(1, 2), (1, 1)])
+
+
 def applied(convolution: Any, step: NDArray[np.float64], tap: int = 0) -> NDArray[np.float64]:
     """One tap of a convolution's kernel times one step."""
-    product: NDArray[np.float64] = convolution.weight.detach().numpy()[:, :, tap] @ step
+    weights = convolution.weight.detach().numpy()
+    product: NDArray[np.float64] = (weights if weights.ndim == 2 else weights[:, :, tap]) @ step
     return product
 
 

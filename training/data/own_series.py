@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bundle.manifest import TrainingData
 from bundle.series import FREQUENCIES, SEASONS, Freq, timestamps
 from training.data.series_set import Series, SeriesSet
+from training.data.source import described_own_file
 from training.data.spacing import MONTHS, infer, nearly, off_grid, steps
 from training.data.table_file import NUM_NAMED, Table, TableProblem, read_table
 from training.data.written_times import read_times
@@ -86,14 +86,7 @@ def load(
     _check_lengths(table, every, horizon)
     num_values = sum(_num_values(one) for one in every)
     logger.info("%s: %s series, %s values, freq %s", table.file, f"{len(every):,}", f"{num_values:,}", freq)
-    described = TrainingData(
-        name=table.file,
-        origin="own file",
-        licence="the owner's",
-        citation="none",
-        files={table.file: table.sha256},
-        rows={"series": len(every), "values": num_values},
-    )
+    described = described_own_file(table.file, table.sha256, {"series": len(every), "values": num_values})
     return SeriesSet(f"{table.file} {freq}", every, freq, SEASONS[freq], horizon, described)
 
 

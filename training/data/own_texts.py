@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.manifest import TrainingData
 from training.data.labelled_texts import LabelledTexts, TextSplit
-from training.data.source import DataUnavailable
+from training.data.source import DataUnavailable, described_own_file
 from training.data.splits import near_duplicate_key
 from training.data.table_file import NUM_NAMED, Table, TableProblem, read_table
 
@@ -37,14 +36,8 @@ def load(path: Path, text_column: str, label_column: str) -> TextSplit:
     held_out = _held_out(groups, label_of)
     train = rows.at([row for row, group in enumerate(groups) if group not in held_out])
     valid = rows.at([row for row, group in enumerate(groups) if group in held_out])
-    described = TrainingData(
-        name=table.file,
-        origin="own file",
-        licence="the owner's",
-        citation="none",
-        files={table.file: table.sha256},
-        rows={"train": len(train.texts), "valid": len(valid.texts)},
-    )
+    num_rows = {"train": len(train.texts), "valid": len(valid.texts)}
+    described = described_own_file(table.file, table.sha256, num_rows)
     return TextSplit(train, valid, described)
 
 

@@ -3,11 +3,10 @@
 import gzip
 from pathlib import Path
 
-from bundle.manifest import TrainingData
 from bundle.series import SEASONS, Freq
 from training.data import classic_series, competitions, cta_ridership, ett, exchange_rate, m4
 from training.data.series_set import Series, SeriesSet, counts
-from training.data.source import sha256
+from training.data.source import described_own_file, sha256
 
 
 def load_series_file(path: Path) -> list[SeriesSet]:
@@ -47,12 +46,5 @@ def load_series_file(path: Path) -> list[SeriesSet]:
 
 
 def _set(name: str, series: list[Series], freq: Freq, season: int, horizon: int, content: bytes) -> SeriesSet:
-    described = TrainingData(
-        name=name,
-        origin="own file",
-        licence="the owner's",
-        citation="none",
-        files={name: sha256(content)},
-        rows=counts(series),
-    )
+    described = described_own_file(name, sha256(content), counts(series))
     return SeriesSet(name, series, freq, season, horizon, described)

@@ -13,12 +13,21 @@ from pathlib import Path
 import pooch
 import requests
 
+from bundle.manifest import TrainingData
+
 Fetch = Callable[[str, str | None, str], bytes]
 """`download`, or what stands in for it: origin, checksum if one is known, name in the cache -> content."""
 
 
 class DataUnavailable(RuntimeError):
     """Neither a local copy nor the public origin could be read; the message says what to do."""
+
+
+def described_own_file(name: str, checksum: str, rows: dict[str, int]) -> TrainingData:
+    """A person's own file, as a manifest describes it."""
+    return TrainingData(
+        name=name, origin="own file", licence="the owner's", citation="none", files={name: checksum}, rows=rows
+    )
 
 
 def local_folder(data_set: str) -> Path | None:

@@ -36,6 +36,10 @@ class Body(Protocol):
         """Features of each step to outputs of each step."""
         ...
 
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """Outputs of the last step alone, `[B, D]`: the same, with no more work than it takes."""
+        ...
+
 
 @dataclass(frozen=True)
 class Architecture:

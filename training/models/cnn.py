@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 from training.models.rnn import RNN, RNNConfig
+from training.models.steps import newest
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,28 @@ class CNN(nn.Module):
             self.num_outputs = self.gru.num_outputs
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        h_BTD = self._patterns(x_BTC, mask_BT)
+        return h_BTD if self.gru is None else self.gru(self.dropout(h_BTD), mask_BT)
+
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last step's output `[B, D]`."""
+        if self.gru is not None:
+            return self.gru.last(self.dropout(self._patterns(x_BTC, mask_BT)), mask_BT)
+        h_BTD: Tensor = self(*newest(self.receptive_field, x_BTC, mask_BT))
+        return h_BTD[:, -1]
+
+    def _patterns(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """What the convolutions find at each step, `[B, T, filters × widths]`."""
         mask_B1T = mask_BT.unsqueeze(1)
         x_BCT = x_BTC.transpose(1, 2) * mask_B1T
         h_BDT = torch.cat([self._convolved(x_BCT, convolution) for convolution in self.side_by_side], dim=1)
         for convolution in self.residual:
             h_BDT = h_BDT + self._convolved(self.dropout(h_BDT) * mask_B1T, convolution)
-        h_BTD = (h_BDT * mask_B1T).transpose(1, 2)
-        return h_BTD if self.gru is None else self.gru(self.dropout(h_BTD), mask_BT)
+        return (h_BDT * mask_B1T).transpose(1, 2)
 
     def _convolved(self, x_BCT: Tensor, convolution: Any) -> Tensor:
         """One convolution and its ReLU, with zeros beyond the ends so that as many steps come out as go in."""
         size = convolution.kernel_size[0]
-        left = size - 1 if self.causal else size // 2
-        return F.relu(convolution(F.pad(x_BCT, (left, size - 1 - left))))
+        if self.causal:
+            return F.relu(convolution(F.pad(x_BCT, (size - 1, 0))))
+        return F.relu(F.conv1d(x_BCT, convolution.weight, convolution.bias, padding=size // 2))

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from training.models.steps import newest
+
 
 @dataclass(frozen=True)
 class DenseConfig:
@@ -52,3 +54,8 @@ class Dense(nn.Module):
         for layer in self.further:
             h_BDT = F.relu(layer(self.dropout(h_BDT)))
         return h_BDT.transpose(1, 2)
+
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last step's output `[B, D]`."""
+        h_BTD: Tensor = self(*newest(self.receptive_field, x_BTC, mask_BT))
+        return h_BTD[:, -1]

@@ -30,6 +30,8 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 from training.models import ARCHITECTURES, Config
 
 WEEK = 7
+STEPS_TOGETHER = 8
+"""Steps whose memory is computed side by side."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Forecaster(nn.Module):
     weeks: Tensor
     day_type_lags: Tensor
     memory: Tensor
+    kinds: Tensor
     widening: Tensor
 
     def __init__(self, config: ForecasterConfig, architecture: str, settings: Config, references: Tensor) -> None:
@@ -89,8 +92,11 @@ class Forecaster(nn.Module):
         self.register_buffer("ahead_days", torch.arange(1, config.horizon + 1))
         self.register_buffer("weeks", torch.arange(1, config.anchor_weeks + 1))
         self.register_buffer("day_type_lags", torch.tensor(config.day_type_lags))
+        self.register_buffer("kinds", torch.arange(num_codes), persistent=False)
         ages = torch.arange(config.memory_days - 1, -1, -1, dtype=torch.float32)
-        self.register_buffer("memory", (0.5 ** (ages / config.half_life_days)).view(1, 1, -1))
+        weights = 0.5 ** (ages / config.half_life_days)
+        kernels = [F.pad(weights, (step, STEPS_TOGETHER - 1 - step)) for step in range(STEPS_TOGETHER)]
+        self.register_buffer("memory", torch.stack(kernels)[:, None, None], persistent=False)
         num_features = 3 * (1 + num_past) + 2 + 2 * num_codes
         self.body = ARCHITECTURES[architecture].build(num_features, settings)
         if not self.body.causal:
@@ -131,12 +137,27 @@ class Forecaster(nn.Module):
         every_step = torch.arange(history_BT.shape[1], device=history_BT.device)
         next_day = self._first_forecast(past, every_step, self.ahead_days[:1])
         read_BTD = self.body(self._features(past, next_day), past.started)
-
         steps_N = every_step if steps is None else steps
+        return self._forecast(past, steps_N, read_BTD.index_select(1, steps_N))
+
+    def last(self, history_BT: Tensor, past_BPT: Tensor, codes_BS: Tensor) -> Tensor:
+        """Quantiles `[B, H, Q]` at the last step, the same, from the steps that the architecture sees there."""
+        past = self._past(history_BT, past_BPT, codes_BS)
+        every_step = torch.arange(history_BT.shape[1], device=history_BT.device)
+        seen = self.body.receptive_field
+        # One more: what each step was expected to be is the first forecast of the step before it.
+        newest = slice(None) if seen is None else slice(-(seen + 1), None)
+        next_day = self._first_forecast(past, every_step[newest], self.ahead_days[:1])
+        read_BD = self.body.last(self._features(past, next_day, newest), past.started[:, newest])
+        return self._forecast(past, every_step[-1:], read_BD.unsqueeze(1))[0][:, 0]
+
+    def _forecast(self, past: "_Past", steps_N: Tensor, read_BND: Tensor) -> tuple[Tensor, Tensor]:
+        """Quantiles and level at the steps, from what the architecture made of them."""
         first = self._first_forecast(past, steps_N, self.ahead_days)
         level_BN = past.level[:, 0].index_select(1, steps_N)
-        deviation_BNHQ = self._head(read_BTD.index_select(1, steps_N), first, level_BN)
-        return first.anchor.unsqueeze(3) + level_BN[:, :, None, None] * deviation_BNHQ, level_BN
+        deviation_BHNQ = self._head(read_BND, first, level_BN)
+        quantiles_BHNQ = first.anchor.unsqueeze(3) + level_BN[:, None, :, None] * deviation_BHNQ
+        return quantiles_BHNQ.transpose(1, 2), level_BN
 
     def _past(self, history_BT: Tensor, past_BPT: Tensor, codes_BS: Tensor) -> "_Past":
         """What is known of each step: values and whether observed, levels, deviations from them, day types."""
@@ -144,9 +165,9 @@ class Forecaster(nn.Module):
         observed_BVT = (~torch.isnan(values_BVT)).to(torch.float32)
         values_BVT = torch.nan_to_num(values_BVT)
         started_BT = (observed_BVT.sum(dim=1).cumsum(dim=1) > 0).to(torch.float32)
-        days_BSK = self._day_types(codes_BS, started_BT)
-        today_BTK = days_BSK[:, : history_BT.shape[1]]
-        usual_BVT = torch.einsum("btk,vk->bvt", today_BTK, self.references)
+        codes_BS = self._day_types(codes_BS, started_BT)
+        today_BKT = self._one_hot(codes_BS[:, : history_BT.shape[1]])
+        usual_BVT = self.references @ today_BKT
         level_BVT = self._level(values_BVT, observed_BVT, usual_BVT)
         return _Past(
             values=values_BVT,
@@ -154,56 +175,63 @@ class Forecaster(nn.Module):
             started=started_BT,
             level=level_BVT,
             relative=(values_BVT / level_BVT - usual_BVT / self.references[:, 1].view(1, -1, 1)) * observed_BVT,
-            day_types=days_BSK,
-            of_type=self._level_of_each_type(values_BVT[:, 0], observed_BVT[:, 0], today_BTK, level_BVT[:, 0]),
+            day_types=codes_BS,
+            today=today_BKT,
+            of_type=self._level_of_each_type(values_BVT[:, 0], observed_BVT[:, 0], today_BKT, level_BVT[:, 0]),
             reach=self._weeks * WEEK,
         )
 
-    def _features(self, past: "_Past", next_day: "_FirstForecast") -> Tensor:
-        """What the architecture reads of each past day `[B, T, C]`: how it deviated from what was expected."""
+    def _features(self, past: "_Past", next_day: "_FirstForecast", steps: slice = slice(None)) -> Tensor:
+        """What the architecture reads of each past day `[B, T, C]`: how it deviated from what was expected.
+
+        Of the newest steps alone, where those are asked for; `next_day` is theirs.
+        """
         started_B1T = past.started.unsqueeze(1)
-        surprise_BT = (past.values[:, 0] - _delayed(next_day.anchor[:, :, 0], 1)) / past.level[:, 0]
-        surprise_BT = surprise_BT * past.observed[:, 0] * _delayed(past.started, 1)
+        surprise_BT = (past.values[:, 0, steps] - _delayed(next_day.anchor[:, 0], 1)) / past.level[:, 0, steps]
+        surprise_BT = surprise_BT * past.observed[:, 0, steps] * _delayed(past.started, 1)[:, steps]
         changes_BVT = (past.values - _delayed(past.values, WEEK)) / past.level
         changes_BVT = changes_BVT * past.observed * _delayed(past.observed, WEEK)
         features_BCT = torch.cat(
             [
                 5 * surprise_BT.unsqueeze(1),
-                5 * changes_BVT[:, 1:],
-                3 * past.relative,
-                past.observed,
-                *(3 * self._trend(past.level[:, :1], started_B1T, days) for days in (7, 28)),
+                5 * changes_BVT[:, 1:, steps],
+                3 * past.relative[..., steps],
+                past.observed[..., steps],
+                *(3 * self._trend(past.level[:, :1], started_B1T, days)[..., steps] for days in (7, 28)),
             ],
             dim=1,
         ).clamp(-6, 6)
-        today_BTK = past.day_types[:, : past.started.shape[1]]
-        features_BTC = torch.cat([features_BCT.transpose(1, 2), today_BTK, next_day.day_types[:, :, 0]], dim=2)
-        return features_BTC * past.started.unsqueeze(2)
+        tomorrow_BKT = self._one_hot(next_day.day_types[:, 0])
+        features_BCT = torch.cat([features_BCT, past.today[..., steps], tomorrow_BKT], dim=1)
+        return (features_BCT * started_B1T[..., steps]).transpose(1, 2)
 
     def _head(self, read_BND: Tensor, first: "_FirstForecast", level_BN: Tensor) -> Tensor:
-        """Deviation from the anchor, in levels `[B, N, H, Q]`: one small network for every day ahead."""
+        """Deviation from the anchor, in levels `[B, H, N, Q]`: one small network for every day ahead."""
         config = self.config
-        level_BN1 = level_BN.unsqueeze(2)
+        level_B1N = level_BN.unsqueeze(1)
         read_BNC = self.context(self.dropout(read_BND))
-        shared_BN1C, own_BNC = read_BNC[..., : config.context_size].unsqueeze(2), read_BNC[..., config.context_size :]
-        lags = slice(0, config.lag_weeks)
-        deviation_BNHW = (first.lags - first.anchor.unsqueeze(3)) / level_BN1.unsqueeze(3) * first.observed
-        around_BNHC = torch.cat(
+        shared_BNC, own_BNC = read_BNC[..., : config.context_size], read_BNC[..., config.context_size :]
+        own_BNHC = own_BNC.reshape(*own_BNC.shape[:2], config.horizon, config.step_size)
+        weeks = [x_BWHN[:, : config.lag_weeks] for x_BWHN in (first.lags, first.observed, first.alike, *first.relative)]
+        lags_BHNW, observed_BHNW, alike_BHNW, *relative = [x_BWHN.permute(0, 2, 3, 1) for x_BWHN in weeks]
+        deviation_BHNW = (lags_BHNW - first.anchor.unsqueeze(3)) / level_B1N.unsqueeze(3) * observed_BHNW
+        around_BHNC = torch.cat(
             [
-                (first.anchor / level_BN1 - 0.75).unsqueeze(3) * 2,
-                ((first.expected - first.anchor) / level_BN1 * 3).clamp(-4, 4).unsqueeze(3),
+                (first.anchor / level_B1N - 0.75).unsqueeze(3) * 2,
+                ((first.expected - first.anchor) / level_B1N * 3).clamp(-4, 4).unsqueeze(3),
                 first.weight.unsqueeze(3) / 2,
-                (3 * deviation_BNHW[..., lags]).clamp(-4, 4),
-                first.alike[..., lags],
-                first.observed[..., lags],
-                *((3 * relative[..., lags]).clamp(-4, 4) for relative in first.relative_past),
+                (3 * deviation_BHNW).clamp(-4, 4),
+                alike_BHNW,
+                observed_BHNW,
+                *((3 * relative_BHNW).clamp(-4, 4) for relative_BHNW in relative),
                 first.calendar,
-                own_BNC.reshape(*own_BNC.shape[:2], config.horizon, config.step_size),
+                own_BNHC.transpose(1, 2),
             ],
             dim=3,
         )
-        same_for_all = torch.zeros_like(around_BNHC[..., :1])
-        hidden = torch.cat([around_BNHC, shared_BN1C + same_for_all, self.step_embedding + same_for_all], dim=3)
+        same_for_all = torch.zeros_like(around_BHNC[..., :1])
+        of_steps = [shared_BNC.unsqueeze(1) + same_for_all, self.step_embedding.unsqueeze(1) + same_for_all]
+        hidden = torch.cat([around_BHNC, *of_steps], dim=3)
         hidden = self.dropout(F.silu(self.first(hidden)))
         hidden = hidden + F.silu(self.second(hidden))
         return self._ordered(self.output(hidden))
@@ -217,49 +245,65 @@ class Forecaster(nn.Module):
     def _first_forecast(self, past: "_Past", steps_N: Tensor, ahead_H: Tensor) -> "_FirstForecast":
         """The anchor of the days `ahead` of the steps, and what it was made of."""
         config = self.config
-        day_NH = steps_N.unsqueeze(1) + ahead_H
-        types_BNHK = past.days(day_NH)
+        day_HN = ahead_H.unsqueeze(1) + steps_N
+        types_BHN = past.days(day_HN)
         # The week-th latest known day that is the same weekday: for the second week ahead as for the first.
-        weekday_H = (ahead_H - 1) % WEEK + 1
-        same_NHW = (steps_N.unsqueeze(1) + weekday_H).unsqueeze(2) - WEEK * self.weeks
-        lags_BNHW, observed_BNHW = past.of(past.values[:, 0], same_NHW), past.of(past.observed[:, 0], same_NHW)
-        alike_BNHW = self._alike(past.days(same_NHW), types_BNHK.unsqueeze(3)) * observed_BNHW
-        weights_BNHW = config.anchor_decay ** (self.weeks - 1) * alike_BNHW
-        expected_BNH = (types_BNHK * past.of_type.index_select(1, steps_N).unsqueeze(2)).sum(dim=3)
-        weight_BNH = weights_BNHW.sum(dim=3)
-        anchor_BNH = ((weights_BNHW * lags_BNHW).sum(dim=3) + 0.2 * expected_BNH) / (weight_BNH + 0.2)
+        weekday_H1 = ((ahead_H - 1) % WEEK + 1).unsqueeze(1)
+        weeks_W11 = self.weeks.view(-1, 1, 1)
+        same_WHN = weekday_H1 + steps_N - WEEK * weeks_W11
+        lags_BWHN, observed_BWHN = past.of(past.values[:, 0], same_WHN), past.of(past.observed[:, 0], same_WHN)
+        alike_BWHN = self._alike(past.days(same_WHN), types_BHN.unsqueeze(1)) * observed_BWHN
+        weights_BWHN = config.anchor_decay ** (weeks_W11 - 1) * alike_BWHN
+        of_type_BKN = past.of_type.index_select(2, steps_N)
+        expected_BHN = (self._one_hot(types_BHN) * of_type_BKN.unsqueeze(2)).sum(dim=1)
+        weight_BHN = weights_BWHN.sum(dim=1)
+        anchor_BHN = ((weights_BWHN * lags_BWHN).sum(dim=1) + 0.2 * expected_BHN) / (weight_BHN + 0.2)
         return _FirstForecast(
-            anchor=anchor_BNH,
-            weight=weight_BNH,
-            expected=expected_BNH,
-            day_types=types_BNHK,
-            lags=lags_BNHW,
-            observed=observed_BNHW,
-            alike=alike_BNHW,
-            relative_past=[past.of(past.relative[:, series], same_NHW) for series in range(1, past.relative.shape[1])],
-            calendar=past.days(day_NH.unsqueeze(2) - self.day_type_lags).flatten(3),
+            anchor=anchor_BHN,
+            weight=weight_BHN,
+            expected=expected_BHN,
+            day_types=types_BHN,
+            lags=lags_BWHN,
+            observed=observed_BWHN,
+            alike=alike_BWHN,
+            relative=[past.of(past.relative[:, series], same_WHN) for series in range(1, past.relative.shape[1])],
+            calendar=self._calendar(past, day_HN),
         )
 
     def _day_types(self, codes_BS: Tensor, started_BT: Tensor) -> Tensor:
-        """One-hot day types `[B, S, K]`, zero before the series starts.
+        """Codes of day types `[B, S]`, -1 before the series starts.
 
         In use, an unknown one is taken to be that of a week before; in training it is left unknown, so that the
         network learns what little can be said without it.
         """
-        num_steps = started_BT.shape[1]
-        started_BS = torch.cat([started_BT, torch.ones_like(codes_BS[:, num_steps:], dtype=started_BT.dtype)], dim=1)
-        days_BSK = F.one_hot(codes_BS, self.references.shape[1]).to(torch.float32) * started_BS.unsqueeze(2)
+        codes_BS = codes_BS.masked_fill(
+            F.pad(started_BT, (0, codes_BS.shape[1] - started_BT.shape[1]), value=1.0) == 0, -1
+        )
         for _ in range(0 if self.training else 3):
-            week_before = F.pad(days_BSK, (0, 0, WEEK, 0))[:, : days_BSK.shape[1]]
-            unknown_BS1 = days_BSK[..., :1]
-            known_before_BS1 = week_before[..., 1:].sum(dim=2, keepdim=True)
-            days_BSK = days_BSK + unknown_BS1 * known_before_BS1 * (week_before - days_BSK)
-        return days_BSK
+            before_BS = _delayed(codes_BS, WEEK, -1)
+            codes_BS = torch.where((codes_BS == 0) & (before_BS > 0), before_BS, codes_BS)
+        return codes_BS
+
+    def _one_hot(self, codes: Tensor) -> Tensor:
+        """`[B, K, …]` of codes `[B, …]`; all zero before the series starts."""
+        return (codes.unsqueeze(1) == self.kinds.view(-1, *[1] * (codes.dim() - 1))).to(torch.float32)
+
+    def _calendar(self, past: "_Past", day_HN: Tensor) -> Tensor:
+        """Day types around the days, one-hot: `[B, H, N, lags x K]`."""
+        codes_BHNL = past.days(day_HN.unsqueeze(2) - self.day_type_lags)
+        return (codes_BHNL.unsqueeze(4) == self.kinds).to(torch.float32).flatten(3)
 
     def _remembered(self, x_BCT: Tensor) -> Tensor:
-        """Sum of each channel over the past, weighted by `memory`: a causal convolution with one fixed kernel."""
-        one_by_one = F.pad(x_BCT.flatten(0, 1).unsqueeze(1), (self.config.memory_days - 1, 0))
-        return F.conv1d(one_by_one, self.memory).reshape(x_BCT.shape)
+        """Sum of each channel over the past, weighted by `memory`: a causal convolution with one fixed kernel.
+
+        All rows and channels are one picture, of which several steps are computed side by side, from the same stretch
+        of the past: so it takes one product of matrices, and little is copied together for it.
+        """
+        num_steps = x_BCT.shape[2]
+        padding = (self.config.memory_days - 1, STEPS_TOGETHER - 1)
+        picture_11RT = F.pad(x_BCT.flatten(0, 1), padding)[None, None]
+        sums_RNS = F.conv2d(picture_11RT, self.memory, stride=(1, STEPS_TOGETHER))[0].permute(1, 2, 0)
+        return sums_RNS.flatten(1)[:, :num_steps].reshape(x_BCT.shape)
 
     def _level(self, values_BVT: Tensor, observed_BVT: Tensor, usual_BVT: Tensor) -> Tensor:
         """What a day of the first type would be, as the past goes; positive."""
@@ -267,15 +311,14 @@ class Forecaster(nn.Module):
         ratio = (self._remembered(values_BVT.abs()) + little) / (self._remembered(observed_BVT * usual_BVT) + little)
         return self.references[:, 1].view(1, -1, 1) * ratio
 
-    def _level_of_each_type(self, x_BT: Tensor, observed_BT: Tensor, today_BTK: Tensor, level_BT: Tensor) -> Tensor:
-        """The target's weighted mean over past days of each type `[B, T, K]`; over all days for the unknown type."""
-        today_BKT = today_BTK.transpose(1, 2)
+    def _level_of_each_type(self, x_BT: Tensor, observed_BT: Tensor, today_BKT: Tensor, level_BT: Tensor) -> Tensor:
+        """The target's weighted mean over past days of each type `[B, K, T]`; over all days for the unknown type."""
         sums = self._remembered(x_BT.unsqueeze(1) * today_BKT)
         counts = self._remembered(observed_BT.unsqueeze(1) * today_BKT)
         sums = torch.cat([sums.sum(dim=1, keepdim=True), sums[:, 1:]], dim=1)
         counts = torch.cat([counts.sum(dim=1, keepdim=True), counts[:, 1:]], dim=1)
         prior = level_BT.unsqueeze(1) * (self.references[0] / self.references[0, 1]).view(1, -1, 1)
-        return ((sums + 0.1 * prior) / (counts + 0.1)).transpose(1, 2)
+        return (sums + 0.1 * prior) / (counts + 0.1)
 
     def _trend(self, level_B1T: Tensor, started_B1T: Tensor, days: int) -> Tensor:
         """Logarithm of the level now over the level so many days ago."""
@@ -283,17 +326,16 @@ class Forecaster(nn.Module):
         return (logarithm - _delayed(logarithm, days)) * _delayed(started_B1T, days)
 
     @staticmethod
-    def _alike(before_BTHK: Tensor, ahead_BTHK: Tensor) -> Tensor:
+    def _alike(before: Tensor, ahead: Tensor) -> Tensor:
         """1 where two days are of one type, 0.3 where either is unknown, else 0."""
-        same = (before_BTHK * ahead_BTHK).sum(dim=-1)
-        either_unknown = before_BTHK[..., 0] + ahead_BTHK[..., 0] - before_BTHK[..., 0] * ahead_BTHK[..., 0]
-        return (same + 0.3 * either_unknown).clamp(max=1.0)
+        either_unknown = 0.3 * ((before == 0) | (ahead == 0)).to(torch.float32)
+        return torch.where(before == ahead, 1.0, either_unknown)
 
-    def _ordered(self, x_BNHQ: Tensor) -> Tensor:
+    def _ordered(self, x_BHNQ: Tensor) -> Tensor:
         """Ascending quantiles: the median, and distances outwards that a softplus keeps positive, summed up."""
-        middle = x_BNHQ.shape[-1] // 2
-        median = x_BNHQ[..., middle : middle + 1]
-        distance = 0.3 * F.softplus(x_BNHQ)
+        middle = x_BHNQ.shape[-1] // 2
+        median = x_BHNQ[..., middle : middle + 1]
+        distance = 0.3 * F.softplus(x_BHNQ)
         up = distance[..., middle + 1 :].cumsum(dim=-1)
         down = distance[..., :middle].flip(-1).cumsum(dim=-1).flip(-1)
         offsets = torch.cat([-down, torch.zeros_like(median), up], dim=-1) * self.widening
@@ -309,40 +351,40 @@ class _Past:
     started: Tensor  # (B, T)
     level: Tensor  # (B, V, T)
     relative: Tensor  # (B, V, T)
-    day_types: Tensor  # (B, S, K)
-    of_type: Tensor  # (B, T, K)
+    day_types: Tensor  # (B, S), codes
+    today: Tensor  # (B, K, T), one-hot
+    of_type: Tensor  # (B, K, T)
     reach: int
     """How far before the first step a position may lie."""
 
-    def of(self, x_BT: Tensor, positions: Tensor) -> Tensor:
-        """Entries of `x_BT` at these positions: `[B, *positions]`."""
-        found = F.pad(x_BT, (self.reach, 0)).index_select(1, positions.flatten() + self.reach)
+    def of(self, x_BT: Tensor, positions: Tensor, before: int = 0) -> Tensor:
+        """Entries of `x_BT` at these positions, `before` ahead of the first step: `[B, *positions]`."""
+        found = F.pad(x_BT, (self.reach, 0), value=before).index_select(1, positions.flatten() + self.reach)
         return found.reshape(found.shape[0], *positions.shape)
 
     def days(self, positions: Tensor) -> Tensor:
-        """One-hot day types at these positions: `[B, *positions, K]`."""
-        found = F.pad(self.day_types, (0, 0, self.reach, 0)).index_select(1, positions.flatten() + self.reach)
-        return found.reshape(found.shape[0], *positions.shape, found.shape[2])
+        """Codes of day types at these positions: `[B, *positions]`."""
+        return self.of(self.day_types, positions, -1)
 
 
 @dataclass(frozen=True)
 class _FirstForecast:
-    """The anchor `[B, N, H]` and what it was made of; W weeks, newest first."""
+    """The anchor `[B, H, N]` and what it was made of; W weeks, newest first."""
 
-    anchor: Tensor  # (B, N, H)
-    weight: Tensor  # (B, N, H)
-    expected: Tensor  # (B, N, H)
-    day_types: Tensor  # (B, N, H, K)
-    lags: Tensor  # (B, N, H, W)
-    observed: Tensor  # (B, N, H, W)
-    alike: Tensor  # (B, N, H, W)
-    relative_past: list[Tensor]  # each (B, N, H, W)
-    calendar: Tensor  # (B, N, H, lags x K)
+    anchor: Tensor  # (B, H, N)
+    weight: Tensor  # (B, H, N)
+    expected: Tensor  # (B, H, N)
+    day_types: Tensor  # (B, H, N), codes
+    lags: Tensor  # (B, W, H, N)
+    observed: Tensor  # (B, W, H, N)
+    alike: Tensor  # (B, W, H, N)
+    relative: list[Tensor]  # of each past series (B, W, H, N)
+    calendar: Tensor  # (B, H, N, lags x K)
 
 
-def _delayed(x_T: Tensor, steps: int) -> Tensor:
-    """The last axis, `steps` later; zero before it begins."""
-    return F.pad(x_T, (steps, 0))[..., : x_T.shape[-1]]
+def _delayed(x_T: Tensor, steps: int, before: int = 0) -> Tensor:
+    """The last axis, `steps` later; `before` ahead of its beginning."""
+    return F.pad(x_T, (steps, 0), value=before)[..., : x_T.shape[-1]]
 
 
 class LastStep(nn.Module):
@@ -354,10 +396,8 @@ class LastStep(nn.Module):
 
     def forward(self, history: Tensor, *further: Tensor) -> Tensor:
         *past, codes = further
-        last = torch.full_like(codes[0, :1], 0) + history.shape[1] - 1
-        quantiles, _ = self.forecaster(history, torch.stack(past, dim=1), codes, last)
-        last_step: Tensor = quantiles[:, 0]
-        return last_step
+        quantiles: Tensor = self.forecaster.last(history, torch.stack(past, dim=1), codes)
+        return quantiles
 
 
 class EveryStep(LastStep):

@@ -6,7 +6,7 @@ a code of `bundle.series.freq_code`, 0 unknown. Output: `quantiles_BHQ` of the n
 1. `_window`: the history relative to its last value, in units of its usual change from one season to the next (the
    scale of MASE), missing values filled by the season before. The season follows from the spacing; where that is
    unknown, the lag at which the changes of the series resemble each other most.
-2. `_simple_forecasts`: K forecasts that need no training — last value, seasonal naive, drifts, smoothed levels, means
+2. `_Simple`: K forecasts that need no training — last value, seasonal naive, drifts, smoothed levels, means
    of seasons, growth by season.
 3. the architecture reads the window, and a small network, the same for every step ahead, gives each simple forecast a
    weight, adds a correction, and the distances between neighbouring quantiles, which can't be negative.
@@ -64,7 +64,7 @@ class GlobalForecaster(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("season_of_code", torch.tensor([0, *(SEASONS[freq] for freq in FREQUENCIES)]))
-        self.register_buffer("detected", torch.tensor((1, *DETECTED_SEASONS)))
+        self.register_buffer("detected", torch.tensor(DETECTED_SEASONS), persistent=False)
         num_codes, num_quantiles = 1 + len(FREQUENCIES), len(config.quantile_levels)
         self.body = ARCHITECTURES[architecture].build(_Window.NUM_FEATURES + num_codes, settings)
         seen = self.body.receptive_field
@@ -164,16 +164,16 @@ class GlobalForecaster(nn.Module):
         near_BP = ((resemblance_BP >= best_B1 - 0.1) & (resemblance_BP >= MIN_RESEMBLANCE)).to(torch.float32)
         is_first_BP = near_BP[:, 1:] * (near_BP[:, 1:].cumsum(dim=1) == 1)
         found_B1 = is_first_BP.sum(dim=1, keepdim=True)
-        season_B1 = (is_first_BP * self.detected[1:]).sum(dim=1, keepdim=True) + (1 - found_B1)
+        season_B1 = (is_first_BP * self.detected).sum(dim=1, keepdim=True) + (1 - found_B1)
         return season_B1.round().to(torch.int64)
 
     def _read(self, window: "_Window", codes_BF: Tensor) -> Tensor:
         """What the architecture makes of the window, at its last step and on average: `[B, context_size]`."""
-        features_BTC = window.features()
-        codes_BTF = codes_BF.unsqueeze(1) + torch.zeros_like(features_BTC[:, :, :1])
         newest = slice(-self.config.read_length, None)
         started_BT = window.started[:, newest]
-        features_BTC = torch.cat([features_BTC, codes_BTF], dim=2)[:, newest] * started_BT.unsqueeze(2)
+        features_BTC = window.features(newest)
+        codes_BTF = codes_BF.unsqueeze(1).expand(-1, features_BTC.shape[1], -1)
+        features_BTC = torch.cat([features_BTC, codes_BTF], dim=2) * started_BT.unsqueeze(2)
         h_BTD = self.body(features_BTC, started_BT)
         num_steps_B1 = started_BT.sum(dim=1, keepdim=True).clamp(min=1)
         mean_BD = (h_BTD * started_BT.unsqueeze(2)).sum(dim=1) / num_steps_B1
@@ -234,16 +234,16 @@ class _Window:
         """T, which the graph keeps dynamic."""
         return self.relative.shape[1]
 
-    def features(self) -> Tensor:
-        """What the architecture reads of each step: `[B, T, 6]`."""
-        steps_T = torch.arange(self.num_steps, device=self.relative.device)
+    def features(self, steps: slice) -> Tensor:
+        """What the architecture reads of each of these steps: `[B, T, 6]`."""
+        steps_T = torch.arange(self.num_steps, device=self.relative.device)[steps]
         angle_BT = 2 * torch.pi * (((self.num_steps - 1 - steps_T) % self.season) / self.season)
         return torch.stack(
             [
-                _squashed(self.relative) / 2,
-                _squashed(self.change),
-                _squashed(self.seasonal),
-                self.observed,
+                _squashed(self.relative[:, steps]) / 2,
+                _squashed(self.change[:, steps]),
+                _squashed(self.seasonal[:, steps]),
+                self.observed[:, steps],
                 torch.sin(angle_BT),
                 torch.cos(angle_BT),
             ],
@@ -295,7 +295,7 @@ class _Simple:
 
     @classmethod
     def of(cls, window: _Window, ahead_H: Tensor) -> "_Simple":
-        """See the comments."""
+        """K forecasts of every step ahead; the seasonal naive one where one of them can't be made."""
         season_B1 = window.season
         cycles_BH = (ahead_H + season_B1 - 1) // season_B1  # 1 within the first season ahead
         steps = ahead_H.to(torch.float32)

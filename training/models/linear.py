@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from training.models.steps import newest
+
 
 @dataclass(frozen=True)
 class LinearConfig:
@@ -42,3 +44,8 @@ class Linear(nn.Module):
         x_BCT = (x_BTC * mask_BT.unsqueeze(2)).transpose(1, 2)
         h_BDT: Tensor = self.weights(F.pad(x_BCT, (self.receptive_field - 1, 0)))
         return h_BDT.transpose(1, 2)
+
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last step's output `[B, D]`."""
+        h_BTD: Tensor = self(*newest(self.receptive_field, x_BTC, mask_BT))
+        return h_BTD[:, -1]

@@ -56,17 +56,25 @@ class RNN(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
-        mask_BT1 = mask_BT.unsqueeze(2)
         steps_T = torch.arange(x_BTC.shape[1], device=x_BTC.device)
-        started_BT = mask_BT.cumsum(dim=1) > 0
-        first_B1 = (~started_BT).sum(dim=1, keepdim=True)
+        back_BT = (steps_T - _first(mask_BT)).clamp(min=0)
+        return _taken(self._from_the_front(x_BTC, mask_BT), back_BT) * mask_BT.unsqueeze(2)
+
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last step's output `[B, D]`."""
+        last_B1 = (mask_BT.sum(dim=1, keepdim=True).to(torch.int64) - 1).clamp(min=0)
+        return _taken(self._from_the_front(x_BTC, mask_BT), last_B1)[:, 0] * mask_BT[:, -1:]
+
+    def _from_the_front(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """Outputs with the steps of each row at the front; behind them, what padding gives."""
+        steps_T = torch.arange(x_BTC.shape[1], device=x_BTC.device)
         length_B1 = mask_BT.sum(dim=1, keepdim=True).to(torch.int64)
-        front_BT = (steps_T + first_B1).clamp(max=x_BTC.shape[1] - 1)
+        front_BT = (steps_T + _first(mask_BT)).clamp(max=x_BTC.shape[1] - 1)
         turned_BT = torch.where(steps_T < length_B1, length_B1 - 1 - steps_T, steps_T)
-        h_BTD = _taken(x_BTC * mask_BT1, front_BT)
+        h_BTD = _taken(x_BTC * mask_BT.unsqueeze(2), front_BT)
         for number, layer in enumerate(self.layers):
             h_BTD = layer(self.dropout(h_BTD) if number else h_BTD, turned_BT)
-        return _taken(h_BTD, (steps_T - first_B1).clamp(min=0)) * mask_BT1
+        return h_BTD
 
 
 class _Layer(nn.Module):
@@ -104,6 +112,17 @@ def _initialize(direction: Any, config: RNNConfig) -> None:
             direction.bias_ih_l0[config.units : 2 * config.units] = 1.0
 
 
-def _taken(x_BTC: Tensor, positions_BT: Tensor) -> Tensor:
-    """Steps of each row at these positions."""
-    return x_BTC.gather(1, positions_BT.unsqueeze(2).expand(-1, -1, x_BTC.shape[2]))
+def _first(mask_BT: Tensor) -> Tensor:
+    """`[B, 1]`: padded steps before each row's first one."""
+    return (mask_BT.cumsum(dim=1) == 0).sum(dim=1, keepdim=True)
+
+
+def _taken(x_BTC: Tensor, positions_BN: Tensor) -> Tensor:
+    """Steps of each row at these positions, `[B, N, C]`.
+
+    All rows' steps are looked up in one list, whole: ONNX gathers those far faster than each of their numbers.
+    """
+    num_rows, num_steps, num_columns = x_BTC.shape
+    starts_B1 = num_steps * torch.arange(num_rows, device=x_BTC.device).unsqueeze(1)
+    found = x_BTC.flatten(0, 1).index_select(0, (starts_B1 + positions_BN).flatten())
+    return found.reshape(num_rows, -1, num_columns)

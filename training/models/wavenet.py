@@ -14,11 +14,15 @@ written into the graph, and padded steps are zero before every convolution.
 Source: A. van den Oord et al., "WaveNet: A Generative Model for Raw Audio", 2016, arXiv:1609.03499.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
+
+from training.models.steps import newest
 
 
 @dataclass(frozen=True)
@@ -46,36 +50,86 @@ class WaveNet(nn.Module):
 
     def __init__(self, num_inputs: int, config: WaveNetConfig) -> None:
         super().__init__()
+        self.config = config
         self.num_outputs = config.skip_channels
         self.receptive_field = config.receptive_field
-        self.input = nn.Conv1d(num_inputs, config.residual_channels, 1)
-        self.layers = nn.ModuleList(_GatedLayer(config, dilation) for dilation in config.dilations)
+        self.input = nn.Linear(num_inputs, config.residual_channels)
+        self.layers: Any = nn.ModuleList(_GatedLayer(config, dilation) for dilation in config.dilations)
         self.layers[-1].residual = nn.Identity()  # nothing reads the stream behind the last layer: no weights for it
 
     def forward(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
-        mask_B1T = mask_BT.unsqueeze(1)
-        residual_BRT = self.input(x_BTC.transpose(1, 2))
-        skips = []
+        residual_1RBT, mask_11BT = self.input(x_BTC).permute(2, 0, 1)[None], mask_BT[None, None]
+        gates = []
         for layer in self.layers:
-            residual_BRT, skip_BST = layer(residual_BRT * mask_B1T)
-            skips.append(skip_BST)
-        return F.relu(torch.stack(skips).sum(dim=0)).transpose(1, 2)
+            residual_1RBT, gated_1RBT = layer(residual_1RBT * mask_11BT)
+            gates.append(gated_1RBT)
+        return self._output(gates)
+
+    def last(self, x_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The last step's output `[B, D]`, computed from those steps of each layer alone that it depends on.
+
+        They stand evenly apart, the further the later the layer (`thinning`): N of the T steps.
+        """
+        reach = self.receptive_field - 1
+        x_BTC, mask_BT = F.pad(x_BTC, (0, 0, reach, 0)), F.pad(mask_BT, (reach, 0))
+        x_BTC, mask_BT = newest(self.receptive_field, x_BTC, mask_BT)
+        apart, thinned = thinning(self.config.dilations)
+        residual_1RBN, mask_11BN = self.input(x_BTC[:, ::apart]).permute(2, 0, 1)[None], mask_BT[None, None, :, ::apart]
+        gates = []
+        for layer, (dilation, stride) in zip(self.layers, thinned, strict=True):
+            kept = slice((self.config.kernel_size - 1) * dilation, None, stride)
+            gated_1RBN = layer.gated(residual_1RBN * mask_11BN, dilation, stride)
+            gates.append(gated_1RBN[..., -1:])
+            residual_1RBN, mask_11BN = layer.added(residual_1RBN[..., kept], gated_1RBN), mask_11BN[..., kept]
+        return self._output(gates)[:, 0]
+
+    def _output(self, gates: list[Tensor]) -> Tensor:
+        """ReLU of the sum of the skips `[B, T, S]`: all layers' 1×1 convolutions as one."""
+        weights_SL = torch.cat([layer.skip.weight for layer in self.layers], dim=1)
+        bias_S = torch.stack([layer.skip.bias for layer in self.layers]).sum(dim=0)
+        skips_1SBT = F.conv2d(torch.cat(gates, dim=1), weights_SL[:, :, None, None], bias_S)
+        return F.relu(skips_1SBT)[0].permute(1, 2, 0)
+
+
+def thinning(dilations: tuple[int, ...]) -> tuple[int, list[tuple[int, int]]]:
+    """What the last output depends on: how many steps apart the inputs are; dilation and stride of each layer in these.
+
+    For dilations of 1, 2, 4, …, every layer but the last has a dilation of 1 and a stride of 2.
+    """
+    apart, layers = 0, []  # of the one output
+    for dilation in reversed(dilations):
+        below = math.gcd(dilation, apart)
+        layers.append((dilation // below, max(apart // below, 1)))
+        apart = below
+    return apart, layers[::-1]
 
 
 class _GatedLayer(nn.Module):
-    """One dilated causal convolution behind a gate: what it adds to the residual stream, and its skip."""
+    """One dilated causal convolution behind a gate: the residual stream behind it, and what the skip is made of."""
 
     def __init__(self, config: WaveNetConfig, dilation: int) -> None:
         super().__init__()
         channels = config.residual_channels
-        self.left_padding = (config.kernel_size - 1) * dilation
+        self.dilation, self.kernel_size = dilation, config.kernel_size
         self.dropout = nn.Dropout(config.dropout)
         self.filter_and_gate = nn.Conv1d(channels, 2 * channels, config.kernel_size, dilation=dilation)
-        self.residual = nn.Conv1d(channels, channels, 1)
-        self.skip = nn.Conv1d(channels, config.skip_channels, 1)
+        self.residual = nn.Linear(channels, channels)
+        self.skip = nn.Linear(channels, config.skip_channels)
 
-    def forward(self, x_BRT: Tensor) -> tuple[Tensor, Tensor]:
-        padded = F.pad(self.dropout(x_BRT), (self.left_padding, 0))
-        filter_BRT, gate_BRT = self.filter_and_gate(padded).chunk(2, dim=1)
-        gated_BRT = torch.tanh(filter_BRT) * torch.sigmoid(gate_BRT)
-        return x_BRT + self.residual(gated_BRT), self.skip(gated_BRT)
+    def forward(self, x_1RBT: Tensor) -> tuple[Tensor, Tensor]:
+        padded = F.pad(self.dropout(x_1RBT), ((self.kernel_size - 1) * self.dilation, 0))
+        gated_1RBT = self.gated(padded, self.dilation)
+        return self.added(x_1RBT, gated_1RBT), gated_1RBT
+
+    def gated(self, x_1RBT: Tensor, dilation: int, stride: int = 1) -> Tensor:
+        """The gated convolution, without padding."""
+        weights = self.filter_and_gate.weight.unsqueeze(2)
+        both = F.conv2d(x_1RBT, weights, self.filter_and_gate.bias, (1, stride), dilation=(1, dilation))
+        filter_1RBT, gate_1RBT = both.chunk(2, dim=1)
+        return torch.tanh(filter_1RBT) * torch.sigmoid(gate_1RBT)
+
+    def added(self, x_1RBT: Tensor, gated_1RBT: Tensor) -> Tensor:
+        """The residual stream behind this layer."""
+        if isinstance(self.residual, nn.Identity):
+            return x_1RBT
+        return x_1RBT + F.conv2d(gated_1RBT, self.residual.weight[:, :, None, None], self.residual.bias)

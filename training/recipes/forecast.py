@@ -10,6 +10,7 @@ from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.wavenet import WaveNetConfig
 from training.tasks.global_forecast_recipe import GlobalForecastRecipe
+from training.tasks.quantile_forecasts import QUANTILE_LEVELS
 
 SETTINGS: dict[str, Any] = {
     "linear": LinearConfig(outputs=32, window=48),
@@ -32,7 +33,7 @@ def forecast(architecture: str) -> GlobalForecastRecipe:
         settings=SETTINGS[architecture],
         network=GlobalForecasterConfig(
             horizon=96,
-            quantile_levels=(0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975),
+            quantile_levels=QUANTILE_LEVELS,
             read_length=192,
             context_size=32,
             hidden=64,

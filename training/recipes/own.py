@@ -64,7 +64,7 @@ def own_forecaster(name: str, source: OwnSeries, architecture: str) -> GlobalFor
     whole = source.load()
     template = forecast(architecture)
     longest = max(len(series.values) for series in whole.series) - whole.horizon
-    wanted = max(4 * whole.season, 2 * whole.horizon, 64)
+    context_length = min(max(4 * whole.season, 2 * whole.horizon, 64), longest, LONGEST_CONTEXT)
     num_values = sum(len(series.values) for series in whole.series)
     return dataclasses.replace(
         template,
@@ -72,14 +72,14 @@ def own_forecaster(name: str, source: OwnSeries, architecture: str) -> GlobalFor
         alias=None,
         data=dataclasses.replace(source, freq=whole.freq),
         freq=whole.freq,
-        context_length=max(min(wanted, longest, LONGEST_CONTEXT), 8),
+        context_length=context_length,
         network=dataclasses.replace(template.network, horizon=whole.horizon),
         batches_per_epoch=BATCHES_PER_EPOCH,
         schedule=dataclasses.replace(template.schedule, max_epochs=NUM_EPOCHS),
         intended_use=f"Forecast {source.value!r} of {source.path.name} up to {whole.horizon} steps ahead.",
         limits=(
             f"Trained on {len(whole.series):,} series of one file, {num_values:,} values. It reads the newest "
-            f"{min(wanted, longest, LONGEST_CONTEXT)} values and nothing else: no covariates, no holidays."
+            f"{context_length} values and nothing else: no covariates, no holidays."
         ),
     )
 

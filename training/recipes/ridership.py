@@ -11,6 +11,7 @@ from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.wavenet import WaveNetConfig
 from training.tasks.forecast_recipe import ForecastRecipe
+from training.tasks.quantile_forecasts import QUANTILE_LEVELS
 
 SETTINGS: dict[str, Any] = {
     "linear": LinearConfig(outputs=64, window=56),
@@ -43,7 +44,7 @@ def ridership(architecture: str) -> ForecastRecipe:
         settings=SETTINGS[architecture],
         network=ForecasterConfig(
             horizon=14,
-            quantile_levels=(0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975),
+            quantile_levels=QUANTILE_LEVELS,
             half_life_days=28.0,
             memory_days=84,
             anchor_weeks=6,

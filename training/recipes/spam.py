@@ -1,6 +1,5 @@
 """Spam or ham in English text messages."""
 
-import dataclasses
 from typing import Any
 
 from training.fit import Schedule
@@ -8,7 +7,7 @@ from training.models.cnn import CNNConfig
 from training.models.dense import DenseConfig
 from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
-from training.models.text_classifier import TextClassifierConfig
+from training.models.text_classifier import Pooling, TextClassifierConfig
 from training.models.wavenet import WaveNetConfig
 from training.tasks.classify_recipe import ClassifyRecipe
 from training.tokenizer import TokenizerConfig
@@ -26,7 +25,8 @@ SETTINGS: dict[str, Any] = {
 
 def spam(architecture: str) -> ClassifyRecipe:
     """The recipe for one architecture."""
-    network = TextClassifierConfig(embedding_dim=64, embedding_dropout=0.2, dropout=0.5)
+    pooling: Pooling = "mean" if architecture == "linear" else "maximum"
+    network = TextClassifierConfig(embedding_dim=64, embedding_dropout=0.2, dropout=0.5, pooling=pooling)
     return ClassifyRecipe(
         name=f"spam-{architecture}",
         alias="spam",
@@ -35,7 +35,7 @@ def spam(architecture: str) -> ClassifyRecipe:
         positive_label="spam",
         architecture=architecture,
         settings=SETTINGS[architecture],
-        network=dataclasses.replace(network, pooling="mean") if architecture == "linear" else network,
+        network=network,
         tokenizer=TokenizerConfig(vocabulary_size=3500),
         max_tokens=512,
         balanced=False,

@@ -1,11 +1,13 @@
 """Tasks: what a recipe's task means offline. One entry here is all that the commands and the tests need.
 
 fit        recipe -> data -> split -> batches -> network -> figures beside baselines   = `TrainedModel`
+rebuilt    recipe, a published bundle -> its network, without its weights
 baselines  recipe -> data -> split -> simple models                                    = figures
 evaluate   a published bundle on any file of the data set's form                       = figures
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -105,6 +107,10 @@ class Task(Protocol):
 
     def baselines(self, recipe: Any) -> Figures:
         """Figures of simple models, fitted and measured on the rows that the recipe's network is."""
+        ...
+
+    def rebuilt(self, recipe: Any, manifest: Manifest, files: Mapping[str, bytes], /) -> tuple[nn.Module, Samples]:
+        """The graph of a bundle as today's code builds it, its weights still to be loaded, and inputs to check it."""
         ...
 
     def measures(self, recipe: Any) -> Measures:

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import logging
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def fit(
     network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
     probabilities = _softmax(run.logits(network, encoder, valid.texts) / temperature)
     figures = {"model": describe(run.codes(valid.labels), probabilities, operating_point)}
-    figures |= baselines(recipe) if beside is None else beside
+    figures |= _baseline_figures(recipe, train, valid) if beside is None else beside
     logger.info("validation: %s", figures)
 
     spec = ClassifySpec(
@@ -153,6 +153,16 @@ def evaluate(
     }
 
 
+def rebuilt(
+    recipe: ClassifyRecipe, manifest: Manifest, files: Mapping[str, bytes]
+) -> tuple[CalibratedClassifier, TextSamples]:
+    """The graph of a bundle, its weights still to be loaded, and inputs to check it."""
+    assert isinstance(manifest.spec, ClassifySpec)
+    vocabulary_size = TextEncoder(files[TOKENIZER_FILE].decode(), recipe.max_tokens).vocabulary_size
+    network = TextClassifier(vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings)
+    return CalibratedClassifier(network, manifest.spec.temperature).eval(), TextSamples(vocabulary_size)
+
+
 def find_operating_point(
     recipe: ClassifyRecipe, actual: NDArray[np.int64], probabilities: NDArray[np.floating]
 ) -> OperatingPoint | None:
@@ -198,7 +208,10 @@ def _decisions(
 def baselines(recipe: ClassifyRecipe) -> Figures:
     """The same figures for simple models fitted to the same rows."""
     split = recipe.source().load()
-    train, valid = split.train, _reported(split)
+    return _baseline_figures(recipe, split.train, _reported(split))
+
+
+def _baseline_figures(recipe: ClassifyRecipe, train: LabelledTexts, valid: LabelledTexts) -> Figures:
     words = {"ngram_range": (1, 2), "sublinear_tf": True}
     characters = {"analyzer": "char_wb", "ngram_range": (1, 5), "sublinear_tf": True}
     weights = "balanced" if recipe.balanced else None

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def fit(
     reporting = Origins.of(series, spec, recipe.reporting_start, recipe.reporting_end)
     quantiles = predict(graph, reporting)
     figures = {"model": describe(reporting.actual, quantiles, levels)}
-    figures |= baselines(recipe) if beside is None else beside
+    figures |= baseline_figures(series.target, reporting) if beside is None else beside
     logger.info("validation: %s", figures)
     learning = [dataclasses.asdict(epoch) for epoch in fitted.epochs]
     fan = _fan(reporting, quantiles, levels, recipe)
@@ -77,7 +78,7 @@ def fit(
         graph=graph,
         inputs=spec.inputs(),
         outputs=spec.outputs(),
-        samples=SeriesSamples(recipe.past, config.horizon, len(recipe.day_types)),
+        samples=_samples(recipe),
         golden=_golden(training_days, recipe),
         golden_texts=[],
         spec=spec,
@@ -170,6 +171,17 @@ def evaluate(
         "model": describe(origins.actual, quantiles, tuple(spec.quantile_levels)),
         "seasonal_naive": point_figures(origins.actual, seasonal_naive(origins)),
     }
+
+
+def rebuilt(recipe: ForecastRecipe, _manifest: Manifest, _files: Mapping[str, bytes]) -> tuple[LastStep, SeriesSamples]:
+    """The graph of a bundle, its weights still to be loaded, and inputs to check it."""
+    means = torch.ones(1 + len(recipe.past), 1 + len(recipe.day_types))  # to be loaded as well
+    network = Forecaster(recipe.network, recipe.architecture, recipe.settings, means)
+    return LastStep(network).eval(), _samples(recipe)
+
+
+def _samples(recipe: ForecastRecipe) -> SeriesSamples:
+    return SeriesSamples(recipe.past, recipe.network.horizon, len(recipe.day_types))
 
 
 def _fan(

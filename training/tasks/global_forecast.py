@@ -7,7 +7,7 @@ read once, at the end, to report: MASE by set, beside the seasonal naive forecas
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def fit(
         graph=graph,
         inputs=spec.inputs(),
         outputs=spec.outputs(),
-        samples=HistorySamples(any_freq=recipe.freq is None),
+        samples=_samples(recipe),
         golden=_golden(sets, recipe),
         golden_texts=[],
         spec=spec,
@@ -158,6 +158,14 @@ def evaluate(
     return measure(sets, spec, forecast)
 
 
+def rebuilt(
+    recipe: GlobalForecastRecipe, _manifest: Manifest, _files: Mapping[str, bytes]
+) -> tuple[nn.Module, HistorySamples]:
+    """The graph of a bundle, its weights still to be loaded, and inputs to check it."""
+    network = GlobalForecaster(recipe.network, recipe.architecture, recipe.settings)
+    return _graph(network, recipe), _samples(recipe)
+
+
 def _with_history(whole: SeriesSet, recipe: GlobalForecastRecipe) -> SeriesSet:
     """The set, series that hold no history preceded by the known series of the same name."""
     if all(len(series.values) > whole.horizon for series in whole.series):
@@ -228,6 +236,10 @@ def _batches(selection: list[Rows]) -> DataLoader[Any]:
 
 def _graph(network: GlobalForecaster, recipe: GlobalForecastRecipe) -> nn.Module:
     return (AnyFreq(network) if recipe.freq is None else OneFreq(network, freq_code(recipe.freq))).eval()
+
+
+def _samples(recipe: GlobalForecastRecipe) -> HistorySamples:
+    return HistorySamples(any_freq=recipe.freq is None)
 
 
 def _fan(network: GlobalForecaster, sets: Sequence[SeriesSet], recipe: GlobalForecastRecipe) -> plots.Fan:

@@ -1,8 +1,9 @@
 """Figures of forecasts of many series, and the simple forecasts they stand beside."""
 
 import dataclasses
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,29 +30,32 @@ def mase_figures(forecasts: Sequence[tuple[SeriesSet, Forecasts]], num_sets: int
     Args:
         forecasts: of some or all of the sets.
         num_sets: of all; figures of a whole are left out where a part of it is.
+
+    There is none of what has no series with a scale.
     """
     by_set = {whole.name: mases(whole, said) for whole, said in forecasts}
     if len(by_set) < num_sets:
-        return {_key(name): _mean(values) for name, values in by_set.items()}
-    by_data: dict[str, list[str]] = {}
+        return _means(by_set)
+    by_data: dict[str, dict[str, list[float]]] = {}
     for whole, _ in forecasts:
-        by_data.setdefault(whole.data, []).append(whole.name)
-    figures, means = {}, []
-    for data, names in by_data.items():
-        means.append(_mean([value for name in names for value in by_set[name]]))
-        figures[_key(data)] = means[-1]
-        if len(names) > 1:
-            figures |= {_key(name): _mean(by_set[name]) for name in names}
-    return figures | {MEAN: float(np.mean(means))}
+        by_data.setdefault(whole.data, {})[whole.name] = by_set[whole.name]
+    figures: dict[str, float] = {}
+    of_data = _means({data: list(itertools.chain(*sets.values())) for data, sets in by_data.items()})
+    for data, sets in by_data.items():
+        figures |= {key: of_data[key] for key in [_key(data)] if key in of_data}
+        figures |= _means(sets) if len(sets) > 1 else {}
+    return figures | ({MEAN: float(np.mean(list(of_data.values())))} if of_data else {})
 
 
 def _key(name: str) -> str:
     return f"mase_{name.replace(' ', '_')}"
 
 
-def _mean(values: Sequence[float]) -> float:
-    """Series without a scale left out."""
-    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+def _means(mases_by_name: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The mean of each name, series without a scale left out, and names that have no other."""
+    return {
+        _key(name): float(np.nanmean(values)) for name, values in mases_by_name.items() if np.isfinite(values).any()
+    }
 
 
 def mases(whole: SeriesSet, forecast: Forecasts) -> list[float]:

@@ -1,0 +1,107 @@
+"""A published model exported anew: the same weights, the same answers, the next version; or nothing."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bundle.golden import Golden
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TensorSpec
+from bundle.store import BundleError, list_versions, read_bundle, version_folder
+from tests.tiny import tiny_ridership, tiny_spam
+from tests.training.small import VARIANTS, unfitted
+from training.__main__ import main
+from training.export import EXPORT_TOLERANCE, session, trace
+from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
+from training.recipes import RECIPES
+from training.republish import republish
+from training.tasks.samples import TextSamples
+from training.weights import WeightsDiffer, load_weights
+
+VOCABULARY = 30
+
+
+@pytest.fixture
+def store(tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(RECIPES, "spam-cnn", tiny_spam)
+    monkeypatch.setitem(RECIPES, "ridership-wavenet", tiny_ridership)
+    return Path(shutil.copytree(tiny_store, tmp_path / "store"))
+
+
+@pytest.mark.parametrize("name", ["spam-cnn", "ridership-wavenet"])
+def test_next_version_is_the_same_model(name: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["republish", name, "--store", str(store)]) == 0
+    assert capsys.readouterr().out == f"{store / name / '2'}\n"
+    before, after = (read_bundle(version_folder(store, name, version)) for version in (1, 2))
+    golden = Golden.from_bytes(before.files[GOLDEN_FILE])
+    [output] = golden.outputs
+    old, new = (session(bundle.files[MODEL_FILE])(golden.inputs)[output] for bundle in (before, after))
+    np.testing.assert_allclose(new, old, rtol=EXPORT_TOLERANCE)
+    changing = {"version", "created", "source_commit", "files"}
+    assert before.manifest.model_dump(exclude=changing) == after.manifest.model_dump(exclude=changing)
+    taken_over = before.files.keys() - {MODEL_FILE, REPORT_FILE, "report.md"}
+    assert {file: before.files[file] for file in taken_over} == {file: after.files[file] for file in taken_over}
+    report = json.loads(after.files[REPORT_FILE])
+    assert report["weights_of"] == {"version": 1, "source_commit": before.manifest.source_commit}
+    assert report["metrics"] == json.loads(before.files[REPORT_FILE])["metrics"]
+
+
+def test_model_of_another_recipe_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "spam-cnn", lambda: dataclasses.replace(tiny_spam(), mask_probability=0.5))
+    with pytest.raises(BundleError, match="spam-cnn version 1 wasn't made by a recipe of this release; fit it anew"):
+        republish("spam-cnn", store)
+    with pytest.raises(BundleError, match="there is no bundle 'spam-rnn'"):
+        republish("spam-rnn", store)
+    assert list_versions(store) == {"ridership-wavenet": [1], "spam-cnn": [1]}
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+def classifier(variant: str, seed: int) -> CalibratedClassifier:
+    torch.manual_seed(seed)
+    config = TextClassifierConfig(embedding_dim=4, embedding_dropout=0.0, dropout=0.0)
+    return CalibratedClassifier(TextClassifier(VOCABULARY, 2, config, *VARIANTS[variant]), 1.0).eval()
+
+
+def traced(graph: nn.Module) -> bytes:
+    inputs = [TensorSpec(name="ids", dtype="int64", shape=["batch", "time"])]
+    outputs = [TensorSpec(name="probabilities", dtype="float32", shape=["batch", 2])]
+    return trace(unfitted(graph, inputs, outputs, TextSamples(VOCABULARY), {"ids": np.array([[2, 5]])}))
+
+
+def check_found_again(variant: str) -> None:
+    original, other = classifier(variant, 0), classifier(variant, 1)
+    load_weights(other, traced(original))
+    for name, weights in original.named_parameters():
+        torch.testing.assert_close(other.state_dict()[name], weights.detach(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_weights_of_a_graph_are_those_it_was_made_of(variant: str) -> None:
+    check_found_again(variant)
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS.keys() - {"wavenet"}))  # whose layout has changed since
+def test_weights_are_found_where_the_first_graphs_held_them(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    export: Any = torch.onnx.export
+    folding = {"do_constant_folding": True}
+    monkeypatch.setattr(torch.onnx, "export", lambda *given, **named: export(*given, **named | folding))
+    check_found_again(variant)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    model = traced(classifier("rnn gru", 0))
+    network = classifier("rnn lstm", 1)
+    before = {name: weights.clone() for name, weights in network.state_dict().items()}
+    with pytest.raises(WeightsDiffer, match=r"weight_ih_l0 is \[24, 4\] in the graph, \[32, 4\] in the network"):
+        load_weights(network, model)
+    with pytest.raises(WeightsDiffer, match=r"the graph has no classifier\.body"):
+        load_weights(classifier("cnn", 1), model)
+    assert all(torch.equal(weights, before[name]) for name, weights in network.state_dict().items())
