@@ -6,6 +6,7 @@ each time. `nodes` are those onnxruntime runs, its own rewriting done.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import statistics
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from bundle.manifest import MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
 from bundle.store import Bundle, list_versions, read_bundle, version_folder
 from bundle.text import TextEncoder, pad
-from service.forecast import encode
 from service.forecast_schema import SeriesInput
 from service.runtime import Runtime
+from service.series_rows import encode
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import
 
@@ -61,8 +62,7 @@ class Model:
                 return {"ids": pad(rows, max(map(len, rows)))}
 
             return tokenised
-        row = encode(_series(spec), spec, spec.horizon).row
-        feed = {name: np.repeat(values[np.newaxis], batch, axis=0) for name, values in row.items()}
+        feed = dict(asyncio.run(encode([_series(spec)] * batch, spec, spec.horizon)).rows)
         return lambda: feed
 
     def profile(self, batch: int, num_runs: int = 30) -> tuple[int, Counter[str]]:
