@@ -16,8 +16,8 @@ from service import (
     classify,
     exposition,
     forecast,
-    garbage,
     health,
+    interpreter,
     logs,
     memory,
     models,
@@ -112,6 +112,6 @@ def create_app(settings: Settings) -> Application:
 def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
     application = create_app(Settings())
-    garbage.settle()
+    interpreter.settle()
     memory.keep_freed()
     return application
