@@ -7,8 +7,8 @@ the model takes. The pages of the process would tell less: a new model first fil
 import asyncio
 import ctypes
 
-KEPT_BYTES = 32 * 1024 * 1024
-"""The largest threshold that the C library takes for blocks in pages of their own."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""Enough for the largest array of a batch; more only makes the process larger."""
 GIVE_BACK_SECONDS = 10.0
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

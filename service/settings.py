@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     )
     max_batch_rows: int = Field(64, ge=1, description="rows of one batch, at most")
     max_batch_elements: int = Field(
-        32_768, ge=1, description="padded input elements of one batch, at most; a single longer row runs alone"
+        16_384, ge=1, description="padded input elements of one batch, at most; a single longer row runs alone"
     )
     max_waiting_requests: int = Field(
         1024, ge=1, description="requests waiting per model; one more is refused with 429"

@@ -96,6 +96,7 @@ def test_own_texts_go_from_file_to_answer(tmp_path: Path, fit: Fit, capsys: pyte
     assert str(tmp_path) not in bundle.manifest.model_dump_json()
     assert read_aliases(store) == {}
 
+    capsys.readouterr()  # the service's own lines
     assert main(["evaluate", "my-filter", "--file", str(path), "--store", str(store)]) == 0
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert figures["all_rows"]["rows"] == 200
@@ -120,6 +121,7 @@ def test_own_series_go_from_file_to_answer(
     assert manifest.recipe["data"]["path"] == "sales.csv"
     assert str(tmp_path) not in manifest.model_dump_json()
 
+    capsys.readouterr()  # the service's own lines
     assert main(["evaluate", "my-sales", "--file", str(path), "--store", str(store)]) == 0
     figures = json.loads(capsys.readouterr().out)["figures"]
     [key] = [key for key in figures["model"] if key.startswith("mase_sales")]
