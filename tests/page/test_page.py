@@ -240,11 +240,11 @@ def test_chart_shows_history_median_bands_missing_points_and_the_seasonal_naive_
     assert drawn["seasonal naive"]["y"] == [season[step % 7] for step in range(14)]
     body = {"model": "ridership", "values": values, "start": "2024-01-01", "horizon": 14, "levels": [80, 95]}
     [answer] = asked(visit.base, "forecast", body)["forecasts"]
-    assert drawn["median"]["y"] == answer["median"]
+    assert drawn["median"]["y"] == pytest.approx(answer["median"], rel=1e-5)  # asked alone: other rounding
     assert drawn["median"]["x"] == answer["timestamps"]
     for level in ("80", "95"):
-        assert drawn[f"{level} % from"]["y"] == answer["intervals"][level]["lower"]
-        assert drawn[f"{level} % to"]["y"] == answer["intervals"][level]["upper"]
+        assert drawn[f"{level} % from"]["y"] == pytest.approx(answer["intervals"][level]["lower"], rel=1e-5)
+        assert drawn[f"{level} % to"]["y"] == pytest.approx(answer["intervals"][level]["upper"], rel=1e-5)
     assert "14 steps by ridership-wavenet" in (page.locator("#forecast-status").text_content() or "")
     assert "3 of them missing" in (page.locator("#chart").get_attribute("aria-label") or "")
     expect(page.locator("#forecast-legend")).to_contain_text("no value")
