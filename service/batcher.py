@@ -135,7 +135,7 @@ class _Batch:
     """Blocks that are computed together."""
 
     size: int
-    """Bucket of its rows, or their elements where they have no length of their own."""
+    """Bucket of its rows; where they have no length of their own, elements of their largest input."""
     inline: bool
     blocks: list[_Block] = field(default_factory=list)
     num_rows: int = 0
@@ -163,7 +163,7 @@ class Batcher:
     watcher: Watcher
     padded: frozenset[str] = frozenset()
     _queues: dict[int, deque[_Block]] = field(default_factory=dict)
-    """By size: the bucket of the rows, or their elements."""
+    """By size; see `_Batch`."""
     _tickets: Iterator[int] = field(default_factory=itertools.count)
     _num_callers: int = 0
     _pump: asyncio.Task[None] | None = None
@@ -227,7 +227,7 @@ class Batcher:
         """The rows by size."""
         num_rows = submission.num_rows
         if not self.padded:
-            size = max(sum(array.size for array in rows.values()) // num_rows, 1)
+            size = max(array.size for array in rows.values()) // num_rows
             yield size, _Block(submission, slice(0, num_rows), rows, num_rows, (), next(self._tickets))
             return
         sizes = [bucket(length) for length in lengths]
