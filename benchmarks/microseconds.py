@@ -1,8 +1,8 @@
-"""Where the microseconds of a request go: `python -m benchmarks.microseconds [CHECKOUT …]`, old and new beside each other.
+"""Where the microseconds of a request go: `python -m benchmarks.microseconds [CHECKOUT …]`, old and new in turns.
 
-The service of each checkout is loaded with one short text a request over 64 connections, while py-spy looks at its stack;
-its CPU time an answer is divided by what it was seen doing. Checkouts take turns. Sampling costs the process a few
-percent, so the sums are a little above those of `benchmarks.serving`.
+The service of each checkout is loaded with one short text a request over 64 connections, while py-spy looks at its
+stack; its CPU time an answer is divided by what it was seen doing. Sampling costs a few percent, so the sums are a little above
+those of `benchmarks.serving`.
 """
 
 import argparse
@@ -27,17 +27,18 @@ from benchmarks.serving.spread import spread
 from benchmarks.serving.table import markdown
 from benchmarks.serving.workload import SHORT, Workload
 
-WORK = (
-    ("onnxruntime", r"onnxruntime/"),
-    ("tokeniser", r"_tokenize \(|\(bundle/text"),
-    ("batches: queue, padding, handing back", r"\(service/(batcher|admission|runtime)"),
-    ("metrics", r"prometheus_client/|\(service/(metrics|tally|drift|exposition)"),
-    ("log line, phases, request id", r"\(logging/|\(service/(logs|request_record|observer)"),
-    ("reading and validating the body", r"\(service/(payload|schema)|_validated \(|pydantic/"),
-    ("labels, scores, answer", r"\(service/|\(bundle/"),
-    ("HTTP server and event loop", r"."),
-)
-"""What a function does, found by its name and file; of nested ones the innermost that says more than the loop counts."""
+WORK = {
+    "onnxruntime": r"\(onnxruntime/",
+    "tokeniser": r"\(bundle/text",
+    "batches: queue, padding, handing back": r"\(service/(batcher|admission|runtime)",
+    "metrics": r"\(prometheus_client/|\(service/(metrics|tally|drift|exposition)",
+    "log line, phases, request id": r"\(logging/|\(service/(logs|request_record|observer)",
+    "reading and validating the body": r"_validated \(|\(service/(payload|schema)",
+    "HTTP server": r"\(uvicorn/|\(service/http_protocol",
+    "labels, scores, answer": r"\((service|bundle)/(?!__main__)",
+}
+"""What a function does, by its name and file."""
+REST = "event loop and all else"
 
 CONNECTIONS, SECONDS, SAMPLES_A_SECOND = 64, 8, 400
 
@@ -53,7 +54,7 @@ def main() -> None:
         for checkout in chosen.checkouts:
             for work, microseconds in measure(checkout).items():
                 found[checkout, work].append(microseconds)
-    works = [work for work, _ in WORK] + ["in all"]
+    works = [*WORK, REST, "in all"]
     cells = [[work, *(_cell(found[checkout, work]) for checkout in chosen.checkouts)] for work in works]
     print(markdown(["µs of CPU a request", *(checkout.resolve().name for checkout in chosen.checkouts)], cells))
 
@@ -86,20 +87,25 @@ def measure(checkout: Path) -> dict[str, float]:
 
 
 def classify(stacks: str) -> Counter[str]:
-    """Samples of py-spy's format `raw`, a stack and its count a line, by what was done. Idle threads don't count."""
+    """Samples by what the innermost function does that `WORK` knows; idle threads don't count.
+
+    Args:
+        stacks: py-spy's format `raw`: a stack, outermost first, and its count a line.
+    """
     seen: Counter[str] = Counter()
     for line in stacks.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")[::-1]
         if "_worker (" in frames[0]:  # a pool's thread that waits for work
             continue
-        seen[next(work for work, pattern in WORK if any(re.search(pattern, frame) for frame in frames))] += int(count)
+        known = (work for frame in frames for work, pattern in WORK.items() if re.search(pattern, frame))
+        seen[next(known, REST)] += int(count)
     return seen
 
 
 def _sample(pid: int, path: str) -> None:
     how = ["--nonblocking", "--rate", str(SAMPLES_A_SECOND), "--duration", str(SECONDS), "--format", "raw"]
-    command = [Path(sys.executable).with_name("py-spy"), "record", *how, "--output", path, "--pid", str(pid)]
+    command = [str(Path(sys.executable).with_name("py-spy")), "record", *how, "--output", path, "--pid", str(pid)]
     subprocess.run(command, check=True, capture_output=True)
 
 
