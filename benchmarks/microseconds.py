@@ -1,8 +1,8 @@
 """Where the microseconds of a request go: `python -m benchmarks.microseconds [CHECKOUT …]`, old and new in turns.
 
 The service of each checkout is loaded with one short text a request over 64 connections, while py-spy looks at its
-stack; its CPU time an answer is divided by what it was seen doing. Sampling costs a few percent, so the sums are a little above
-those of `benchmarks.serving`.
+stack; its CPU time an answer is divided by what it was seen doing. Sampling costs a few percent, so the sums are a
+little above those of `benchmarks.serving`.
 """
 
 import argparse
