@@ -7,7 +7,7 @@ the model takes. The pages of the process would tell less: a new model first fil
 import asyncio
 import ctypes
 
-KEPT_BYTES = 16 * 1024 * 1024
+KEPT_BYTES = 32 * 1024 * 1024
 """Enough for the largest array of a batch; more only makes the process larger."""
 GIVE_BACK_SECONDS = 10.0
 

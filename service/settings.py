@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     inference_threads: int = Field(
         0, ge=0, description="batches computed at once; 0: the CPUs this process may use (container quota included)"
     )
-    max_batch_rows: int = Field(32, ge=1, description="rows of one batch, at most")
+    max_batch_rows: int = Field(64, ge=1, description="rows of one batch, at most")
     max_batch_elements: int = Field(
         16_384,
         ge=1,
