@@ -1,6 +1,6 @@
 """Probabilities to the label answered: the one rule that training measures by and the service answers by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +25,14 @@ class OperatingPoint(NamedTuple):
 
 def decide(probabilities: Sequence[float], operating_point: OperatingPoint | None) -> int:
     """Index of the label answered: where there is an operating point, it decides first. Of equals the first wins."""
-    classes: Iterable[int] = range(len(probabilities))
-    if operating_point is not None:
-        if probabilities[operating_point.positive] >= operating_point.threshold:
-            return operating_point.positive
-        classes = (index for index in classes if index != operating_point.positive)
-    return max(classes, key=probabilities.__getitem__)
+    if operating_point is None:
+        return probabilities.index(max(probabilities))
+    positive = operating_point.positive
+    if probabilities[positive] >= operating_point.threshold:
+        return positive
+    if len(probabilities) == 2:
+        return 1 - positive
+    return max((index for index in range(len(probabilities)) if index != positive), key=probabilities.__getitem__)
 
 
 def decide_all(probabilities: NDArray[np.floating], operating_point: OperatingPoint | None) -> NDArray[np.int64]:

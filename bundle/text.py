@@ -74,6 +74,20 @@ class TextEncoder:
             return EncodedText(ids, truncated=False)
         return EncodedText(ids[: self.max_tokens], truncated=True)
 
+    def encode_all(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Several texts, in order; short ones in one go, which takes less time than one by one."""
+        if max(map(len, texts)) > _CHARACTERS_A_TOKEN * self.max_tokens:
+            return [self.encode(text) for text in texts]
+        try:
+            encodings = self._tokenizer.encode_batch_fast(texts)
+        except BaseException as error:
+            raise _as_error(error) from error
+        most = self.max_tokens
+        return [
+            EncodedText(ids, False) if len(ids := encoding.ids) <= most else EncodedText(ids[:most], True)
+            for encoding in encodings
+        ]
+
     def num_characters_read(self, text: str) -> int:
         """How far into a text its ids reach; its length where it isn't truncated."""
         encoding = self._tokenize(text, with_places=True)

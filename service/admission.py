@@ -2,55 +2,48 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
-from service.batcher import Batcher, Rows
+from service.batcher import Batcher
 from service.errors import DeadlineExceeded
 
 Result = TypeVar("Result")
 
 
 class Admission:
-    """A place among the callers of a batcher: `async with Admission(…)`.
+    """A place among the callers of a batcher: `with Admission(…)`.
 
-    Entering raises `QueueFull` when too many callers have one.
+    Entering raises `QueueFull` when too many callers have one; a `TimeoutError` within leaves as `DeadlineExceeded`.
 
     Args:
         batcher: of the model that is asked.
         deadline_seconds: time the caller has, from now on.
+
+    Attributes:
+        deadline: when that is over, by the event loop's clock.
     """
 
-    __slots__ = ("_batcher", "_deadline", "_deadline_seconds")
+    __slots__ = ("_batcher", "_deadline_seconds", "deadline")
 
-    def __init__(self, batcher: Batcher, deadline_seconds: float) -> None:
+    def __init__(self, batcher: Batcher[Any, Any], deadline_seconds: float) -> None:
         self._batcher = batcher
         self._deadline_seconds = deadline_seconds
-        self._deadline = time.monotonic() + deadline_seconds  # the event loop's clock, without the way to it
+        self.deadline = time.monotonic() + deadline_seconds  # the event loop's clock, without the way to it
 
-    async def __aenter__(self) -> "Admission":
+    def __enter__(self) -> "Admission":
         self._batcher.occupy()
         return self
 
-    async def __aexit__(self, *_raised: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_raised: object) -> None:
         self._batcher.vacate()
-
-    async def submit(self, rows: Rows, lengths: Sequence[int] = ()) -> Rows:
-        """`Batcher.submit`. Raises `DeadlineExceeded` when it takes too long."""
-        try:
-            return await self._batcher.submit(rows, self._deadline, lengths)
-        except TimeoutError:
-            raise self._too_late() from None
+        if kind is not None and issubclass(kind, TimeoutError):
+            raise DeadlineExceeded(
+                f"The answer was not ready within {self._deadline_seconds:g} seconds; "
+                "send fewer rows, or try again later."
+            ) from None
 
     async def wait_for(self, work: Awaitable[Result]) -> Result:
-        """What is done elsewhere before rows are there. Raises `DeadlineExceeded` when it takes too long."""
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                return await work
-        except TimeoutError:
-            raise self._too_late() from None
-
-    def _too_late(self) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"The answer was not ready within {self._deadline_seconds:g} seconds; send fewer rows, or try again later."
-        )
+        """What is done elsewhere before rows are there. Raises `TimeoutError` when it takes too long."""
+        async with asyncio.timeout_at(self.deadline):
+            return await work

@@ -2,26 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from bundle.decision import OperatingPoint, decide
-from bundle.manifest import ClassifySpec
-from bundle.reference import score
-from bundle.text import EncodedText, TextEncoder, pad
+from bundle.text import EncodedText, TextEncoder
 from service import request_record
 from service.admission import Admission
-from service.classify_schema import ClassifyRequest, ClassifyResponse, ClassifyResult, WordWeight
+from service.classify_schema import ClassifyRequest, ClassifyResponse, WordWeight
 from service.errors import Invalid, Place
 from service.json_route import JSONRoute
+from service.loader import Classifier
 from service.problem import declared
 from service.settings import Settings
 from service.state import Context, context
 from service.word_weights import HiddenWords, Word, hide_words, share_rows
 
 INLINE_CHARACTERS = 4096
-"""Texts of up to this many characters in all are encoded at once; longer ones in a thread, off the event loop."""
+"""Texts of up to this many characters in all are encoded on the event loop; longer ones in a thread."""
 
 router = APIRouter(route_class=JSONRoute, tags=["predict"])
 
@@ -41,35 +40,37 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     check(texts, settings)
     asked = payload.model, payload.version
     served = context.catalog.find(*asked) or await context.catalog.load(*asked)
-    spec, encoder = served.manifest.spec, served.encoder
-    if not isinstance(spec, ClassifySpec) or encoder is None:
+    if not isinstance(served, Classifier):
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
     record.answered_by(served.manifest.name, served.manifest.version, len(texts))
-    async with Admission(served.batcher, settings.deadline_seconds) as admission:
-        encoded = await encode(texts, encoder, context, admission)
-        hidden: list[HiddenWords] = []
-        if payload.explain:
-            most = settings.max_explained_words
-            hidden = await admission.wait_for(hide_words(texts, encoder, most, context.encoding))
-        rows, places_without = share_rows(encoded, hidden)
-        record.lap("encode")
-        outputs = await admission.submit({"ids": pad(rows)}, [len(row) for row in rows])
-    probabilities: list[list[float]] = outputs["probabilities"].tolist()
-    operating_point = OperatingPoint.of(spec)
+    hidden: list[HiddenWords] = []
+    batcher, labeller = served.batcher, served.labeller
+    with Admission(batcher, settings.deadline_seconds) as admission:
+        if not payload.explain and sum(map(len, texts)) <= INLINE_CHARACTERS:
+            answers = await batcher.submit_texts(texts, admission.deadline)
+        else:
+            encoded = await admission.wait_for(encode(texts, batcher.encoder, context.encoding))
+            if payload.explain:
+                most = settings.max_explained_words
+                hidden = await admission.wait_for(hide_words(texts, batcher.encoder, most, context.encoding))
+            rows, places_without = share_rows(encoded, hidden)
+            record.lap("encode")
+            answers = await batcher.submit(rows, admission.deadline)
+    own_answers = answers[: len(texts)]
     results = [
-        decode(own, spec, operating_point, payload.top_k, truncated=text.truncated)
-        for own, text in zip(probabilities, encoded, strict=False)  # behind the texts come those without each word
+        labeller.result(probabilities, payload.top_k, truncated=encoded.truncated)
+        for probabilities, encoded in own_answers
     ]
-    for index, own in enumerate(hidden):  # there are none unless asked for
-        label = spec.labels.index(results[index]["label"])
-        rest = [probabilities[place][label] for place in places_without[index]]
-        results[index]["explanation"] = weigh(texts[index], own.words, probabilities[index][label], rest)
+    for index, own in enumerate(hidden):  # there are none unless asked for; their rows come behind those of the texts
+        label = labeller.labels.index(results[index]["label"])
+        rest = [answers[place].probabilities[label] for place in places_without[index]]
+        results[index]["explanation"] = weigh(texts[index], own.words, answers[index].probabilities[label], rest)
     served.metrics.classified(
         labels=[result["label"] for result in results],
-        scores=[score(own, spec) for own in probabilities[: len(texts)]],
-        lengths=[len(text.ids) for text in encoded],
-        unknown_token_ratios=[encoder.unknown_token_ratio(text.ids) for text in encoded],
-        num_truncated=sum(text.truncated for text in encoded),
+        scores=[labeller.score(probabilities) for probabilities, _ in own_answers],
+        lengths=[len(encoded.ids) for _, encoded in own_answers],
+        unknown_token_ratios=[batcher.encoder.unknown_token_ratio(encoded.ids) for _, encoded in own_answers],
+        num_truncated=sum(encoded.truncated for _, encoded in own_answers),
     )
     record.lap("decode")
     return {"model": served.manifest.name, "version": served.manifest.version, "results": results}
@@ -88,37 +89,13 @@ def check(texts: Sequence[str], settings: Settings) -> None:
         raise Invalid(places)
 
 
-async def encode(
-    texts: Sequence[str], encoder: TextEncoder, context: Context, admission: Admission
-) -> list[EncodedText]:
-    """Texts to token ids, in order."""
-    if sum(map(len, texts)) <= INLINE_CHARACTERS:
+async def encode(texts: Sequence[str], encoder: TextEncoder, executor: Executor) -> list[EncodedText]:
+    """Texts to token ids, off the event loop."""
+
+    def encode_one_by_one() -> list[EncodedText]:
         return [encoder.encode(text) for text in texts]
 
-    def encode_all() -> list[EncodedText]:
-        return [encoder.encode(text) for text in texts]
-
-    return await admission.wait_for(asyncio.get_running_loop().run_in_executor(context.encoding, encode_all))
-
-
-def decode(
-    probabilities: Sequence[float],
-    spec: ClassifySpec,
-    operating_point: OperatingPoint | None,
-    top_k: int | None,
-    *,
-    truncated: bool,
-) -> ClassifyResult:
-    """The probabilities of one text, in the order of the labels, to its result."""
-    best = decide(probabilities, operating_point)
-    order = sorted(range(len(probabilities)), key=probabilities.__getitem__, reverse=True)
-    scores = {spec.labels[index]: round(probabilities[index], 6) for index in order[:top_k]}
-    return {
-        "label": spec.labels[best],
-        "score": round(probabilities[best], 6),
-        "scores": scores,
-        "truncated": truncated,
-    }
+    return await asyncio.get_running_loop().run_in_executor(executor, encode_one_by_one)
 
 
 def weigh(text: str, words: Sequence[Word], whole: float, without: Sequence[float]) -> list[WordWeight]:

@@ -8,11 +8,11 @@ import numpy as np
 from fastapi import APIRouter, Depends
 from numpy.typing import NDArray
 
+from bundle.golden import Arrays
 from bundle.manifest import ForecastSpec
 from bundle.series import interval_levels, quantiles_at
 from service import request_record
 from service.admission import Admission
-from service.batcher import Rows
 from service.errors import Invalid, Place
 from service.forecast_schema import (
     Forecast,
@@ -23,8 +23,10 @@ from service.forecast_schema import (
     level_name,
 )
 from service.json_route import JSONRoute
+from service.loader import Forecaster
 from service.paths import Beginning, prolong
 from service.problem import declared
+from service.series_engine import Columns, Quantiles
 from service.series_rows import Beside, EncodedSeries, encode
 from service.settings import Settings
 from service.state import Context, context
@@ -49,9 +51,9 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     check(payload, series, context.settings)
     asked = payload.model, payload.version
     served = context.catalog.find(*asked) or await context.catalog.load(*asked)
-    spec = served.manifest.spec
-    if not isinstance(spec, ForecastSpec):
+    if not isinstance(served, Forecaster):
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])
+    spec = served.spec
     record.answered_by(served.manifest.name, served.manifest.version, len(series))
     _check_levels(payload.levels, spec)
     try:
@@ -59,15 +61,19 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     except Invalid as refusal:
         raise _within(payload, refusal) from None
     record.lap("encode")
-    async with Admission(served.batcher, context.settings.deadline_seconds) as admission:
+    with Admission(served.batcher, context.settings.deadline_seconds) as admission:
+
+        async def ask(rows: Arrays) -> Quantiles:
+            return await served.batcher.submit(Columns(rows), admission.deadline)
+
         hidden = await hide(encoded, series, context.settings) if payload.explain else []
-        answered = await admission.submit(with_hidden(encoded.rows, hidden))
-        answers = answered["quantiles"][:, : payload.horizon].astype(np.float64)
+        answered = await ask(with_hidden(encoded.rows, hidden))
+        answers = answered[:, : payload.horizon].astype(np.float64)
         quantiles = answers[: len(series)]
         _check_finite(payload, quantiles)
         explanations = decode_weights(payload, hidden, quantiles, answers[len(series) :])
         if payload.horizon > spec.horizon:
-            quantiles = await prolong(beginnings(encoded, quantiles), spec, payload.horizon, admission.submit)
+            quantiles = await prolong(beginnings(encoded, quantiles), spec, payload.horizon, ask)
             _check_finite(payload, quantiles)
     forecasts = decode(quantiles, spec, payload.levels, series, encoded.beside)
     for answer, explanation in zip(forecasts, explanations, strict=False):  # there are none unless asked for
@@ -138,7 +144,7 @@ async def hide(encoded: EncodedSeries, series: Sequence[SeriesInput], settings: 
     return hidden
 
 
-def with_hidden(rows: Rows, hidden: Sequence[HiddenStretches]) -> Rows:
+def with_hidden(rows: Arrays, hidden: Sequence[HiddenStretches]) -> Arrays:
     """Rows, and behind them, of each in turn, the same row without each of its stretches."""
     if not hidden:
         return rows

@@ -11,19 +11,23 @@ import weakref
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bundle.golden import Golden, GoldenMismatch, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec, Manifest
 from bundle.reference import Reference
 from bundle.store import Bundle, BundleError, BundleUnreadable, read_bundle, read_reference
 from bundle.text import TextEncoder
 from service.batcher import Batcher, Limits
+from service.labels import Labeller
 from service.memory import allocated_bytes
 from service.metrics import Metrics, ModelMetrics
 from service.runtime import InferenceFailed, Runtime
+from service.series_engine import Columns, Quantiles, SeriesEngine
 from service.settings import Settings
+from service.text_batcher import TextBatcher, TextEngine
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +50,25 @@ class Proven:
 class Served(Proven):
     """One proven version in memory, ready to answer."""
 
-    batcher: Batcher
-    encoder: TextEncoder | None
+    batcher: Batcher[Any, Any]
     num_bytes: int
     """By how much the process grew when it was loaded; no less than the size of its graph."""
+
+
+@dataclass(frozen=True)
+class Classifier(Served):
+    """One that labels texts."""
+
+    batcher: TextBatcher
+    labeller: Labeller
+
+
+@dataclass(frozen=True)
+class Forecaster(Served):
+    """One that continues series."""
+
+    batcher: Batcher[Columns, Quantiles]
+    spec: ForecastSpec
 
 
 @dataclass(frozen=True)
@@ -93,16 +112,15 @@ class Loader:
                 logger.exception("%s version %s failed in a way not foreseen", folder.parent.name, folder.name)
             reason = str(error) if known else f"{type(error).__name__}: {error}"
             return Refused(reason, None if isinstance(error, BundleUnreadable) else modified)
-        settings = self._settings
-        batcher = Batcher(
-            compute=runtime.run,
-            executor=self._inference,
-            limits=Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests),
-            watcher=proven.metrics,
-            padded=frozenset(spec.name for spec in proven.manifest.inputs if "time" in spec.shape),
-        )
+        settings, spec = self._settings, proven.manifest.spec
+        limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
         grown = max(allocated_bytes() - allocated, graph_bytes)
-        return Served(**vars(proven), batcher=batcher, encoder=encoder, num_bytes=grown)
+        if isinstance(spec, ForecastSpec):
+            series = Batcher(SeriesEngine(runtime.run), self._inference, limits, proven.metrics)
+            return Forecaster(**vars(proven), batcher=series, num_bytes=grown, spec=spec)
+        assert encoder is not None
+        texts = TextBatcher(TextEngine(runtime.run), self._inference, limits, proven.metrics, encoder=encoder)
+        return Classifier(**vars(proven), batcher=texts, num_bytes=grown, labeller=Labeller(spec))
 
     def _prove(self, folder: Path, before: Proven | None) -> tuple[Proven, Runtime, TextEncoder | None, int]:
         bundle = read_bundle(folder)

@@ -220,10 +220,10 @@ class ModelMetrics:
         self._padding_ratio.observe(padding_ratio)
         self._inference_seconds.observe(seconds)
 
-    def answered(self, queue_seconds: float, inference_seconds: float) -> None:
+    def answered(self, encoding_seconds: float, queue_seconds: float, inference_seconds: float) -> None:
         """The rows of one caller are back."""
         self._queue_wait_seconds.observe(queue_seconds)
-        request_record.current().split_lap("queue", "inference", inference_seconds)
+        request_record.current().answered(encoding_seconds, inference_seconds)
 
     def measure_waiting(self, num_requests: int) -> None:
         """So many callers have a place now."""

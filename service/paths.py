@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.golden import Arrays
 from bundle.manifest import ForecastSpec
-from service.batcher import Rows
+from service.series_engine import Quantiles
 
-Ask = Callable[[Rows], Awaitable[Rows]]
+Ask = Callable[[Arrays], Awaitable[Quantiles]]
 """Rows as the graph reads them -> what it answers, in order."""
 
 NUM_PATHS = 64
@@ -36,9 +37,9 @@ SEED = 0
 class Beginning:
     """A series whose first block is known."""
 
-    row: Rows
+    row: Arrays
     """What the graph read for the first block, without the axis of the rows."""
-    codes: Rows
+    codes: Arrays
     """Its future covariates, `int64[context_length + steps]`, with all steps up to the end of the last block."""
     quantiles: NDArray[np.float64]
     """`[spec.horizon, levels]`, what the graph answered."""
@@ -84,7 +85,7 @@ async def _prolong_one(beginning: Beginning, spec: ForecastSpec, horizon: int, a
             shared[name] = codes[first : first + context_length + spec.horizon]
         repeated = {name: np.repeat(array[None], NUM_PATHS, axis=0) for name, array in shared.items()}
         answers = await ask({"history": histories, **repeated})
-        conditional = answers["quantiles"].astype(np.float64)
+        conditional = answers.astype(np.float64)
         if not np.isfinite(conditional).all():
             break
         block = pooled(conditional, levels)

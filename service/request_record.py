@@ -40,12 +40,15 @@ class RequestRecord:
         """End a phase now."""
         self._laps.append((name, time.perf_counter()))
 
-    def split_lap(self, first: str, second: str, second_seconds: float) -> None:
-        """End two phases now, of which the second took `second_seconds`."""
+    def answered(self, encoding_seconds: float, inference_seconds: float) -> None:
+        """Rows are back: end `inference` now, before it `queue`, before that `encode` if the batcher did it."""
         end = time.perf_counter()
         begin = self._laps[-1][1] if self._laps else self._started
-        self._laps.append((first, max(begin, end - second_seconds)))
-        self._laps.append((second, end))
+        if encoding_seconds:
+            begin += encoding_seconds
+            self._laps.append(("encode", begin))
+        self._laps.append(("queue", max(begin, end - inference_seconds)))
+        self._laps.append(("inference", end))
 
     @property
     def total_seconds(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.golden import Arrays
 from bundle.manifest import ForecastSpec, FutureCovariate
 from bundle.series import (
     DERIVATIONS,
@@ -22,7 +23,7 @@ from bundle.series import (
     parse_start,
     timestamps,
 )
-from service.batcher import INLINE_SECONDS, Rows
+from service.batcher import INLINE_SECONDS
 from service.errors import Invalid, Place
 from service.forecast_schema import SeriesInput
 from service.paths import NUM_PATHS
@@ -41,8 +42,8 @@ class Beside:
 class EncodedSeries:
     """Series as the graph reads them, along the first axis of its inputs."""
 
-    rows: Rows
-    codes: Rows
+    rows: Arrays
+    codes: Arrays
     """The future covariates of `rows` for all steps asked for, in whole horizons of the model."""
     beside: list[Beside]
 
@@ -106,7 +107,7 @@ def _describe(
     return Beside(season, _timestamps(series, freq, start, horizon), warnings)
 
 
-def _refuse_infinite(rows: Rows, index: int) -> None:
+def _refuse_infinite(rows: Arrays, index: int) -> None:
     for name, contexts in rows.items():
         if np.isinf(contexts[index]).any():
             place = ("values",) if name == "history" else ("past_covariates", name.removeprefix("past_"))

@@ -119,17 +119,17 @@ async def hide_words(
 
 def share_rows(
     encoded: Sequence[EncodedText], hidden: Sequence[HiddenWords]
-) -> tuple[list[list[int]], list[list[int]]]:
+) -> tuple[list[EncodedText], list[list[int]]]:
     """All rows to ask about, and where in them the row without each word stands, by text.
 
     The texts themselves come first. Where hiding different words leaves the same ids, they are asked about once.
     """
-    rows = [text.ids for text in encoded]
+    rows = list(encoded)
     places: dict[tuple[int, ...], int] = {}
     without_each = []
     for own in hidden:
         for rest in own.without:
             if places.setdefault(tuple(rest.ids), len(rows)) == len(rows):
-                rows.append(rest.ids)
+                rows.append(rest)
         without_each.append([places[tuple(rest.ids)] for rest in own.without])
     return rows, without_each

@@ -1,10 +1,11 @@
 """A model that waits: for tests of what is refused meanwhile."""
 
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 from starlette.testclient import TestClient
 
-from service.batcher import Rows
 from service.loader import Served
 
 
@@ -18,13 +19,12 @@ def loaded(client: TestClient, model: str = "spam") -> Served:
 def closed_gate(client: TestClient, model: str = "spam") -> threading.Event:
     """Make the model wait for the event."""
     gate = threading.Event()
-    batcher = loaded(client, model).batcher
-    compute = batcher.compute
+    engine: Any = loaded(client, model).batcher.engine
+    compute = engine.compute
 
-    def wait(arrays: Rows) -> Rows:
+    def wait(parts: Sequence[Any]) -> Any:
         gate.wait(10)
-        result: Rows = compute(arrays)
-        return result
+        return compute(parts)
 
-    batcher.compute = wait
+    engine.compute = wait
     return gate

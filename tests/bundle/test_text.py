@@ -24,6 +24,12 @@ def test_any_text_has_ids_and_none_is_padding(text: str) -> None:
     assert min(encoded.ids) > PAD_ID
 
 
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=5), st.integers(2, 6))
+def test_texts_together_have_the_ids_of_each_alone(texts: list[str], max_tokens: int) -> None:
+    encoder = TextEncoder(TOKENIZER, max_tokens)
+    assert encoder.encode_all(texts) == [encoder.encode(text) for text in texts]
+
+
 def test_long_text_is_cut_and_said_to_be() -> None:
     encoder = TextEncoder(TOKENIZER, 8)
     whole, cut = encoder.encode("call"), encoder.encode("call " * 100)

@@ -2,12 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.batcher import Rows
 from service.cpus import available_cpus
 from service.settings import Settings
 from tests.gate import closed_gate, loaded
@@ -44,12 +44,12 @@ def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
 
 def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
-        batcher = loaded(client).batcher
+        engine: Any = loaded(client).batcher.engine
 
-        def broken(arrays: Rows) -> Rows:
+        def broken(_parts: Any) -> NoReturn:
             raise RuntimeError("secret path")
 
-        batcher.compute = broken
+        engine.compute = broken
         response = client.post("/classify", json=BODY)
         assert response.status_code == 500
         assert response.headers["content-type"] == "application/problem+json"

@@ -9,10 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from bundle.text import pad
+from bundle.golden import Arrays
+from bundle.text import EncodedText
 from service.admission import Admission
-from service.batcher import Batcher, Limits, Rows, bucket
+from service.batcher import Batcher, Limits
 from service.errors import DeadlineExceeded, QueueFull
+from service.series_engine import Columns, SeriesEngine
+from service.text_batcher import TextAnswer, TextEngine
 from tests.watching import Notebook
 
 
@@ -25,12 +28,15 @@ class Engine:
         self.gate.set()
         self.fail = False
 
-    def __call__(self, arrays: Rows) -> Rows:
-        self.shapes.append(arrays["x"].shape)
+    def __call__(self, arrays: Arrays) -> Arrays:
+        self.shapes.append(arrays["ids"].shape)
         assert self.gate.wait(5)
         if self.fail:
             raise RuntimeError("broken")
-        return {"y": arrays["x"][:, 0] * 2}
+        return {"probabilities": arrays["ids"][:, :1] * 2}
+
+
+Texts = Batcher[list[EncodedText], list[TextAnswer]]
 
 
 @pytest.fixture
@@ -39,13 +45,11 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def make(engine: Engine) -> Iterator[Callable[..., Batcher]]:
+def make(engine: Engine) -> Iterator[Callable[..., Texts]]:
     with ThreadPoolExecutor(1) as executor:
 
-        def build(
-            rows: int = 8, elements: int = 10_000, waiting: int = 100, padded: tuple[str, ...] = ("x",)
-        ) -> Batcher:
-            return Batcher(engine, executor, Limits(rows, elements, waiting), Notebook(), frozenset(padded))
+        def build(rows: int = 8, elements: int = 10_000, waiting: int = 100) -> Texts:
+            return Batcher(TextEngine(engine), executor, Limits(rows, elements, waiting), Notebook())
 
         yield build
         engine.gate.set()
@@ -55,11 +59,10 @@ def row(length: int, value: int = 1) -> list[int]:
     return [value] * length
 
 
-async def ask(batcher: Batcher, rows: list[list[int]], deadline_seconds: float) -> list[int]:
-    async with Admission(batcher, deadline_seconds) as admission:
-        outputs = await admission.submit({"x": pad(rows)}, [len(row) for row in rows] if batcher.padded else ())
-    answers: list[int] = outputs["y"].tolist()
-    return answers
+async def ask(batcher: Texts, rows: list[list[int]], deadline_seconds: float) -> list[float]:
+    with Admission(batcher, deadline_seconds) as admission:
+        answers = await batcher.submit([EncodedText(row, truncated=False) for row in rows], admission.deadline)
+    return [answer.probabilities[0] for answer in answers]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -70,25 +73,37 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("never came true")
 
 
-def test_rows_come_back_in_order(make: Callable[..., Batcher]) -> None:
+def test_rows_come_back_in_order(make: Callable[..., Texts]) -> None:
     lengths = [3, 100, 7, 600, 1, 16, 17]
     results = asyncio.run(ask(make(), [row(n, n) for n in lengths], 5))
     assert results == [2 * n for n in lengths]
 
 
-def test_rows_of_like_length_share_a_batch_padded_to_the_longest(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_rows_of_like_length_share_a_batch_padded_to_the_longest(make: Callable[..., Texts], engine: Engine) -> None:
     asyncio.run(ask(make(), [row(n) for n in (1, 14, 17, 33, 500, 513, 1025)], 5))
     assert sorted(engine.shapes) == [(1, 17), (1, 33), (1, 500), (1, 513), (1, 1025), (2, 14)]
-    assert [bucket(n) for n in (1, 16, 17, 512, 513)] == [16, 16, 32, 512, 1024]
 
 
-def test_fixed_rows_are_stacked(make: Callable[..., Batcher], engine: Engine) -> None:
-    asyncio.run(ask(make(padded=()), [row(112), row(112)], 5))
-    assert engine.shapes == [(2, 112)]
+def test_rows_of_one_length_are_stacked() -> None:
+    shapes = []
+
+    def run(arrays: Arrays) -> Arrays:
+        shapes.append(arrays["history"].shape)
+        return {"quantiles": arrays["history"][:, :1, None]}
+
+    async def both() -> list[list[float]]:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(SeriesEngine(run), executor, Limits(3, 1000, 8), Notebook())
+            rows = [Columns({"history": np.full((number, 112), number, np.float32)}) for number in (1, 5, 2)]
+            answers = await asyncio.gather(*(batcher.submit(own, time.monotonic() + 5) for own in rows))
+        return [answer[:, 0, 0].tolist() for answer in answers]
+
+    assert asyncio.run(both()) == [[1], [5] * 5, [2] * 2]
+    assert shapes == [(1, 112), (3, 112), (2, 112), (2, 112)]
 
 
 def test_free_engine_starts_at_once_and_the_rest_forms_the_next_batch(
-    make: Callable[..., Batcher], engine: Engine
+    make: Callable[..., Texts], engine: Engine
 ) -> None:
     async def run() -> None:
         batcher = make()
@@ -104,7 +119,7 @@ def test_free_engine_starts_at_once_and_the_rest_forms_the_next_batch(
     assert engine.shapes == [(1, 4), (5, 4)]
 
 
-def test_batches_keep_to_their_budget(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_batches_keep_to_their_budget(make: Callable[..., Texts], engine: Engine) -> None:
     asyncio.run(ask(make(rows=4), [row(4)] * 10, 5))
     assert [shape[0] for shape in engine.shapes] == [4, 4, 2]
     engine.shapes.clear()
@@ -112,7 +127,7 @@ def test_batches_keep_to_their_budget(make: Callable[..., Batcher], engine: Engi
     assert sorted(engine.shapes) == [(1, 4), (1, 100), (2, 4), (2, 4)]
 
 
-def test_what_is_left_of_many_rows_queues_behind_others(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_what_is_left_of_many_rows_queues_behind_others(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> list[str]:
         done: list[str] = []
 
@@ -128,7 +143,7 @@ def test_what_is_left_of_many_rows_queues_behind_others(make: Callable[..., Batc
     assert [shape[0] for shape in engine.shapes] == [4, 2, 4, 4, 3]
 
 
-def test_oldest_row_goes_first_whatever_its_length(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_oldest_row_goes_first_whatever_its_length(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make(rows=2)
         engine.gate.clear()
@@ -143,7 +158,7 @@ def test_oldest_row_goes_first_whatever_its_length(make: Callable[..., Batcher],
     assert engine.shapes == [(1, 4), (1, 200), (2, 4), (1, 100), (1, 4)]
 
 
-def test_full_queue_refuses(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_full_queue_refuses(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make(waiting=2)
         engine.gate.clear()
@@ -159,7 +174,7 @@ def test_full_queue_refuses(make: Callable[..., Batcher], engine: Engine) -> Non
     asyncio.run(run())
 
 
-def test_deadline_passes_and_the_row_is_dropped(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_deadline_passes_and_the_row_is_dropped(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make()
         engine.gate.clear()
@@ -175,7 +190,7 @@ def test_deadline_passes_and_the_row_is_dropped(make: Callable[..., Batcher], en
     assert engine.shapes == [(1, 1)], "the row whose caller was refused must not be computed"
 
 
-def test_caller_who_leaves_takes_the_rows_along(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_caller_who_leaves_takes_the_rows_along(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make()
         engine.gate.clear()
@@ -193,7 +208,7 @@ def test_caller_who_leaves_takes_the_rows_along(make: Callable[..., Batcher], en
     assert engine.shapes == [(1, 1), (1, 1)]
 
 
-def test_failing_batch_fails_its_callers_only(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_failing_batch_fails_its_callers_only(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make()
         engine.fail = True
@@ -208,19 +223,17 @@ def test_failing_batch_fails_its_callers_only(make: Callable[..., Batcher], engi
 def test_lost_row_is_noticed() -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(
-                lambda rows: {"y": rows["x"][:-1]}, executor, Limits(8, 1000, 8), Notebook(), frozenset({"x"})
-            )
+            engine = TextEngine(lambda arrays: {"probabilities": arrays["ids"][:-1]})
             with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
-                await ask(batcher, [row(1)] * 3, 5)
+                await ask(Batcher(engine, executor, Limits(8, 1000, 8), Notebook()), [row(1)] * 3, 5)
 
     asyncio.run(run())
 
 
-def test_many_callers_at_once_all_get_their_own(make: Callable[..., Batcher]) -> None:
+def test_many_callers_at_once_all_get_their_own(make: Callable[..., Texts]) -> None:
     rng = np.random.default_rng(0)
 
-    async def caller(batcher: Batcher, value: int) -> bool:
+    async def caller(batcher: Texts, value: int) -> bool:
         lengths = rng.integers(1, 80, size=rng.integers(1, 6))
         results = await ask(batcher, [row(int(n), value) for n in lengths], 10)
         return results == [2 * value] * len(lengths)
@@ -235,16 +248,16 @@ def test_many_callers_at_once_all_get_their_own(make: Callable[..., Batcher]) ->
 def test_short_batches_run_on_the_event_loop_and_long_ones_in_a_thread() -> None:
     threads: list[str] = []
 
-    def compute(rows: Rows) -> Rows:
+    def compute(arrays: Arrays) -> Arrays:
         threads.append(threading.current_thread().name)
-        end = time.thread_time() + rows["x"].shape[1] * 1e-4  # a row of 10 takes 1 ms, one of 512 takes 51 ms
+        end = time.thread_time() + arrays["ids"].shape[1] * 1e-4  # a row of 10 takes 1 ms, one of 512 takes 51 ms
         while time.thread_time() < end:
             pass
-        return {"y": rows["x"][:, 0]}
+        return {"probabilities": arrays["ids"][:, :1]}
 
     async def run() -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as executor:
-            batcher = Batcher(compute, executor, Limits(8, 10_000, 8), Notebook(), frozenset({"x"}))
+            batcher = Batcher(TextEngine(compute), executor, Limits(8, 10_000, 8), Notebook())
             for length in (10, 10, 512, 512):
                 await ask(batcher, [row(length)], 5)
 
@@ -253,7 +266,7 @@ def test_short_batches_run_on_the_event_loop_and_long_ones_in_a_thread() -> None
     assert kinds == ["thread", "loop", "thread", "thread"]  # of a new length nothing is known: the first takes a thread
 
 
-def test_one_deadline_of_many_callers_ends_only_its_own(make: Callable[..., Batcher], engine: Engine) -> None:
+def test_one_deadline_of_many_callers_ends_only_its_own(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make()
         engine.gate.clear()

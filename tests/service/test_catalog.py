@@ -18,6 +18,7 @@ from bundle.golden import Golden
 from bundle.store import publish, read_bundle, set_alias, version_folder
 from service.catalog import Catalog
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
+from service.loader import Classifier
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
@@ -529,4 +530,6 @@ def test_one_tokenizer_serves_all_models_that_share_it(catalog: Catalog, store: 
     refresh(catalog)
     first, second = (asyncio.run(catalog.load("spam", version)) for version in (1, 2))
     assert first.batcher is not second.batcher
-    assert first.encoder is second.encoder is not None
+    assert isinstance(first, Classifier)
+    assert isinstance(second, Classifier)
+    assert first.batcher.encoder is second.batcher.encoder

@@ -8,11 +8,10 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from bundle.decision import OperatingPoint
 from bundle.manifest import ClassifySpec
 from bundle.store import read_bundle, read_reference, version_folder
-from service.classify import decode
 from service.classify_schema import ClassifyResponse
+from service.labels import Labeller
 from tests.tiny import TinyTexts
 from training.data.splits import without_near_duplicates
 
@@ -98,11 +97,11 @@ SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_labe
     [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
 )
 def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
-    result = decode(probabilities, SPEC, OperatingPoint.of(SPEC), None, truncated=False)
+    result = Labeller(SPEC).result(probabilities, None, truncated=False)
     assert result["label"] == label
     assert result["score"] == result["scores"][label]
 
 
 def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
     spec = SPEC.model_copy(update={"threshold": 0.9})
-    assert decode([0.1, 0.8, 0.1], spec, OperatingPoint.of(spec), None, truncated=False)["label"] == "ham"
+    assert Labeller(spec).result([0.1, 0.8, 0.1], None, truncated=False)["label"] == "ham"

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bundle.golden import Arrays
 from bundle.manifest import ForecastSpec, FutureCovariate, PastCovariate
 from service.admission import Admission
-from service.batcher import Batcher, Limits, Rows
+from service.batcher import Batcher, Limits
 from service.errors import DeadlineExceeded
 from service.paths import NUM_PATHS, SERIES_AT_ONCE, Ask, Beginning, draw_levels, pooled, prolong, quantile_function
+from service.series_engine import Columns, Quantiles, SeriesEngine
 from tests.watching import Notebook
 
 LEVELS = np.array([0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975])
@@ -65,17 +67,17 @@ class Engine:
         self.asked: list[list[Row]] = []
         self.under_way = self.most_under_way = 0
 
-    async def __call__(self, arrays: Rows) -> Rows:
+    async def __call__(self, arrays: Arrays) -> Quantiles:
         rows = each(arrays)
         self.asked.append(rows)
         self.under_way += len(rows)
         self.most_under_way = max(self.most_under_way, self.under_way)
         await asyncio.sleep(0)
         self.under_way -= len(rows)
-        return {"quantiles": np.stack([self.model(row) for row in rows]).astype(np.float32)}
+        return np.stack([self.model(row) for row in rows]).astype(np.float32)
 
 
-def each(arrays: Rows) -> list[Row]:
+def each(arrays: Arrays) -> list[Row]:
     return [{name: array[index] for name, array in arrays.items()} for index in range(len(arrays["history"]))]
 
 
@@ -197,7 +199,7 @@ def test_few_series_are_under_way_at_once() -> None:
 
 def test_failure_of_the_model_stops_all() -> None:
     class Broken(Engine):
-        async def __call__(self, arrays: Rows) -> Rows:
+        async def __call__(self, arrays: Arrays) -> Quantiles:
             await super().__call__(arrays)
             raise RuntimeError("broken")
 
@@ -210,22 +212,25 @@ def test_failure_of_the_model_stops_all() -> None:
 def test_deadline_stops_the_paths() -> None:
     calls: list[int] = []
 
-    def compute(arrays: Rows) -> Rows:
+    def compute(arrays: Arrays) -> Arrays:
         calls.append(len(arrays["history"]))
         return {"quantiles": np.stack([random_walk(one) for one in each(arrays)]).astype(np.float32)}
 
     async def run() -> int:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(compute, executor, Limits(64, 100_000, 8), Notebook())
-            with pytest.raises(DeadlineExceeded):
-                async with Admission(batcher, 0.2) as admission:
-                    await prolong([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, admission.submit)
+            batcher = Batcher(SeriesEngine(compute), executor, Limits(64, 100_000, 8), Notebook())
+
+            async def ask(rows: Arrays) -> Quantiles:
+                return await batcher.submit(Columns(rows), admission.deadline)
+
+            with pytest.raises(DeadlineExceeded), Admission(batcher, 0.2) as admission:
+                await prolong([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, ask)
             await asyncio.sleep(0.05)  # the batch being computed ends
             count = len(calls)
             await asyncio.sleep(0.1)
             assert len(calls) == count
-            async with Admission(batcher, 5) as admission:
-                assert len((await admission.submit({"history": row()["history"][None]}))["quantiles"]) == 1
+            with Admission(batcher, 5) as admission:
+                assert len(await ask({"history": row()["history"][None]})) == 1
             return count
 
     assert asyncio.run(run()) >= 1

@@ -158,5 +158,5 @@ def test_what_is_hidden_is_asked_about_once_and_together_with_the_texts() -> Non
     words = [Word(0, 1), Word(2, 3)]
     hidden = [HiddenWords(words, [text(3), text(5)]), HiddenWords([], []), HiddenWords(words, [text(4), text(3)])]
     rows, places_without = share_rows([text(1), text(2), text(1)], hidden)
-    assert rows == [[1], [2], [1], [3], [5], [4]]
-    assert [[rows[place] for place in places] for places in places_without] == [[[3], [5]], [], [[4], [3]]]
+    assert rows == [text(only_id) for only_id in (1, 2, 1, 3, 5, 4)]
+    assert [[rows[place].ids for place in places] for places in places_without] == [[[3], [5]], [], [[4], [3]]]

@@ -1,0 +1,88 @@
+"""Texts in batches: encoded together, each answered with its own."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bundle.golden import Arrays
+from bundle.text import EncodedText, TextEncoder
+from service.batcher import Limits
+from service.text_batcher import TextAnswer, TextBatcher, TextEngine, size_of
+from tests.watching import Notebook
+from training.tokenizer import TokenizerConfig, train_tokenizer
+
+TOKENIZER = train_tokenizer(["call me later", "see you at eight"] * 5, TokenizerConfig(vocabulary_size=300))
+
+
+class Encoder(TextEncoder):
+    """Remembers what it was asked, and can't encode "broken"."""
+
+    def __init__(self) -> None:
+        super().__init__(TOKENIZER, 64)
+        self.asked: list[list[str]] = []
+
+    def encode_all(self, texts: Sequence[str]) -> list[EncodedText]:
+        self.asked.append(list(texts))
+        if "broken" in texts:
+            raise RuntimeError("the tokenizer failed")
+        return super().encode_all(texts)
+
+
+def run(arrays: Arrays) -> Arrays:
+    return {"probabilities": arrays["ids"].sum(axis=1, keepdims=True)}
+
+
+async def ask(encoder: Encoder, *requests: list[str]) -> list[list[TextAnswer] | BaseException]:
+    with ThreadPoolExecutor(1) as executor:
+        batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), Notebook(), encoder=encoder)
+        deadline = time.monotonic() + 5
+        asked = (batcher.submit_texts(texts, deadline) for texts in requests)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+
+def test_texts_of_all_callers_are_encoded_together_and_each_gets_its_own() -> None:
+    encoder = Encoder()
+    requests = ["call me"], ["see you at eight, or later, or whenever it suits you and her", "me"], ["call"]
+    answers = asyncio.run(ask(encoder, *requests))
+    assert encoder.asked == [[text for texts in requests for text in texts]]
+    for texts, own in zip(requests, answers, strict=True):
+        assert isinstance(own, list)
+        assert [answer.encoded for answer in own] == [encoder.encode(text) for text in texts]
+        assert [answer.probabilities for answer in own] == [[sum(encoder.encode(text).ids)] for text in texts]
+
+
+def test_text_that_cannot_be_encoded_fails_its_own_caller_only() -> None:
+    first, broken, last = asyncio.run(ask(Encoder(), ["call me"], ["me", "broken"], ["call"]))
+    assert isinstance(broken, RuntimeError)
+    assert isinstance(first, list)
+    assert isinstance(last, list)
+
+
+def test_no_more_is_encoded_before_a_batch_than_another_one_has() -> None:
+    encoder = Encoder()
+    asyncio.run(ask(encoder, *(["call"] * 40 for _ in range(4))))
+    assert [len(texts) for texts in encoder.asked] == [80, 80]
+
+
+def test_texts_of_a_caller_who_left_are_not_encoded() -> None:
+    async def leave() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), Notebook(), encoder=encoder)
+            leaving, staying = (
+                asyncio.create_task(batcher.submit_texts([text], time.monotonic() + 5)) for text in ("call", "me")
+            )
+            await asyncio.sleep(0)
+            leaving.cancel()
+            await staying
+
+    encoder = Encoder()
+    asyncio.run(leave())
+    assert encoder.asked == [["me"]]
+
+
+@pytest.mark.parametrize(("length", "size"), [(1, 16), (16, 16), (17, 32), (512, 512), (513, 1024)])
+def test_sizes(length: int, size: int) -> None:
+    assert size_of(length) == size
