@@ -33,6 +33,8 @@ RECORD = ROOT / "benchmarks" / "results" / "soak.json"
 CONNECTIONS = 64
 BURST_SECONDS = 10
 """Of load between two looks at memory."""
+LOG_BYTES = 100_000_000
+"""What the service writes is thrown away beyond so much: a line a request makes gigabytes."""
 WARM_REQUESTS = 100_000
 """What memory is compared with: the first look after so many."""
 MIX = {Workload("texts", 1, SHORT): 90, Workload("series", 1, 56): 9, Workload("texts", 32, SHORT): 1}
@@ -88,15 +90,17 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=RECORD)
     parser.add_argument("--end", action="store_true", help="end the service and say how far it came")
     chosen = parser.parse_args()
-    segments = read(chosen.record)
+    segments, log = read(chosen.record), chosen.record.with_suffix(".log")
     if not chosen.end:
         chosen.record.parent.mkdir(parents=True, exist_ok=True)
         mix = mixed()
         while sum(segment.requests for segment in segments) < chosen.requests:
             if not segments or segments[-1].process() is None:
-                segments.append(_start(chosen.workers, chosen.record.with_suffix(".log")))
+                segments.append(_start(chosen.workers, log))
             _burst(segments[-1], mix)
             write(chosen.record, segments)
+            if log.exists() and log.stat().st_size > LOG_BYTES:
+                os.truncate(log, 0)
     print(show(segments))
     if segments and (service := segments[-1].process()):
         service.send_signal(signal.SIGTERM)
@@ -157,7 +161,8 @@ def _start(workers: int, log: Path) -> Segment:
     workload = next(iter(MIX))
     launch, contender = Launch(free_port(), workers, workload.bundle), CONTENDERS[SERVICE]
     asked = question(contender, launch.bundle, workload.rows()[0])
-    with open(log, "w+b") as printed:
+    log.unlink(missing_ok=True)
+    with open(log, "a+b") as printed:  # it may be cut while it is written
         started = subprocess.Popen(
             contender.command(launch),
             cwd=ROOT,

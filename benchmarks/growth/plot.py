@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.growth.curves import CURVES
 from benchmarks.serving.contenders import ALONE, SERVICE
@@ -47,6 +48,7 @@ def draw(curve: dict[str, Any]) -> Figure:
     _label(axes, curve["axis"], curve["unit"])
     if curve["at"][-1] > 10 * curve["at"][0]:  # lengths and counts: as long again takes as long again, a straight line
         axes.loglog()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a curve may stay within a power of ten
     else:
         axes.set_ylim(bottom=0)
     axes.set_xticks(curve["at"], [f"{value:,}" for value in curve["at"]])
