@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bundle.golden import Golden, GoldenMismatch, replay
+from bundle.graph import check_graph
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
 from bundle.reference import Reference
 from bundle.store import Bundle, BundleError, BundleUnreadable, read_bundle, read_reference
@@ -108,6 +109,7 @@ class Loader:
         bundle = read_bundle(folder)
         manifest = bundle.manifest
         graph = bundle.files[MODEL_FILE]
+        check_graph(graph)
         runtime = Runtime(graph, manifest.inputs, manifest.outputs)
         golden = Golden.from_bytes(bundle.files[GOLDEN_FILE])
         for kind, recorded, specs in (
