@@ -174,7 +174,7 @@ def _constant(name: str, value: Any) -> onnx.NodeProto:
 def _huge_work() -> list[onnx.NodeProto]:
     """Hours of multiplication, out of a few bytes, and little memory."""
     nodes = [
-        _constant("square", np.array([4096, 4096])),
+        _constant("square", np.array([1024, 1024])),
         helper.make_node(
             "ConstantOfShape", ["square"], ["product_0"], value=numpy_helper.from_array(np.array([0.5], np.float32))
         ),
@@ -183,7 +183,7 @@ def _huge_work() -> list[onnx.NodeProto]:
         helper.make_node("ReduceMax", ["ids_as_floats"], ["largest_id"], keepdims=0),
         helper.make_node("Add", ["product_0", "largest_id"], ["product_1"]),
     ]
-    turns = 2000
+    turns = 6000
     nodes += [helper.make_node("MatMul", ["product_1", f"product_{i}"], [f"product_{i + 1}"]) for i in range(1, turns)]
     nodes += [
         helper.make_node("ReduceMin", [f"product_{turns}"], ["least"], keepdims=0),
