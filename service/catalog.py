@@ -25,7 +25,7 @@ from service.loaded import Key, Loaded
 from service.loader import Loader, Proven, Served, last_modified
 from service.memory import give_back
 from service.metrics import Metrics
-from service.proof import PASSING, Refused
+from service.refused import PASSING, Refused
 from service.settings import Settings
 from service.trial import Trial
 
