@@ -7,10 +7,12 @@ crashed or was killed for its time, says it by its exit status. `trial` is the o
 
 import json
 import math
+import os
 import resource
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from bundle.store import read_bundle
 from service.proof import prove, refusal
@@ -19,8 +21,8 @@ from service.refused import Refused
 _MEBIBYTE = 1024 * 1024
 
 
-def main(arguments: list[str]) -> int:
-    """Exit status 0 if it could say what became of the version."""
+def main(arguments: list[str]) -> NoReturn:
+    """Say what became of the version, and end with status 0."""
     folder, memory_bytes = Path(arguments[0]), int(arguments[1])
     _confine(memory_bytes, cpu_seconds=float(arguments[2]), seconds=float(arguments[3]))
     try:
@@ -29,8 +31,8 @@ def main(arguments: list[str]) -> int:
         outcome = {"digest": bundle.digest}
     except Exception as error:  # the whole point is that anything may happen
         outcome = vars(_short_of_memory(error, memory_bytes) or refusal(error))
-    print(json.dumps(outcome))
-    return 0
+    print(json.dumps(outcome), flush=True)
+    os._exit(0)  # tidying up takes a tenth of the whole time
 
 
 def _confine(memory_bytes: int, *, cpu_seconds: float, seconds: float) -> None:
@@ -63,4 +65,4 @@ def _short_of_memory(error: Exception, memory_bytes: int) -> Refused | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

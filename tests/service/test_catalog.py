@@ -610,6 +610,25 @@ def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path)
     assert asyncio.run(catalog.load("spam")).manifest.version == 1
 
 
+def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> None:
+    """Else a store that is published to each day would fill the memory with figures."""
+    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
+        publish_again(store)
+
+        def figures() -> set[str]:
+            response = client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]})
+            assert response.status_code == 200
+            lines = client.get("/metrics").text.splitlines()
+            return {line.partition("{")[0] for line in lines if 'model="spam-cnn",' in line and 'version="2"' in line}
+
+        until = time.monotonic() + 10
+        while "seqserve_labels_total" not in figures():
+            assert time.monotonic() < until
+        shutil.rmtree(version_folder(store, "spam-cnn", 2))
+        while left := figures():
+            assert time.monotonic() < until, left
+
+
 def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:
     publish_again(store)
     refresh(catalog)  # nobody asked for version 1
