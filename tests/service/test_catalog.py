@@ -1,6 +1,8 @@
 """What answers: proven versions only, by name, alias or number; the store is followed."""
 
 import asyncio
+import functools
+import itertools
 import json
 import shutil
 import threading
@@ -15,16 +17,22 @@ import pytest
 from starlette.testclient import TestClient
 
 from bundle.golden import Golden
-from bundle.store import publish, read_bundle, set_alias, version_folder
+from bundle.store import read_bundle, set_alias, version_folder
+from service import arrivals
 from service.catalog import Catalog
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.loader import Classifier
 from service.metrics import Metrics
+from service.refused import Refused
 from service.settings import Settings
+from service.trial import Passed, attempt
+from tests.again import publish_again
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
 from tests.gate import loaded
 from tests.settled import settled
+
+TRIAL = functools.partial(attempt, memory_bytes=2**28, seconds=10)
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def store(tiny_store: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def catalog(store: Path) -> Iterator[Catalog]:
     with ThreadPoolExecutor(1) as executor:
-        yield Catalog(Settings(store=store), Metrics(), executor, executor)
+        yield Catalog(Settings(store=store), Metrics(), executor, executor, TRIAL)
 
 
 def refresh(catalog: Catalog) -> None:
@@ -54,19 +62,6 @@ def answering(catalog: Catalog, model: str, version: int | None = None) -> int:
     key = catalog.snapshot.key_of(model, version)
     assert key is not None
     return key[1]
-
-
-def publish_again(store: Path, name: str = "spam-cnn", spoil: Callable[[dict[str, bytes]], None] | None = None) -> int:
-    """Publish version 1's content as a further version, spoilt where wished."""
-    bundle = read_bundle(version_folder(store, name, 1))
-    files = dict(bundle.files)
-    if spoil:
-        spoil(files)
-
-    def describe(version: int, checksums: dict[str, str]):  # type: ignore[no-untyped-def]
-        return bundle.manifest.model_copy(update={"version": version, "files": checksums})
-
-    return publish(store, name, files, describe).version
 
 
 def test_nothing_answers_before_the_first_reading(catalog: Catalog) -> None:
@@ -154,7 +149,7 @@ def test_unproven_version_never_takes_over(catalog: Catalog, store: Path, kind: 
     publish_again(store, spoil=spoil)  # type: ignore[arg-type]
     refresh(catalog)
     assert answering(catalog, "spam") == 1
-    assert reason in catalog.snapshot.refused["spam-cnn", 2]
+    assert reason in catalog.snapshot.refused["spam-cnn", 2].reason
     assert catalog.unready() == []
 
 
@@ -162,7 +157,7 @@ def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None
     other = read_bundle(version_folder(store, "ridership-wavenet", 1)).files["model.onnx"]
     publish_again(store, spoil=lambda files: files.update({"model.onnx": other}))
     refresh(catalog)
-    assert "not those of the manifest" in catalog.snapshot.refused["spam-cnn", 2]
+    assert "not those of the manifest" in catalog.snapshot.refused["spam-cnn", 2].reason
 
 
 @pytest.mark.parametrize(
@@ -193,7 +188,7 @@ def test_manifest_that_does_not_fit_its_graph_is_refused(
     document["spec"] |= changes
     path.write_text(json.dumps(document))
     refresh(catalog)
-    assert reason in catalog.snapshot.refused[name, 1]
+    assert reason in catalog.snapshot.refused[name, 1].reason
 
 
 def _golden_without_freq(files: dict[str, bytes]) -> None:
@@ -206,14 +201,14 @@ def test_golden_samples_of_a_model_of_any_frequency_record_it(catalog: Catalog, 
     publish_again(store, "any-frequency", _golden_without_freq)
     refresh(catalog)
     assert answering(catalog, "any") == 1
-    assert catalog.snapshot.refused["any-frequency", 2] == "golden samples must record the manifest's inputs"
+    assert catalog.snapshot.refused["any-frequency", 2].reason == "golden samples must record the manifest's inputs"
 
 
 def test_what_could_not_be_read_is_tried_again(catalog: Catalog, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("bundle.store.os.open", _stale_file_handle)
         refresh(catalog)
-    assert "can't be read" in catalog.snapshot.refused["spam-cnn", 1]
+    assert "can't be read" in catalog.snapshot.refused["spam-cnn", 1].reason
     refresh(catalog)
     assert answering(catalog, "spam") == 1
 
@@ -270,7 +265,8 @@ def test_malformed_aliases_leave_the_old_ones_in_force(catalog: Catalog, store: 
     (store / "aliases.json").write_text("{")
     refresh(catalog)
     assert answering(catalog, "spam") == 1
-    assert any("aliases.json" in reason for reason in catalog.unready())
+    assert "aliases.json" in catalog.store_faults()[0]
+    assert catalog.unready() == []
 
 
 def test_store_that_vanishes_leaves_the_models_answering(catalog: Catalog, store: Path) -> None:
@@ -314,6 +310,102 @@ def test_running_service_follows_the_store_within_two_seconds(store: Path) -> No
         assert until(client, 1) < 2
 
 
+# --- what is trusted -------------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """A trial that lets everything pass and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def __call__(self, folder: Path) -> Passed | Refused:
+        self.asked.append((folder.parent.name, int(folder.name)))
+        return Passed(read_bundle(folder).digest)
+
+
+def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tried(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, judge)
+        refresh(catalog)
+        assert judge.asked == []
+        publish_again(store)
+        refresh(catalog)
+        assert judge.asked == [("spam-cnn", 2)]
+        assert answering(catalog, "spam") == 2
+
+
+def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        refresh(Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, judge))
+    assert sorted(judge.asked) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+
+
+def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.arrivals.os.environ", {})
+    time.sleep(0.02)  # the clock of files ticks every few milliseconds
+    arrivals.note_start()
+    time.sleep(0.02)
+    publish_again(store)
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        refresh(Catalog(Settings(store=store), Metrics(), executor, executor, judge))
+    assert judge.asked == [("spam-cnn", 2)]
+
+
+def test_only_what_was_tried_is_let_in(store: Path) -> None:
+    async def other(folder: Path) -> Passed | Refused:
+        return Passed("0" * 64)
+
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, other)
+        refresh(catalog)
+        publish_again(store)
+        refresh(catalog)
+        assert "have changed since it proved itself" in catalog.snapshot.refused["spam-cnn", 2].reason
+        assert answering(catalog, "spam") == 1
+
+
+def test_trusted_version_that_has_changed_since_is_tried(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        settings = Settings(store=store, max_model_memory_bytes=1)
+        catalog = Catalog(settings, Metrics(), executor, executor, judge)
+        refresh(catalog)
+        asyncio.run(catalog.load("ridership"))  # the other one is let go
+        manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
+        manifest.write_text(manifest.read_text() + " ")
+        with pytest.raises(UnknownModel):
+            asyncio.run(catalog.load("spam"))
+        refresh(catalog)
+        assert judge.asked == [("spam-cnn", 1)]
+        assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    tried: list[float] = []
+
+    async def too_slow(folder: Path) -> Passed | Refused:
+        tried.append(now)
+        return Refused("too slow", "time")
+
+    monkeypatch.setattr("service.catalog.time.monotonic", lambda: now)
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, too_slow)
+        shutil.rmtree(store / "ridership-wavenet")
+        for _ in range(40):
+            refresh(catalog)
+            now += 0.5
+    assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(tried)] == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
 # --- loading, and letting go -----------------------------------------------------------------------------------------
 
 
@@ -321,7 +413,7 @@ def test_running_service_follows_the_store_within_two_seconds(store: Path) -> No
 def narrow(store: Path) -> Iterator[Catalog]:
     """A catalog whose ceiling is smaller than any model."""
     with ThreadPoolExecutor(1) as executor:
-        yield Catalog(Settings(store=store, max_model_memory_bytes=1), Metrics(), executor, executor)
+        yield Catalog(Settings(store=store, max_model_memory_bytes=1), Metrics(), executor, executor, TRIAL)
 
 
 def in_memory(catalog: Catalog) -> list[tuple[str, int]]:
@@ -354,21 +446,24 @@ def test_what_is_asked_for_is_loaded_before_what_is_not(catalog: Catalog) -> Non
     asyncio.run(ask_at_once())
 
 
-def test_news_of_what_is_required_are_proved_before_the_rest(
-    catalog: Catalog, store: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_news_of_what_is_required_are_proved_before_the_rest(store: Path) -> None:
+    tried: list[str] = []
+
+    async def trial(folder: Path) -> Passed | Refused:
+        tried.append(f"{folder.parent.name} {folder.name}")
+        return Passed(read_bundle(folder).digest)
+
     set_alias(store, "ridership", "spam-cnn")
-    refresh(catalog)
-    for name in ("ridership-wavenet", "spam-cnn"):
-        for _ in range(2):
-            publish_again(store, name)
-    with caplog.at_level("INFO", "service.catalog"):
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, trial)
         refresh(catalog)
-    proved = [line.removesuffix(" proved itself and is served") for line in caplog.messages if "proved" in line]
-    assert proved == [
-        f"{key} version {version}"
-        for key, version in (("spam-cnn", 3), ("ridership-wavenet", 3), ("ridership-wavenet", 2), ("spam-cnn", 2))
-    ]
+        for name in ("ridership-wavenet", "spam-cnn"):
+            for _ in range(2):
+                publish_again(store, name)
+        refresh(catalog)
+    assert "spam-cnn 3" in tried[:2]  # two are tried at once
+    assert tried.index("spam-cnn 3") < tried.index("spam-cnn 2")
+    assert tried.index("ridership-wavenet 3") < tried.index("ridership-wavenet 2")
 
 
 def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
@@ -399,7 +494,7 @@ def test_callers_wait_for_a_loading_in_bounded_number_and_time(store: Path) -> N
         assert catalog.find("spam") is not None
 
     with ThreadPoolExecutor(1) as executor:
-        asyncio.run(ask_too_often(Catalog(settings, Metrics(), executor, executor), executor))
+        asyncio.run(ask_too_often(Catalog(settings, Metrics(), executor, executor, TRIAL), executor))
 
 
 def test_caller_of_a_name_gets_the_newest_version_that_proves_itself(catalog: Catalog, store: Path) -> None:
@@ -411,7 +506,7 @@ def test_caller_of_a_name_gets_the_newest_version_that_proves_itself(catalog: Ca
         return (await catalog.load("spam")).manifest.version
 
     assert asyncio.run(ask()) == 2
-    assert "golden samples differ" in catalog.snapshot.refused["spam-cnn", 3]
+    assert "golden samples differ" in catalog.snapshot.refused["spam-cnn", 3].reason
     assert ("spam-cnn", 1) in catalog.snapshot.pending
 
 
@@ -491,7 +586,7 @@ def test_version_changed_on_disk_is_refused_when_it_is_loaded_again(narrow: Cata
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + b"?")
     assert asyncio.run(narrow.load("spam")).manifest.version == 1
-    assert "checksum differs" in narrow.snapshot.refused["spam-cnn", 2]
+    assert "checksum differs" in narrow.snapshot.refused["spam-cnn", 2].reason
     with pytest.raises(UnknownModel):
         asyncio.run(narrow.load("spam", 2))
     path.write_bytes(whole)
@@ -514,6 +609,25 @@ def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path)
     assert answering(catalog, "spam") == 1
     assert ("spam-cnn", 2) not in in_memory(catalog)
     assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> None:
+    """Else a store that is published to each day would fill the memory with figures."""
+    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
+        publish_again(store)
+
+        def figures() -> set[str]:
+            response = client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]})
+            assert response.status_code == 200
+            lines = client.get("/metrics").text.splitlines()
+            return {line.partition("{")[0] for line in lines if 'model="spam-cnn",' in line and 'version="2"' in line}
+
+        until = time.monotonic() + 10
+        while "seqserve_labels_total" not in figures():
+            assert time.monotonic() < until
+        shutil.rmtree(version_folder(store, "spam-cnn", 2))
+        while left := figures():
+            assert time.monotonic() < until, left
 
 
 def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:
