@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
+from service import request_record
 from service.batcher import Batcher, Rows
 from service.errors import DeadlineExceeded
 
@@ -36,7 +37,10 @@ class Admission:
         self._batcher.vacate()
 
     async def submit(self, rows: Rows, lengths: Sequence[int] = ()) -> Rows:
-        """`Batcher.submit`. Raises `DeadlineExceeded` when it takes too long."""
+        """`Batcher.submit`. Raises `DeadlineExceeded` when it takes too long, and what `Access.charge` raises."""
+        access = request_record.current().access
+        if access is not None:
+            access.charge(len(next(iter(rows.values()))))
         try:
             return await self._batcher.submit(rows, self._deadline, lengths)
         except TimeoutError:
