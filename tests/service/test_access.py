@@ -156,12 +156,11 @@ def test_a_broken_file_changes_nothing_and_is_seen(
 
     whole = keys.path.read_text()
     assert "\nseqserve_keys 4.0\n" in figures()
-    for broken in (whole[:-20], whole.replace("predict", "everything"), "[]"):
-        keys.path.write_text(broken)
-        _until(lambda: "\nseqserve_keys_fault 1.0\n" in figures())
-        assert "\nseqserve_keys 4.0\n" in figures()
-        keys.path.write_text(whole)
-        _until(lambda: "\nseqserve_keys_fault 0.0\n" in figures())
+    keys.path.write_text(whole.replace("predict", "everything"))
+    _until(lambda: "\nseqserve_keys_fault 1.0\n" in figures())
+    assert "\nseqserve_keys 4.0\n" in figures()
+    keys.path.write_text(whole)
+    _until(lambda: "\nseqserve_keys_fault 0.0\n" in figures())
     assert "the keys of before go on" in caplog.text
     assert "everything" not in caplog.text
 
