@@ -4,6 +4,7 @@ Without that setting it isn't there at all. What a route needs is in one table; 
 `admin`.
 """
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -112,7 +113,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        access = Access(_client(scope))
+        client = scope.get("client")
+        access = Access(_address(client[0]) if client else None)
         request_record.current().access = access
         needed = needed_scope(scope["path"])
         if needed is None:
@@ -162,10 +164,10 @@ def _sent(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     return bearer
 
 
-def _client(scope: RequestScope) -> str | None:
-    """The caller's address, as far as it is one: what a proxy passes on may be anything."""
-    client = scope.get("client")
+@functools.lru_cache(4096)
+def _address(host: str) -> str | None:
+    """The host, as far as it is an address: what a proxy passes on may be anything."""
     try:
-        return str(ipaddress.ip_address(client[0])) if client else None
+        return str(ipaddress.ip_address(host))
     except ValueError:
         return None

@@ -7,6 +7,7 @@ guessing dear where secrets can be guessed, and nobody guesses 256 random bits; 
 
 import datetime as dt
 import fcntl
+import functools
 import hashlib
 import hmac
 import os
@@ -66,6 +67,11 @@ class Key(BaseModel):
     created: AwareDatetime
     expires: AwareDatetime | None = None
     limits: Limits = Limits()
+
+    @functools.cached_property
+    def is_limited(self) -> bool:
+        """Whether it has any limits."""
+        return self.limits != Limits()
 
     def has_expired(self) -> bool:
         """Whether its time is over."""

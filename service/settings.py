@@ -61,11 +61,11 @@ class Settings(BaseSettings):
     )
     api_keys_file: Path | None = Field(
         None,
-        description="file of the keys that callers must send; made by `python -m service keys`; None: nobody is asked",
+        description="file of the keys that callers must send; made by `python -m service keys`; unset: nobody is asked",
     )
     usage_folder: Path | None = Field(
         None,
-        description="folder where what each key has used of its limits is kept; None: beside the file of keys",
+        description="folder where what each key has used of its limits is kept; unset: beside the file of keys",
     )
     cors_origins: list[Origin] = Field(
         [], description='origins whose pages may ask, as JSON (`["https://shop.example"]`; `"*"`: any); empty: none'
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         None,
         description="certificate, PEM, with those that lead to its root; with it the port speaks TLS only, from 1.2 on",
     )
-    tls_key_file: Path | None = Field(None, description="its private key, PEM; None: it is in the same file")
+    tls_key_file: Path | None = Field(None, description="its private key, PEM; unset: it is in the same file")
     trusted_proxies: list[IPvAnyNetwork] = Field(
         [],
         description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, as JSON; "

@@ -1,10 +1,10 @@
 """What each key has used of its limits: a token bucket for the rate and a count for the day, shared by all workers.
 
 Each key with limits has a file of 32 bytes. Whoever charges it locks it, reads it and writes it back: a few
-microseconds, and exact over all workers of a host. A worker that is stopped while it holds the lock holds nobody up:
-after a fraction of a millisecond the others go on without it, and a charge of that moment may get lost. Nothing is
-flushed to the disk, so the files outlive the service but not a crash of the host. Where they can't be used, each worker
-counts by itself, and says so.
+microseconds, and exact over all workers of a host. A worker that is stopped while it holds the lock holds the others up
+for a twentieth of a second; then they go on without it, and charges of that time may get lost. Nothing is flushed to
+the disk, so the files outlive the service but not a crash of the host. Where they can't be used, each worker counts by
+itself, and says so.
 """
 
 import fcntl
@@ -21,7 +21,10 @@ from service.errors import QuotaExceeded, RateLimited
 from service.keys import Key, Limits
 
 DAY_SECONDS = 86_400
-LOCK_ATTEMPTS = 200
+LOCK_SECONDS, LOOK_SECONDS = 0.05, 0.0001
+"""How long to wait for a lock, and how long between two looks."""
+IMPATIENT_SECONDS = 1.0
+"""How long not to wait again after it was in vain."""
 _FORM = struct.Struct("<qqdd")
 
 logger = logging.getLogger(__name__)
@@ -58,12 +61,15 @@ class Account:
         self._path = path
         self._note_fault = note_fault
         self._descriptor: int | None = None
+        self._impatient_until = 0.0
+        self._last: Spent | None = None
         self._alone: Spent | None = None
         """The state while the file can't be used."""
 
     def check(self) -> None:
         """Refuse a caller who has used it all up. Raises `RateLimited` and `QuotaExceeded`."""
-        self._refuse_unless_enough(self._now(self._read()), 1)
+        self._last = self._read()
+        self._refuse_unless_enough(self._now(self._last), 1)
 
     def charge(self, num_rows: int, *, refuse: bool) -> None:
         """Count rows. Raises `RateLimited` and `QuotaExceeded`, counting nothing, if `refuse`."""
@@ -77,8 +83,8 @@ class Account:
         self._update(charged)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What is left, as draft-ietf-httpapi-ratelimit-headers has it, for an answer."""
-        now, limits = self._now(self._read()), self.limits
+        """What was left when this process last looked, as draft-ietf-httpapi-ratelimit-headers has it."""
+        now, limits = self._now(self._last or self._read()), self.limits
         policies, left = [], []
         if limits.rows_per_second is not None:
             full = _capacity(limits)
@@ -128,19 +134,34 @@ class Account:
 
     def _update(self, change: Callable[[Spent], Spent]) -> None:
         if self._alone is not None:
-            self._alone = change(self._alone)
+            self._alone = self._last = change(self._alone)
             return
         try:
             descriptor = self._open()
-            is_locked = _lock(descriptor)
+            is_locked = self._lock(descriptor)
             try:
-                after = change(_parse(os.pread(descriptor, _FORM.size, 0), self.limits))
-                os.pwrite(descriptor, _FORM.pack(*after), 0)
+                self._last = change(_parse(os.pread(descriptor, _FORM.size, 0), self.limits))
+                os.pwrite(descriptor, _FORM.pack(*self._last), 0)
             finally:
                 if is_locked:
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
         except OSError as error:
-            self._alone = change(self._go_alone(error))
+            self._alone = self._last = change(self._go_alone(error))
+
+    def _lock(self, descriptor: int) -> bool:
+        """Whether the lock could be had. Whoever has it needs it for microseconds, unless it is stopped."""
+        begun = time.perf_counter()
+        patience = LOCK_SECONDS if begun >= self._impatient_until else 0.0
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.perf_counter() - begun > patience:
+                    self._impatient_until = time.perf_counter() + IMPATIENT_SECONDS
+                    return False
+                time.sleep(LOOK_SECONDS)
+            else:
+                return True
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -171,11 +192,9 @@ class Usage:
 
     def of(self, key: Key) -> Account | None:
         """The account of a key; None where it has no limits."""
-        account = self._accounts.get(key.id)
-        if account is not None and account.limits is key.limits:
-            return account
-        if key.limits == Limits():
+        if not key.is_limited:
             return None
+        account = self._accounts.get(key.id)
         if account is None:
             account = self._accounts[key.id] = Account(self._folder / key.id, key.limits, self._note_fault)
         account.limits = key.limits
@@ -198,17 +217,6 @@ def _parse(content: bytes, limits: Limits) -> Spent:
         if math.isfinite(spent.tokens) and math.isfinite(spent.at):
             return spent
     return Spent(0, 0, _capacity(limits), 0.0)
-
-
-def _lock(descriptor: int) -> bool:
-    """Whether the lock could be had."""
-    for _ in range(LOCK_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        return True
-    return False
 
 
 def _until_tomorrow() -> int:

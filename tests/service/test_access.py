@@ -115,7 +115,7 @@ def test_a_wrong_key_is_refused_and_not_repeated(client: TestClient, keys: Holde
     good = keys.texts["shop"]
     other_digit = "0" if good[-1] != "0" else "1"
     for sent in (good[:-1] + other_digit, good[:-1], good + "0", good.upper(), "hf_abcdefghijkl", "", "é"):
-        response = client.post("/classify", json=BODY, headers={"X-API-Key": sent.encode()})
+        response = client.post("/classify", json=BODY, headers={b"X-API-Key": sent.encode()})
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == 'Bearer realm="seqserve", error="invalid_token"'
         assert not sent or sent not in response.text

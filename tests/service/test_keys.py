@@ -5,6 +5,7 @@ import os
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_broken_file_says_why_and_repeats_nothing(tmp_path: Path) -> None:
     write_keys(tmp_path / "keys.json", [key.key])
     whole = json.loads((tmp_path / "keys.json").read_text())
     entry = whole["keys"][0]
-    for broken in (
+    documents: list[Any] = [
         [],
         {"format": 2, "keys": []},
         {"format": 1, "keys": [entry, entry]},
@@ -91,7 +92,8 @@ def test_a_broken_file_says_why_and_repeats_nothing(tmp_path: Path) -> None:
         {"format": 1, "keys": [entry | {"sha256": key.text}]},
         {"format": 1, "keys": [entry | {"scopes": [key.text]}]},
         {"format": 1, "keys": [entry | {"expires": "2030-01-01T00:00:00"}]},  # where?
-    ):
+    ]
+    for broken in documents:
         (tmp_path / "keys.json").write_text(json.dumps(broken))
         with pytest.raises(KeysUnreadable) as refused:
             read_keys(tmp_path / "keys.json")

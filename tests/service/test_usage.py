@@ -40,8 +40,8 @@ def account(tmp_path: Path) -> Account:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     now = {"time": 1_000_000 * 86_400.0 + 86_000, "monotonic": 5000.0}
-    monkeypatch.setattr(usage.time, "time", lambda: now["time"])
-    monkeypatch.setattr(usage.time, "monotonic", lambda: now["monotonic"])
+    monkeypatch.setattr(time, "time", lambda: now["time"])
+    monkeypatch.setattr(time, "monotonic", lambda: now["monotonic"])
     return now
 
 
@@ -99,10 +99,11 @@ def test_who_holds_the_lock_for_ever_holds_nobody_up(account: Account, tmp_path:
     held = os.open(tmp_path / "usage" / "account", os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
     begun = time.monotonic()
-    account.charge(1, refuse=True)
-    assert time.monotonic() - begun < 0.5
+    for _ in range(5):
+        account.charge(1, refuse=True)
+    assert time.monotonic() - begun < 5 * usage.LOCK_SECONDS  # waited for once, not each time
     os.close(held)
-    assert b'"day";r=98;' in dict(account.headers())[b"ratelimit"]
+    assert b'"day";r=94;' in dict(account.headers())[b"ratelimit"]
 
 
 def test_where_the_file_can_not_be_used_a_worker_counts_alone_and_says_so(
