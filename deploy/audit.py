@@ -2,8 +2,8 @@
 
 Asks OSV, then PyPI, about each version in `deploy/requirements.lock` by pip-audit, and records in `deploy/audit.json`
 what was audited, when, and what was found. Where neither can be reached, what was recorded last is compared with the
-lock instead: which versions nobody has looked at since. The status is 1 where something is known of a locked version that
-nobody has accepted, and 0 otherwise: a machine without a network fails nothing.
+lock instead: which versions nobody has looked at since. The status is 1 where something is known of a locked version
+that nobody has accepted, and 0 otherwise: a machine without a network fails nothing.
 """
 
 import argparse

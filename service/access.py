@@ -39,6 +39,9 @@ NEEDS: Mapping[str, Scope | None] = {
 
 _BELOW = tuple(path for path in NEEDS if path.endswith("/") and path != "/")
 
+_NOT_KEPT = (b"cache-control", b"no-store")
+"""What was answered to a key is nobody else's; caches know that of `Authorization`, but not of `X-API-Key`."""
+
 _OURS = {429, 500, 503, 504}
 """Statuses that a caller isn't charged for unless something was computed."""
 
@@ -123,7 +126,7 @@ class Gate:
 
         async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *access.settle(message["status"])]
+                message["headers"] = [*message.get("headers", ()), _NOT_KEPT, *access.settle(message["status"])]
             await send(message)
 
         try:

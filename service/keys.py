@@ -13,6 +13,7 @@ import hmac
 import os
 import re
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -150,11 +151,15 @@ def read_keys(path: Path) -> list[Key]:
 
 
 def write_keys(path: Path, keys: list[Key]) -> None:
-    """Put a new file, for its owner's eyes only, in the place of the old; whoever reads finds the one or the other."""
+    """Write the file, or put another in its place: whoever reads finds the one or the other.
+
+    A new one is for its owner's eyes only.
+    """
     content = _Document(format=FORMAT, keys=keys).model_dump_json(indent=1, exclude_defaults=True).encode() + b"\n"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # of mode 0600
     try:
         with open(descriptor, "wb") as file:
+            _keep_owner_and_mode(descriptor, path)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -163,6 +168,15 @@ def write_keys(path: Path, keys: list[Key]) -> None:
         with suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _keep_owner_and_mode(descriptor: int, path: Path) -> None:
+    """Those of the file that is replaced: the service that reads it may be another user than who changes it."""
+    with suppress(FileNotFoundError):
+        old = path.stat()
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
 
 
 @contextmanager

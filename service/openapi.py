@@ -28,6 +28,14 @@ SCHEMES = {
 """Ways to send a key."""
 
 
+TO_KEYS = {
+    "Cache-Control": {"description": "`no-store`", "schema": {"type": "string"}},
+    "RateLimit": {"description": "what is left of the key's limits, if it has any", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "the limits themselves", "schema": {"type": "string"}},
+}
+"""Headers of answers to keys; draft-ietf-httpapi-ratelimit-headers has the form of the last two."""
+
+
 def operation_id(route: APIRoute) -> str:
     """The name of the route's function: what a generated client calls it."""
     return route.name
@@ -57,6 +65,8 @@ def install(app: FastAPI, *, asks_for_keys: bool) -> None:
                         operation["security"] = [{name: [scope]} for name in SCHEMES]
                         for status, response in declared(401, 403, 429).items():
                             operation["responses"].setdefault(str(status), response)
+                        for response in operation["responses"].values():
+                            response["headers"] = TO_KEYS | response.get("headers", {})
                     if _FASTAPI_ERRORS[0] in str(operation["responses"].get("422")):
                         del operation["responses"]["422"]  # added to every route with a path parameter; never sent
                     for response in operation["responses"].values():

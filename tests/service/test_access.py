@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
+import http.client
 import json
 import time
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ from service.app import Application, create_app
 from service.keys import Limits, Scope, new_key, read_keys, write_keys
 from service.settings import Settings
 from tests.gate import closed_gate
+from tests.serving import free_port, serving
 from tests.settled import settled
 
 TEXT = "zebra crossing"
 BODY = {"model": "spam", "inputs": TEXT}
+JSON = {"Content-Type": "application/json"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +129,8 @@ def test_a_missing_scope_is_named(client: TestClient, keys: Holders) -> None:
     assert response.status_code == 403
     assert "lacks the scope read" in response.json()["detail"]
     assert response.headers["www-authenticate"].endswith('error="insufficient_scope", scope="read"')
-    assert client.get("/models", headers=keys.bearer("board")).status_code == 200
+    answered = client.get("/models", headers=keys.bearer("board"))
+    assert (answered.status_code, answered.headers["cache-control"]) == (200, "no-store")
     assert client.post("/classify", json=BODY, headers=keys.bearer("board")).status_code == 403
 
 
@@ -208,6 +212,24 @@ def test_quotas_outlive_the_service(tiny_store: Path, keys: Holders) -> None:
         with settled(settings) as client:
             asked = client.post("/classify", json={**BODY, "inputs": [TEXT] * 5}, headers=keys.bearer("small"))
             assert asked.status_code == wanted
+
+
+def test_workers_share_quotas_and_follow_the_file(tiny_store: Path, keys: Holders) -> None:
+    port = free_port()
+
+    def ask(_: int = 0) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)  # each time whichever worker takes it
+        connection.request("POST", "/classify", json.dumps(BODY), keys.bearer("small") | JSON)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    with serving(tiny_store, port, SEQSERVE_WORKERS="2", SEQSERVE_API_KEYS_FILE=str(keys.path)):
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(ask, range(30))) == [200] * 5 + [429] * 25
+        write_keys(keys.path, [])
+        time.sleep(2)
+        assert {ask() for _ in range(20)} == {401}
 
 
 def test_concurrent_requests_get_no_more_than_the_quota(client: TestClient, keys: Holders) -> None:

@@ -43,6 +43,13 @@ def test_a_revoked_key_is_gone_and_the_others_stay(path: Path, capsys: pytest.Ca
     assert os.listdir(path.parent) == ["keys.json"]
 
 
+def test_a_changed_file_stays_readable_for_who_could_read_it(path: Path) -> None:
+    assert main(["keys", "add", "shop", "--scope", "read"]) == 0
+    path.chmod(0o640)
+    assert main(["keys", "add", "board", "--scope", "read"]) == 0
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
