@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
@@ -286,18 +286,17 @@ def test_the_document_says_how_to_send_a_key_only_where_one_is_asked_for(
     assert "401" not in json.dumps(without)
 
 
-def test_without_keys_there_is_no_gate(tiny_store: Path) -> None:
-    app = create_app(Settings(store=tiny_store))
-    assert not _layers(app, access.Gate)
-    assert get_args(Scope) == ("predict", "read", "admin")
+def test_without_keys_there_is_no_gate(tiny_store: Path, keys: Holders) -> None:
+    assert not _gates(create_app(Settings(store=tiny_store)))
+    assert _gates(create_app(Settings(store=tiny_store, api_keys_file=keys.path)))
 
 
-def _layers(app: Application, kind: type) -> list[object]:
-    found, layer = [], app.outermost
+def _gates(app: Application) -> list[object]:
+    layers, layer = [], app.outermost
     while hasattr(layer, "_app"):
-        found.append(layer)
+        layers.append(layer)
         layer = layer._app
-    return [layer for layer in found if isinstance(layer, kind)]
+    return [layer for layer in layers if isinstance(layer, access.Gate)]
 
 
 def _until(came: Any) -> None:
