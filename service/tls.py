@@ -6,10 +6,12 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import uvicorn
+from typing import TYPE_CHECKING
 
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LOOK_SECONDS = 1.0
 
@@ -27,7 +29,7 @@ def unusable(settings: Settings) -> str | None:
     return None
 
 
-def renewing(config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+def renewing(config: "uvicorn.Config", _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
     """For uvicorn's setting `ssl_context_factory`: each handshake finds the newest certificate.
 
     Files are looked at once a second at most, and only when somebody connects. A pair that can't be used is logged, and
