@@ -18,8 +18,9 @@ RUN python -m compileall -q /opt/seqserve/app
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="seqserve" org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.cyclonedx.sbom="/opt/seqserve/sbom.cdx.json"
 COPY --from=build /opt/seqserve /opt/seqserve
-COPY LICENSE /opt/seqserve/LICENSE
+COPY LICENSE deploy/sbom.cdx.json /opt/seqserve/
 COPY models_store /models
 ENV PATH=/opt/seqserve/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for python in python3.11 python3 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: serve test check format bench bench-all lock image
+.PHONY: serve test check format bench bench-all lock audit sbom image
 
 serve: .venv/installed  ## the service with the shipped models on http://127.0.0.1:8000
 	.venv/bin/python -m service
@@ -32,6 +32,13 @@ lock:  ## deploy/requirements.lock, for the image, tracing included; on the imag
 	.venv-lock/bin/pip install --quiet pip-tools
 	.venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host --extra tracing --output-file deploy/requirements.lock pyproject.toml
+	$(MAKE) sbom
+
+audit: .venv-dev/installed  ## known vulnerabilities of what is locked; without a network, what was recorded last
+	.venv-dev/bin/python -m deploy.audit
+
+sbom: .venv-dev/installed  ## deploy/sbom.cdx.json, the image's bill of materials (CycloneDX), from the lock
+	.venv-dev/bin/python -m deploy.sbom
 
 image:  ## the container image, seqserve:latest
 	docker build --tag seqserve .

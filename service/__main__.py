@@ -6,15 +6,18 @@ import math
 import os
 import re
 import signal
+import ssl
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from service import arrivals, logs, store_command, tracing
+from service import arrivals, keys_command, logs, store_command, tls, tracing
 from service.http_protocol import HTTPProtocol
+from service.keys import KeysUnreadable, read_keys
 from service.settings import Settings
 from service.workers_folder import missing_folder, workers_folder
 
@@ -34,17 +37,34 @@ def serve(settings: Settings) -> int:
             http=HTTPProtocol,
             log_config=logs.config(settings.log_level),
             access_log=False,
-            proxy_headers=False,  # who called, and how, is not asked
+            proxy_headers=False,  # the application does that, where proxies are named
+            **_tls(settings),
             timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
             server_header=False,
         )
     return 0
 
 
+def _tls(settings: Settings) -> dict[str, Any]:
+    """uvicorn's settings for it; none where it isn't spoken."""
+    if settings.tls_cert_file is None:
+        return {}
+    return {
+        "ssl_certfile": settings.tls_cert_file,
+        "ssl_keyfile": settings.tls_key_file,
+        "ssl_context_factory": tls.renewing,
+    }
+
+
 def healthcheck(settings: Settings) -> int:
     """Exit status 0 if `/readyz` on this host says yes, else 1 with the reason on standard error."""
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", ""} else settings.host  # noqa: S104 - compared, not bound
     connection = http.client.HTTPConnection(host, settings.port, timeout=3)
+    if settings.tls_cert_file is not None:
+        context = ssl.create_default_context()
+        context.check_hostname = False  # the certificate is made out for the name that callers use,
+        context.verify_mode = ssl.CERT_NONE  # not for the address of this host, which is all that is asked
+        connection = http.client.HTTPSConnection(host, settings.port, timeout=3, context=context)
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
@@ -58,6 +78,17 @@ def healthcheck(settings: Settings) -> int:
         print(body, file=sys.stderr)
         return 1
     return 0
+
+
+def unreadable_keys(settings: Settings) -> str | None:
+    """What is wrong with the file of keys; None if nothing: a service that would refuse everybody shouldn't start."""
+    if settings.api_keys_file is None:
+        return None
+    try:
+        read_keys(settings.api_keys_file)
+    except KeysUnreadable as error:
+        return f"SEQSERVE_API_KEYS_FILE: {settings.api_keys_file} {error}"
+    return None
 
 
 _KUBERNETES_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT_\d+_(TCP|UDP|SCTP)")
@@ -89,6 +120,7 @@ def command_line() -> argparse.ArgumentParser:
     }.items():
         commands.add_parser(name, help=explained, description=explained)
     store_command.add_to(commands)
+    keys_command.add_to(commands)
     return parser
 
 
@@ -105,13 +137,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ValidationError as error:
         for fault in error.errors():
-            print(f"SEQSERVE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}", file=sys.stderr)
+            named = f"SEQSERVE_{'_'.join(map(str, fault['loc'])).upper()}: " if fault["loc"] else ""
+            print(f"{named}{fault['msg']}", file=sys.stderr)
         return 2
     if asked.command == "healthcheck":
         return healthcheck(settings)
     if asked.command in store_command.COMMANDS:
         return store_command.run(settings, asked)
-    if wrong := tracing.missing() or missing_folder():
+    if asked.command == keys_command.COMMAND:
+        return keys_command.run(settings.api_keys_file, asked)
+    if wrong := tracing.missing() or missing_folder() or tls.unusable(settings) or unreadable_keys(settings):
         print(wrong, file=sys.stderr)
         return 2
     return serve(settings)

@@ -6,15 +6,19 @@ import functools
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import (
     assets,
     classify,
+    cors,
     exposition,
     forecast,
     health,
@@ -25,9 +29,11 @@ from service import (
     openapi,
     outcomes,
     problem,
+    security_headers,
     tracing,
     trial,
 )
+from service.access import REFUSED_KINDS, Gate, needed_scope
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.json_route import JSONRoute, JSONRoutes
@@ -36,6 +42,8 @@ from service.observer import Observer
 from service.problem import MEANINGS
 from service.settings import Settings
 from service.state import Context, State
+from service.usage import Usage
+from service.watched_keys import WatchedKeys
 
 VERSION = "0.1.0"
 
@@ -60,6 +68,10 @@ def create_app(settings: Settings) -> Application:
     """Build the service. Models are loaded once it has started, not here."""
     metrics = Metrics()
     tracer = tracing.from_environment(VERSION)
+    keys = usage = None
+    if settings.api_keys_file is not None and (usage_folder := settings.usage_of_keys()) is not None:
+        usage = Usage(usage_folder, metrics.usage_faults.inc)
+        keys = WatchedKeys(settings.api_keys_file, metrics, usage.keep)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -74,7 +86,10 @@ def create_app(settings: Settings) -> Application:
             )
             catalog = Catalog(settings, metrics, inference, loading, proved_aside)
             await catalog.look()
+            if keys is not None:
+                await keys.look()
             tasks = [
+                *([asyncio.create_task(keys.watch())] if keys is not None else []),
                 asyncio.create_task(catalog.watch()),
                 asyncio.create_task(exposition.keep_measuring(metrics, catalog)),
                 asyncio.create_task(memory.keep_giving_back()),
@@ -94,24 +109,39 @@ def create_app(settings: Settings) -> Application:
         description=DESCRIPTION,
         version=VERSION,
         lifespan=lifespan,
+        docs_url=None,  # assets has a page of ours, which keeps to the policy
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
     )
     problem.install(api)
     json_routes = []
+    routes: list[BaseRoute] = []
     for part in (classify, forecast, outcomes, models, health, exposition):
         api.include_router(part.router)
+        routes += part.router.routes
         for route in part.router.routes:
             if isinstance(route, APIRoute):
-                kinds = (meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500})
+                kinds = [meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500}]
+                if keys is not None and needed_scope(route.path) is not None:
+                    kinds += REFUSED_KINDS
                 metrics.refusable(route.path, kinds)
             if isinstance(route, JSONRoute):
                 json_routes.append(route)
     api.include_router(assets.router())
-    openapi.install(api)
+    openapi.install(api, asks_for_keys=keys is not None)
     log = logs.RequestLog(settings.log_level)
-    return Application(api, Observer(JSONRoutes(api, json_routes), metrics, log, tracer))
+    app: ASGIApp = JSONRoutes(api, json_routes)
+    if keys is not None and usage is not None:
+        app = Gate(app, keys, usage, routes)
+    if settings.cors_origins:
+        app = cors.CORS(app, settings.cors_origins)
+    headers = security_headers.on_every_answer(tls=settings.tls_cert_file is not None)
+    app = Observer(app, metrics, log, tracer, headers)
+    if settings.trusted_proxies:
+        trusted = ProxyHeadersMiddleware(cast(Any, app), list(map(str, settings.trusted_proxies)))
+        app = cast(ASGIApp, trusted)  # uvicorn has types of its own for the same
+    return Application(api, app)
 
 
 def from_environment() -> Application:

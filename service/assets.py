@@ -1,4 +1,4 @@
-"""The page at `/`: the files of `service/page` and the chart library they draw with, sent with a strict policy.
+"""The pages at `/` and `/docs`: the files of `service/page` and what they draw with, sent with a strict policy.
 
 The page is plain HTML, CSS and ES modules and calls the routes that anyone may call. The chart library comes from the
 installed `plotly` package, never from another host; the page asks for it when the first chart is drawn.
@@ -16,6 +16,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from service.errors import UnknownFile
+from service.security_headers import OF_PAGES
 
 PAGE = Path(__file__).parent / "page"
 MEDIA_TYPES = {
@@ -27,18 +28,6 @@ MEDIA_TYPES = {
 CHART_LIBRARY = distribution("plotly")
 CHART_LIBRARY_FILE = f"plotly-{CHART_LIBRARY.version}.min.js"
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
 ASK_AGAIN, KEEP = "no-cache", "public, max-age=31536000, immutable"
 
 
@@ -60,12 +49,10 @@ class Asset:
     def response(self, request: Request) -> Response:
         """The file, compressed where the browser takes it; 304 where the browser has it."""
         headers = {
+            **OF_PAGES,
             "Cache-Control": self.cache_control,
-            "Content-Security-Policy": POLICY,
             "ETag": self.etag,
-            "Referrer-Policy": "no-referrer",
             "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
         }
         if self.etag in request.headers.get("If-None-Match", ""):
             return Response(status_code=304, headers=headers)
@@ -76,12 +63,16 @@ class Asset:
 
 def router() -> APIRouter:
     """The routes of the page; each file is read when it is first asked for."""
-    names = {path.name for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES} - {"index.html"}
+    names = {path.name for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES} - {"index.html", "docs.html"}
     routes = APIRouter()
 
     @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         return (await asyncio.to_thread(_index)).response(request)
+
+    @routes.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return (await asyncio.to_thread(_file, "docs.html")).response(request)
 
     @routes.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def asset(name: str, request: Request) -> Response:

@@ -47,6 +47,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     batcher, labeller = served.batcher, served.labeller
     with Admission(batcher, settings.deadline_seconds) as admission:
         if not payload.explain and sum(map(len, texts)) <= INLINE_CHARACTERS:
+            record.charge(len(texts))
             answers = await batcher.submit_texts(texts, admission.deadline)
         else:
             encoded = await admission.wait_for(encode(texts, batcher.encoder, context.encoding))
@@ -55,6 +56,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
                 hidden = await admission.wait_for(hide_words(texts, batcher.encoder, most, context.encoding))
             rows, places_without = share_rows(encoded, hidden)
             record.lap("encode")
+            record.charge(len(rows))
             answers = await batcher.submit(rows, admission.deadline)
     own_answers = answers[: len(texts)]
     results = [

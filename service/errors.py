@@ -1,6 +1,9 @@
 """The tree of refusals: everything the service declines to do, and why.
 
     Refusal
+    ├── Unauthenticated       no key, or none that counts
+    ├── Forbidden             the key's scopes don't reach that far
+    ├── OriginRefused         a page of another origin wants to ask
     ├── NotJSON               the body can't be read as JSON
     ├── UnsupportedMedia      the body is of a type the service doesn't speak
     ├── UnsupportedEncoding   the body is compressed
@@ -10,6 +13,8 @@
     │   ├── UnknownModel      no such model, or version of it, is served
     │   └── UnknownFile       the version has no such file to show
     ├── QueueFull             too many requests wait for this model
+    ├── RateLimited           the key asks for too much a second
+    ├── QuotaExceeded         the key asks for too much a day
     ├── NotReady              no model can answer yet, or the service is going down
     └── DeadlineExceeded      the answer would come too late
 
@@ -36,6 +41,26 @@ class Refusal(Exception):
         super().__init__(detail)
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
+
+
+class Unauthenticated(Refusal):
+    """No key, or none that counts; `was_sent` tells them apart."""
+
+    def __init__(self, detail: str, *, was_sent: bool) -> None:
+        super().__init__(detail)
+        self.was_sent = was_sent
+
+
+class Forbidden(Refusal):
+    """The key lacks a scope."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The key lacks the scope {scope}; ask the operators for one that has it.")
+        self.scope = scope
+
+
+class OriginRefused(Refusal):
+    """A page of another origin wants to ask."""
 
 
 class NotJSON(Refusal):
@@ -76,6 +101,14 @@ class UnknownFile(NotFound):
 
 class QueueFull(Refusal):
     """Too many requests wait for this model."""
+
+
+class RateLimited(Refusal):
+    """The key asks for too much a second."""
+
+
+class QuotaExceeded(Refusal):
+    """The key asks for too much a day."""
 
 
 class NotReady(Refusal):

@@ -63,8 +63,10 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     record.lap("encode")
     with Admission(served.batcher, context.settings.deadline_seconds) as admission:
 
-        async def ask(rows: Arrays) -> Quantiles:
-            return await served.batcher.submit(Columns(rows), admission.deadline)
+        async def ask(arrays: Arrays) -> Quantiles:
+            rows = Columns(arrays)
+            record.charge(len(rows))
+            return await served.batcher.submit(rows, admission.deadline)
 
         hidden = await hide(encoded, series, context.settings) if payload.explain else []
         answered = await ask(with_hidden(encoded.rows, hidden))

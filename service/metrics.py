@@ -150,6 +150,23 @@ class Metrics:
             multiprocess_mode="liveall",
             registry=registry,
         )
+        self.keys = Gauge(
+            "seqserve_keys",
+            "Keys that may ask; 0 where nobody is asked for one",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.keys_fault = Gauge(
+            "seqserve_keys_fault",
+            "1 while the file of keys can't be read, and what it held before goes on; else 0",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.usage_faults = Counter(
+            "seqserve_usage_faults",
+            "Accounts of keys that a worker can't share with the others, and counts by itself",
+            registry=registry,
+        )
         self._process = ProcessCollector(registry=None)
         self._by_request: dict[tuple[str, str, int | None, int], tuple[Counter, Tally]] = {}
 

@@ -25,7 +25,6 @@ MEDIA_TYPES = {
 }
 FILE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
 }
 """Files come from a bundle, not from us: whatever a forged plot holds, it may draw and do nothing else."""
 

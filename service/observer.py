@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,13 +25,22 @@ class Observer:
         metrics: where it is counted.
         log: gets its line.
         tracer: writes its spans, where tracing is configured.
+        headers: of every answer.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, log: RequestLog, tracer: Tracer | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        log: RequestLog,
+        tracer: Tracer | None,
+        headers: Sequence[tuple[bytes, bytes]],
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
         self._tracer = tracer
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and note it."""
@@ -45,7 +54,11 @@ class Observer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", record.id.encode())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", record.id.encode()),
+                    *self._headers,
+                ]
             await send(message)
 
         try:
@@ -59,7 +72,7 @@ class Observer:
 
     def _note(self, scope: Scope, status: int, record: request_record.RequestRecord) -> None:
         method, route = scope["method"], _template(scope)
-        refusal = MEANINGS[status].kind if status in MEANINGS else None
+        refusal = record.refusal or (MEANINGS[status].kind if status in MEANINGS else None)
         self._metrics.request(route, status, record, refusal)
         fields = {
             "id": record.id,
@@ -71,6 +84,8 @@ class Observer:
             "status": status,
             "milliseconds": record.milliseconds(),
         }
+        if record.access is not None:
+            fields |= {"key": record.access.key_name, "client": record.access.client}
         if self._tracer is not None:
             fields["trace_id"] = self._tracer.trace(method, route, status, record, Headers(scope=scope))
         self._log.write(fields)

@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from service.access import needed_scope
 from service.examples import WORKED, Mistake, Worked
 from service.observer import REQUEST_ID
-from service.problem import MEDIA_TYPE, Problem, problem_response
+from service.problem import MEDIA_TYPE, Problem, declared, problem_response
 
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 _ON_EVERY_ANSWER = {
@@ -20,13 +21,31 @@ _ON_EVERY_ANSWER = {
 }
 
 
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a key, as `Authorization: Bearer seqserve_…`"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same key, as `X-API-Key`"},
+}
+"""Ways to send a key."""
+
+
+TO_KEYS = {
+    "Cache-Control": {"description": "`no-store`", "schema": {"type": "string"}},
+    "RateLimit": {"description": "what is left of the key's limits, if it has any", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "the limits themselves", "schema": {"type": "string"}},
+}
+"""Headers of answers to keys; draft-ietf-httpapi-ratelimit-headers has the form of the last two."""
+
+
 def operation_id(route: APIRoute) -> str:
     """The name of the route's function: what a generated client calls it."""
     return route.name
 
 
-def install(app: FastAPI) -> None:
-    """Describe every error as `Problem`, which the routes refer to (`problem.declared`), and show worked examples."""
+def install(app: FastAPI, *, asks_for_keys: bool) -> None:
+    """Describe every error as `Problem`, which the routes refer to (`problem.declared`), and show worked examples.
+
+    Where the service `asks_for_keys`, also how to send one, what each route needs and how it refuses.
+    """
     describe = app.openapi
 
     def describe_with_problems() -> dict[str, Any]:
@@ -37,8 +56,17 @@ def install(app: FastAPI) -> None:
             schemas |= {**schema.pop("$defs", {}), Problem.__name__: schema}
             for name in _FASTAPI_ERRORS:
                 schemas.pop(name, None)
-            for operations in document["paths"].values():
+            if asks_for_keys:
+                document["components"]["securitySchemes"] = SCHEMES
+            for path, operations in document["paths"].items():
+                scope = needed_scope(path) if asks_for_keys else None
                 for operation in operations.values():
+                    if scope is not None:
+                        operation["security"] = [{name: [scope]} for name in SCHEMES]
+                        for status, response in declared(401, 403, 429).items():
+                            operation["responses"].setdefault(str(status), response)
+                        for response in operation["responses"].values():
+                            response["headers"] = TO_KEYS | response.get("headers", {})
                     if _FASTAPI_ERRORS[0] in str(operation["responses"].get("422")):
                         del operation["responses"]["422"]  # added to every route with a path parameter; never sent
                     for response in operation["responses"].values():

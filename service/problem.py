@@ -19,16 +19,22 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from service import request_record
 from service.errors import (
     BodyTooLarge,
     DeadlineExceeded,
+    Forbidden,
     Invalid,
     NotFound,
     NotJSON,
     NotReady,
+    OriginRefused,
     Place,
     QueueFull,
+    QuotaExceeded,
+    RateLimited,
     Refusal,
+    Unauthenticated,
     UnsupportedEncoding,
     UnsupportedMedia,
 )
@@ -52,6 +58,8 @@ class Meaning(NamedTuple):
 
 MEANINGS: Mapping[int, Meaning] = {
     400: Meaning("not-json", "The body is not JSON"),
+    401: Meaning("unauthenticated", "No key, or none that counts"),
+    403: Meaning("forbidden", "The key lacks a scope"),
     404: Meaning("not-found", "No such route, model or version"),
     405: Meaning("method-not-allowed", "The route doesn't take this method"),
     413: Meaning("body-too-large", "The body is over its limit"),
@@ -63,14 +71,26 @@ MEANINGS: Mapping[int, Meaning] = {
     504: Meaning("deadline-exceeded", "The deadline passed"),
 }
 
+OTHER_MEANINGS: Mapping[type[Refusal], Meaning] = {
+    OriginRefused: Meaning("origin-refused", "Pages of this origin may not ask"),
+    RateLimited: Meaning("rate-limited", "The key asks for too much a second"),
+    QuotaExceeded: Meaning("quota-exceeded", "The key asks for too much a day"),
+}
+"""Refusals that share their status with another meaning; `MEANINGS` has what a status means without them."""
+
 STATUSES: Mapping[type[Refusal], int] = {
     NotJSON: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    OriginRefused: 403,
     NotFound: 404,
     BodyTooLarge: 413,
     UnsupportedMedia: 415,
     UnsupportedEncoding: 415,
     Invalid: 422,
     QueueFull: 429,
+    RateLimited: 429,
+    QuotaExceeded: 429,
     NotReady: 503,
     DeadlineExceeded: 504,
 }
@@ -94,10 +114,14 @@ class Problem(BaseModel):
 
 
 def problem_response(
-    status: int, detail: str, places: Sequence[Place] = (), headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    places: Sequence[Place] = (),
+    headers: Mapping[str, str] | None = None,
+    meaning: Meaning | None = None,
 ) -> JSONResponse:
-    """One error body with its status."""
-    body = _body(status, detail)
+    """One error body with its status; `meaning` where it isn't that of the status."""
+    body = _body(status, detail, meaning or MEANINGS.get(status) or Meaning("http", HTTPStatus(status).phrase))
     if places:
         body["errors"] = [{"loc": list(place.loc), "msg": place.msg} for place in places[:MAX_PLACES]]
         if len(places) > MAX_PLACES:
@@ -105,8 +129,7 @@ def problem_response(
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _body(status: int, detail: str) -> dict[str, Any]:
-    meaning = MEANINGS.get(status, Meaning("http", HTTPStatus(status).phrase))
+def _body(status: int, detail: str, meaning: Meaning) -> dict[str, Any]:
     return {
         "type": f"urn:seqserve:problem:{meaning.kind}",
         "title": meaning.title,
@@ -115,9 +138,15 @@ def _body(status: int, detail: str) -> dict[str, Any]:
     }
 
 
+CHALLENGE = 'Bearer realm="seqserve"'
+
 _RETRY_AFTER = {"Retry-After": {"description": "seconds to wait before trying again", "schema": {"type": "integer"}}}
 
+_CHALLENGE = {"WWW-Authenticate": {"description": "what is wrong, as RFC 6750 has it", "schema": {"type": "string"}}}
+
 HEADERS: Mapping[int, dict[str, Any]] = {
+    401: _CHALLENGE,
+    403: _CHALLENGE,
     415: {
         "Accept": {"description": "the media type that is taken", "schema": {"type": "string"}},
         "Accept-Encoding": {"description": "the encoding that is taken", "schema": {"type": "string"}},
@@ -175,8 +204,15 @@ def _refusal(refusal: Refusal) -> JSONResponse:
         headers["Accept-Encoding"] = "identity"
     if isinstance(refusal, BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body won't be read
+    if isinstance(refusal, Unauthenticated):  # RFC 6750, 3.1
+        headers["WWW-Authenticate"] = CHALLENGE + (', error="invalid_token"' if refusal.was_sent else "")
+    if isinstance(refusal, Forbidden):
+        headers["WWW-Authenticate"] = f'{CHALLENGE}, error="insufficient_scope", scope="{refusal.scope}"'
     places = refusal.places if isinstance(refusal, Invalid) else ()
-    return problem_response(_status(refusal), refusal.detail, places, headers)
+    meaning = OTHER_MEANINGS.get(type(refusal))
+    if meaning is not None:
+        request_record.current().refusal = meaning.kind
+    return problem_response(_status(refusal), refusal.detail, places, headers, meaning)
 
 
 def _malformed(error: RequestValidationError) -> JSONResponse:

@@ -7,7 +7,10 @@ overlap nor leave gaps. Texts and values never get here.
 
 import time
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from service.access import Access
 
 
 class Phase(NamedTuple):
@@ -21,13 +24,15 @@ class Phase(NamedTuple):
 class RequestRecord:
     """One request. `model` and `version` are those of the bundle that answers, never what the caller wrote."""
 
-    __slots__ = ("_laps", "_started", "id", "model", "num_rows", "started_ns", "version")
+    __slots__ = ("_laps", "_started", "access", "id", "model", "num_rows", "refusal", "started_ns", "version")
 
     def __init__(self, id: str = "") -> None:  # noqa: A002 - what it is called everywhere
         self.id = id
         self.model = ""
         self.version: int | None = None
         self.num_rows: int | None = None
+        self.access: Access | None = None  # who asks, where that is asked
+        self.refusal: str | None = None  # the kind of problem, where the status doesn't tell
         self.started_ns = time.time_ns()
         self._started = time.perf_counter()
         self._laps: list[tuple[str, float]] = []
@@ -35,6 +40,11 @@ class RequestRecord:
     def answered_by(self, model: str, version: int, num_rows: int) -> None:
         """Note which bundle answers, and how many texts, series or outcomes it was sent."""
         self.model, self.version, self.num_rows = model, version, num_rows
+
+    def charge(self, num_rows: int) -> None:
+        """Rows are about to be computed: see `Access.charge`, where it is asked who asks."""
+        if self.access is not None:
+            self.access.charge(num_rows)
 
     def lap(self, name: str) -> None:
         """End a phase now."""

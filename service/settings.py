@@ -1,9 +1,12 @@
 """Settings: read once from `SEQSERVE_*` environment variables, frozen, passed in."""
 
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$")]
 
 
 class Settings(BaseSettings):
@@ -67,6 +70,39 @@ class Settings(BaseSettings):
     max_horizon: int = Field(
         1000, ge=1, description="steps ahead of one request, those iterated beyond the model's own included"
     )
+    api_keys_file: Path | None = Field(
+        None,
+        description="file of the keys that callers must send; made by `python -m service keys`; unset: nobody is asked",
+    )
+    usage_folder: Path | None = Field(
+        None,
+        description="folder where what each key has used of its limits is kept; unset: beside the file of keys",
+    )
+    cors_origins: list[Origin] = Field(
+        [], description='origins whose pages may ask, as JSON (`["https://shop.example"]`; `"*"`: any); empty: none'
+    )
+    tls_cert_file: Path | None = Field(
+        None,
+        description="certificate, PEM, with those that lead to its root; with it the port speaks TLS only, from 1.2 on",
+    )
+    tls_key_file: Path | None = Field(None, description="its private key, PEM; unset: it is in the same file")
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        [],
+        description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, as JSON; "
+        "empty: none",
+    )
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="least severe message that is logged"
     )
+
+    @model_validator(mode="after")
+    def _key_belongs_to_a_certificate(self) -> Self:
+        if self.tls_key_file is not None and self.tls_cert_file is None:
+            raise ValueError("SEQSERVE_TLS_KEY_FILE says nothing without SEQSERVE_TLS_CERT_FILE")
+        return self
+
+    def usage_of_keys(self) -> Path | None:
+        """Where what keys have used is kept; None where there are no keys."""
+        if self.usage_folder is not None or self.api_keys_file is None:
+            return self.usage_folder
+        return self.api_keys_file.with_name(f"{self.api_keys_file.name}.usage")

@@ -25,10 +25,10 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def until_proved(address: str) -> None:
+def until_proved(address: str, headers: dict[str, str] | None = None) -> None:
     """Wait until nothing in the store of a running service is left to prove itself."""
     for _ in range(1200):
-        with urllib.request.urlopen(f"{address}/models") as response:
+        with urllib.request.urlopen(urllib.request.Request(f"{address}/models", headers=headers or {})) as response:
             if not json.load(response)["pending"]:
                 return
         time.sleep(0.05)

@@ -15,7 +15,8 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         shown = json.dumps(default) if isinstance(default, list) else str(default)
-        rows.append(f"| `SEQSERVE_{name.upper()}` | `{shown}` | {field.description} |")
+        cell = "unset" if default is None else f"`{shown}`"
+        rows.append(f"| `SEQSERVE_{name.upper()}` | {cell} | {field.description} |")
     return "\n".join(rows)
 
 

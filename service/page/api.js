@@ -1,10 +1,13 @@
 // The service's own routes, asked from the browser, with the time each answer took.
 
+import { headers as keyHeaders } from "./key.js";
+
 // A refusal in the service's words.
 export class Problem extends Error {
-  constructor(title, detail, places = []) {
+  constructor(title, detail, places = [], status = null) {
     super(detail);
     this.title = title;
+    this.status = status;
     this.places = places;
   }
 }
@@ -14,13 +17,13 @@ async function ask(path, options) {
   let response;
   let answer;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { ...options, headers: { ...keyHeaders(), ...options?.headers } });
     answer = await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("No answer", "The service could not be reached. Is it still running?");
   }
-  if (!response.ok) throw new Problem(answer.title, answer.detail, answer.errors ?? []);
+  if (!response.ok) throw new Problem(answer.title, answer.detail, answer.errors ?? [], response.status);
   return { answer, milliseconds: performance.now() - begun };
 }
 
@@ -41,6 +44,13 @@ export async function postExplained(path, body, signal) {
     const { explain, ...plain } = body;
     return { ...(await post(path, plain, signal)), asked: plain, refusal: places[0].msg };
   }
+}
+
+// A file, for elements and tabs that can't send a key themselves.
+export async function file(path) {
+  const response = await fetch(path, { headers: keyHeaders() });
+  if (!response.ok) throw new Problem("No file", "The service doesn't give this file now.", [], response.status);
+  return response.blob();
 }
 
 // Where a route lies for somebody outside this page; the page may be served under a prefix.

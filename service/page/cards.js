@@ -1,7 +1,9 @@
 // The view of models: a list of what is served, and each model's card.
 
+import { file as fileOf } from "./api.js";
 import { byId, figure, h, scrolling } from "./element.js";
 import { SPACINGS } from "./dates.js";
+import { key } from "./key.js";
 import { card, everything } from "./models.js";
 import { problemBox } from "./problem.js";
 
@@ -66,7 +68,7 @@ function body({ name, version, manifest, metrics, baselines, report, files }) {
     part("Trained on", manifest.data.length > 0 ? h("ul", { class: "sources" }, manifest.data.map(source)) : h("p", {}, "The manifest names no data.")),
     plots.length > 0 && part("Plots", h("div", { class: "plots" }, plots.map((file) => plot(name, file)))),
     part("Facts", facts(manifest, version)),
-    documents.length > 0 && h("p", {}, "Whole report: ", documents.map((file) => [h("a", { href: file.replace(/^\//, "") }, file.split("/").at(-1)), " "])),
+    documents.length > 0 && h("p", {}, "Whole report: ", documents.map((file) => [link(file), " "])),
   ].filter(Boolean);
 }
 
@@ -89,7 +91,26 @@ function source({ name, origin, licence, citation, rows }) {
 
 function plot(name, file) {
   const title = spoken(file.split("/").at(-1).replace(/\.svg$/, ""));
-  return h("figure", {}, h("img", { src: file.replace(/^\//, ""), alt: `Plot of ${name}: ${title}`, loading: "lazy" }), h("figcaption", {}, title));
+  const image = h("img", { src: key() ? null : relative(file), alt: `Plot of ${name}: ${title}`, loading: "lazy" });
+  if (key()) fileOf(relative(file)).then((content) => show(content, image));
+  return h("figure", {}, image, h("figcaption", {}, title));
+}
+
+const relative = (file) => file.replace(/^\//, ""); // the page may be served under a prefix
+
+// As data in the address, which the policy allows; not as a blob, which it doesn't.
+function show(content, image) {
+  const reader = new FileReader();
+  reader.addEventListener("load", () => (image.src = reader.result));
+  reader.readAsDataURL(content);
+}
+
+function link(file) {
+  const open = async (event) => {
+    event.preventDefault();
+    window.open(URL.createObjectURL(await fileOf(relative(file))));
+  };
+  return h("a", { href: relative(file), onclick: key() ? open : null }, file.split("/").at(-1));
 }
 
 function facts({ spec, architecture, parameters, created, seed, calibration }, version) {

@@ -4,6 +4,7 @@ import { showCard, showList } from "./cards.js";
 import * as classify from "./classify.js";
 import { byId } from "./element.js";
 import * as forecast from "./forecast.js";
+import { forget, key, keyForm } from "./key.js";
 import { loadModels } from "./models.js";
 import { problemBox } from "./problem.js";
 
@@ -73,6 +74,9 @@ function choose(select, name) {
   select.dispatchEvent(new Event("change"));
 }
 
+byId("forget").hidden = !key();
+byId("forget").addEventListener("click", forget);
+
 sayTheme();
 try {
   await loadModels();
@@ -80,5 +84,7 @@ try {
   addEventListener("hashchange", (event) => location.hash !== "#main" && route(event));
   route();
 } catch (problem) {
-  byId("page-problem").replaceChildren(problemBox(problem));
+  const askedForKey = [401, 403].includes(problem.status);
+  for (const section of document.querySelectorAll(".view")) section.hidden ||= askedForKey;
+  byId("page-problem").replaceChildren(askedForKey ? keyForm(problem) : problemBox(problem));
 }

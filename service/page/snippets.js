@@ -2,6 +2,7 @@
 
 import { address } from "./api.js";
 import { h } from "./element.js";
+import { key } from "./key.js";
 
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -9,7 +10,8 @@ const LONGEST_ARGUMENT = 100_000; // bytes; Linux takes 131,072 in one argument
 
 export function curlLine(path, body) {
   const json = JSON.stringify(body);
-  const line = `curl -s ${address(path)} -H 'Content-Type: application/json'`;
+  const authorization = key() ? ` -H "Authorization: Bearer $API_KEY"` : "";
+  const line = `curl -s ${address(path)} -H 'Content-Type: application/json'${authorization}`;
   if (new TextEncoder().encode(quoted(json)).length <= LONGEST_ARGUMENT) return `${line} -d ${quoted(json)}`;
   return `${line} --data-binary @- <<'END'\n${json}\nEND\n`;
 }
@@ -25,10 +27,11 @@ function literal(value) {
 }
 
 export function pythonLines(path, body) {
-  return `import json, urllib.request
+  const authorization = key() ? `, "Authorization": "Bearer " + os.environ["API_KEY"]` : "";
+  return `import json, ${key() ? "os, " : ""}urllib.request
 
 body = ${literal(body)}
-request = urllib.request.Request("${address(path)}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+request = urllib.request.Request("${address(path)}", json.dumps(body).encode(), {"Content-Type": "application/json"${authorization}})
 print(json.dumps(json.load(urllib.request.urlopen(request)), indent=1))`;
 }
 

@@ -45,12 +45,12 @@ def page_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @contextmanager
-def served(store: Path) -> Iterator[str]:
-    """The address of a service of a store."""
+def served(settings: Settings, headers: dict[str, str] | None = None) -> Iterator[str]:
+    """The address of a service; `headers` are those that it wants to be asked with."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(Settings(store=store))
+    app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -58,7 +58,7 @@ def served(store: Path) -> Iterator[str]:
     while not server.started and thread.is_alive() and time.monotonic() < until:
         time.sleep(0.05)
     assert server.started
-    until_proved(f"http://127.0.0.1:{port}")
+    until_proved(f"http://127.0.0.1:{port}", headers)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(30)
@@ -67,7 +67,7 @@ def served(store: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def base(page_store: Path) -> Iterator[str]:
     """Address of the service."""
-    with served(page_store) as address:
+    with served(Settings(store=page_store)) as address:
         yield address
 
 
@@ -111,7 +111,7 @@ def visit(desk: BrowserContext, base: str) -> Iterator[Visit]:
 @pytest.fixture
 def bare_visit(desk: BrowserContext, tmp_path: Path) -> Iterator[Visit]:
     """A visit to a service without models."""
-    with served(tmp_path) as base:
+    with served(Settings(store=tmp_path)) as base:
         yield from visit_in(desk, base)
 
 

@@ -14,7 +14,7 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 
 @pytest.fixture(params=sorted(path.name for path in PAGE.iterdir()))
 def path(request: pytest.FixtureRequest) -> str:
-    return "/" if request.param == "index.html" else f"/assets/{request.param}"
+    return {"index.html": "/", "docs.html": "/docs"}.get(request.param, f"/assets/{request.param}")
 
 
 def test_every_file_is_sent_with_its_type_and_a_strict_policy(client: TestClient, path: str) -> None:
@@ -60,7 +60,7 @@ def test_page_answers_head_and_leaves_nothing_to_fill_in(client: TestClient) -> 
 
 
 def test_unknown_file_is_a_problem(client: TestClient) -> None:
-    for name in ("nothing.js", "index.html", "..%2Fassets.py"):
+    for name in ("nothing.js", "index.html", "docs.html", "..%2Fassets.py"):
         response = client.get(f"/assets/{name}")
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"

@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from service import tracing
 from service.__main__ import main
+from service.keys import Limits, new_key, write_keys
 from service.settings import Settings
 from tests.settled import settled
 
@@ -124,3 +125,14 @@ def test_a_collector_that_cannot_be_reached_does_not_hold_a_stop_up(
             client.get("/livez")
             stopped = time.monotonic()
         assert time.monotonic() - stopped < 2 * tracing.CLOSING_SECONDS
+
+
+def test_no_key_is_traced(collector: Collector, tiny_store: Path, tmp_path: Path) -> None:
+    made = new_key("shop", ["predict"], None, Limits())
+    write_keys(tmp_path / "keys.json", [made.key])
+    with settled(Settings(store=tiny_store, api_keys_file=tmp_path / "keys.json")) as client:
+        for headers in ({"X-API-Key": made.text}, {"Authorization": f"Bearer {made.text}"}, {"X-API-Key": "other"}):
+            client.post(f"/classify?key={made.text}", json={"model": "spam", "inputs": "zebra"}, headers=headers)
+    assert len([span for span in collector.spans if span.name == "POST /classify"]) == 3
+    for secret in (made.text, made.text[-64:], "zebra"):
+        assert not [span for span in collector.spans if secret in str(span)]

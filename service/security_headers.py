@@ -1,0 +1,33 @@
+"""Headers that tell browsers what not to do: on every answer, and more of them on pages."""
+
+from collections.abc import Mapping
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+"""What a page may load: what comes from here, and nothing that stands in the page itself."""
+
+OF_PAGES: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",  # for browsers that don't know frame-ancestors
+}
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+
+def on_every_answer(*, tls: bool) -> list[tuple[bytes, bytes]]:
+    """Raw headers of every answer; with `tls` a browser that has been here once comes back by https only."""
+    return [_NOSNIFF, _HSTS] if tls else [_NOSNIFF]
