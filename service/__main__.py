@@ -2,41 +2,33 @@
 
 import argparse
 import http.client
-import math
 import os
 import re
 import signal
 import sys
 from collections.abc import Mapping
 
-import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from service import logs, store_command, tracing
-from service.http_protocol import HTTPProtocol
+from service import store_command, tracing
+from service.listener import KEPT_FILES, raise_open_files
+from service.server import Server
 from service.settings import Settings
+from service.supervisor import Supervisor
 from service.workers_folder import missing_folder, workers_folder
 
 
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish, then the exit status is 0."""
-    # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    raise_open_files(settings.max_connections + KEPT_FILES)
     with workers_folder(settings.workers):
-        uvicorn.run(
-            "service.app:from_environment",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            http=HTTPProtocol,
-            log_config=logs.config(settings.log_level),
-            access_log=False,
-            proxy_headers=False,  # who called, and how, is not asked
-            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-            server_header=False,
-        )
+        if settings.workers > 1:
+            return Supervisor(settings).run()
+        # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+        Server(settings).run()
     return 0
 
 

@@ -28,6 +28,7 @@ from service import (
 )
 from service.catalog import Catalog
 from service.cpus import available_cpus
+from service.doors import Doors
 from service.json_route import JSONRoute, JSONRoutes
 from service.metrics import Metrics
 from service.observer import Observer
@@ -75,7 +76,8 @@ def create_app(settings: Settings) -> Application:
                 asyncio.create_task(memory.keep_giving_back()),
             ]
             try:
-                yield {"context": Context(settings, catalog, encoding, metrics)}
+                doors = Doors(settings, metrics.connections, metrics.connections_dropped)
+                yield {"context": Context(settings, catalog, encoding, metrics, doors)}
             finally:
                 for task in tasks:
                     task.cancel()

@@ -54,14 +54,19 @@ MEANINGS: Mapping[int, Meaning] = {
     400: Meaning("not-json", "The body is not JSON"),
     404: Meaning("not-found", "No such route, model or version"),
     405: Meaning("method-not-allowed", "The route doesn't take this method"),
+    408: Meaning("request-timeout", "The request took too long to arrive"),
     413: Meaning("body-too-large", "The body is over its limit"),
     415: Meaning("unsupported-media", "The body is of a type or encoding not spoken here"),
     422: Meaning("invalid", "The request has the wrong shape or value"),
     429: Meaning("queue-full", "Too many requests are waiting"),
+    431: Meaning("headers-too-large", "The headers are over their limit"),
     500: Meaning("defect", "A defect of the service"),
     503: Meaning("not-ready", "Not ready, or going down"),
     504: Meaning("deadline-exceeded", "The deadline passed"),
 }
+
+NOT_HTTP = Meaning("not-http", "What was sent is not HTTP/1.1")
+"""The other 400: there is no request whose body could be anything."""
 
 STATUSES: Mapping[type[Refusal], int] = {
     NotJSON: 400,
@@ -94,10 +99,14 @@ class Problem(BaseModel):
 
 
 def problem_response(
-    status: int, detail: str, places: Sequence[Place] = (), headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    places: Sequence[Place] = (),
+    headers: Mapping[str, str] | None = None,
+    meaning: Meaning | None = None,
 ) -> JSONResponse:
     """One error body with its status."""
-    body = _body(status, detail)
+    body = _body(status, detail, meaning)
     if places:
         body["errors"] = [{"loc": list(place.loc), "msg": place.msg} for place in places[:MAX_PLACES]]
         if len(places) > MAX_PLACES:
@@ -105,8 +114,8 @@ def problem_response(
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _body(status: int, detail: str) -> dict[str, Any]:
-    meaning = MEANINGS.get(status, Meaning("http", HTTPStatus(status).phrase))
+def _body(status: int, detail: str, meaning: Meaning | None = None) -> dict[str, Any]:
+    meaning = meaning or MEANINGS.get(status, Meaning("http", HTTPStatus(status).phrase))
     return {
         "type": f"urn:seqserve:problem:{meaning.kind}",
         "title": meaning.title,
