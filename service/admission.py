@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from service.batcher import Batcher, Rows
-from service.errors import DeadlineExceeded
+from service.errors import DeadlineExceeded, QueueFull
+from service.settings import Settings
 
 Result = TypeVar("Result")
 
@@ -14,26 +15,33 @@ Result = TypeVar("Result")
 class Admission:
     """A place among the callers of a batcher: `async with Admission(…)`.
 
-    Entering raises `QueueFull` when too many callers have one.
+    Entering raises `QueueFull` when too many callers have one, or what they wait for takes too long.
 
     Args:
         batcher: of the model that is asked.
-        deadline_seconds: time the caller has, from now on.
+        deadline: see `deadline_of`.
+        num_rows: that the caller has come with.
     """
 
-    __slots__ = ("_batcher", "_deadline", "_deadline_seconds")
+    __slots__ = ("_batcher", "_deadline", "_num_rows")
 
-    def __init__(self, batcher: Batcher, deadline_seconds: float) -> None:
+    def __init__(self, batcher: Batcher, deadline: float, num_rows: int) -> None:
         self._batcher = batcher
-        self._deadline_seconds = deadline_seconds
-        self._deadline = time.monotonic() + deadline_seconds  # the event loop's clock, without the way to it
+        self._deadline = deadline
+        self._num_rows = num_rows
 
     async def __aenter__(self) -> "Admission":
         self._batcher.occupy()
+        try:
+            self._batcher.backlog.enter(self._num_rows, self._deadline - time.monotonic())
+        except QueueFull:
+            self._batcher.vacate()
+            raise
         return self
 
     async def __aexit__(self, *_raised: object) -> None:
         self._batcher.vacate()
+        self._batcher.backlog.leave(self._num_rows)
 
     async def submit(self, rows: Rows, lengths: Sequence[int] = ()) -> Rows:
         """`Batcher.submit`. Raises `DeadlineExceeded` when it takes too long."""
@@ -51,6 +59,9 @@ class Admission:
             raise self._too_late() from None
 
     def _too_late(self) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"The answer was not ready within {self._deadline_seconds:g} seconds; send fewer rows, or try again later."
-        )
+        return DeadlineExceeded("The answer was not ready in time; send fewer rows, or try again later.")
+
+
+def deadline_of(settings: Settings) -> float:
+    """When a request that has just been read must be answered, by the event loop's clock."""
+    return time.monotonic() + settings.deadline_seconds  # the same clock, without the way to the loop

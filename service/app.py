@@ -35,6 +35,7 @@ from service.observer import Observer
 from service.problem import MEANINGS
 from service.settings import Settings
 from service.state import Context, State
+from service.turnstile import Turnstile
 
 VERSION = "0.1.0"
 
@@ -76,7 +77,8 @@ def create_app(settings: Settings) -> Application:
                 asyncio.create_task(memory.keep_giving_back()),
             ]
             try:
-                doors = Doors(settings, metrics.connections, metrics.connections_dropped)
+                turnstile = Turnstile(asyncio.get_running_loop())
+                doors = Doors(settings, turnstile, metrics.connections, metrics.connections_dropped)
                 yield {"context": Context(settings, catalog, encoding, metrics, doors)}
             finally:
                 for task in tasks:

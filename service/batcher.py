@@ -22,6 +22,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.backlog import Backlog
 from service.errors import QueueFull
 
 Rows = Mapping[str, NDArray[np.generic]]
@@ -162,6 +163,7 @@ class Batcher:
     limits: Limits
     watcher: Watcher
     padded: frozenset[str] = frozenset()
+    backlog: Backlog = field(default_factory=Backlog)
     _queues: dict[int, deque[_Block]] = field(default_factory=dict)
     """By size; see `_Batch`."""
     _tickets: Iterator[int] = field(default_factory=itertools.count)
@@ -246,7 +248,8 @@ class Batcher:
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_at(max(when, loop.time() + 0.001), self._ring)  # uvloop has no `when` of what is due
 
     def _ring(self) -> None:
         """End what is due. One timer for all callers: a timer each takes as long as reading a request."""
@@ -260,6 +263,7 @@ class Batcher:
 
     async def _run_until_empty(self) -> None:
         loop = asyncio.get_running_loop()
+        done = time.perf_counter()
         try:
             while batch := self._next_batch():
                 try:
@@ -273,6 +277,10 @@ class Batcher:
                 else:
                     self.watcher.computed(batch.num_rows, batch.padding_ratio, batch.seconds)
                     self._learn(batch.size, batch.cpu_seconds / batch.num_rows)
+                    before, done = done, time.perf_counter()
+                    more_wait = any(self._queues.values())
+                    seconds = done - before if more_wait else batch.seconds
+                    self.backlog.learn(batch.num_rows, seconds, more_wait=more_wait)
                     self._deliver(batch)
                 await asyncio.sleep(0)  # others get their turn between batches, and add to the next
         finally:

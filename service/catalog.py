@@ -128,26 +128,29 @@ class Catalog:
         self._refused_as: dict[Key, int | None] = {}  # when what was refused last changed
         self._again: set[Key] = set()  # refused, and to be looked at again
         self._freed = False
+        self._has_been_read = False
         self.snapshot = Snapshot()
 
     def find(self, model: str, version: int | None = None) -> Served | None:
         """What answers now; None where it isn't in memory: then await `load`. Raises as `Snapshot.find`."""
         return self._loaded.ask(self.snapshot.find(model, version))
 
-    async def load(self, model: str, version: int | None = None) -> Served:
+    async def load(self, model: str, version: int | None = None, deadline: float | None = None) -> Served:
         """What answers, loaded first where it isn't in memory; all its callers wait for one loading.
 
-        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it takes too long.
+        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it isn't loaded by the
+        deadline: a time of the event loop, by default as far away as the settings say.
         """
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self._settings.deadline_seconds
         try:
-            async with asyncio.timeout(self._settings.deadline_seconds):
+            async with asyncio.timeout_at(deadline):
                 while True:  # what is refused leaves an older version to answer
                     served = self.find(model, version) or await self._wait_for(self.snapshot.find(model, version))
                     if served is not None:
                         return served
         except TimeoutError:
-            limit = f"{self._settings.deadline_seconds:g} seconds"
-            raise DeadlineExceeded(f"The model was not loaded within {limit}; try again later.") from None
+            raise DeadlineExceeded("The model was not loaded in time; try again later.") from None
 
     async def proven(self, model: str, version: int | None = None) -> Proven:
         """What answers, whether it is in memory or not; loaded only where it hasn't proved itself yet.
@@ -167,12 +170,15 @@ class Catalog:
         return [served for _, served in self._loaded.items()]
 
     def unready(self) -> list[str]:
-        """Reasons why the service isn't ready; empty when every required model has proved itself."""
+        """Reasons why the service isn't ready; empty when every required model has proved itself.
+
+        A store that can't be read any more is none of them: what has proved itself goes on answering.
+        """
         snapshot = self.snapshot
-        reasons = [f"the store: {snapshot.fault}"] if snapshot.fault else []
+        reasons = [] if self._has_been_read else [f"the store: {snapshot.fault}"]
         required = self._required()
         reasons += [f"{model}: no version has proved itself" for model in required if snapshot.key_of(model) is None]
-        if not required and not snapshot.versions and not snapshot.fault:
+        if not required and not snapshot.versions and self._has_been_read:
             reasons.append("the store: it holds no bundle that has proved itself")
         return reasons
 
@@ -198,6 +204,7 @@ class Catalog:
     async def look(self) -> None:
         """Read once what the store holds, and swap the snapshot; what is new is left to `prove`."""
         reading = await asyncio.to_thread(self._read, list(self._refused_as))
+        self._has_been_read |= reading.fault is None
         before, present = self.snapshot, reading.present
         if present is None:
             self._swap(replace(before, fault=reading.fault))
@@ -325,6 +332,8 @@ class Catalog:
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
             logger.error("the store %s: %s", self._settings.store, after.fault)
+        if self.snapshot.fault and not after.fault and self.snapshot.versions:
+            logger.info("the store %s can be read again", self._settings.store)
         for alias in after.aliases:
             self._metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
         for alias in after.aliases.keys() & self.snapshot.aliases.keys():

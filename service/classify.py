@@ -11,7 +11,7 @@ from bundle.manifest import ClassifySpec
 from bundle.reference import score
 from bundle.text import EncodedText, TextEncoder, pad
 from service import request_record
-from service.admission import Admission
+from service.admission import Admission, deadline_of
 from service.classify_schema import ClassifyRequest, ClassifyResponse, ClassifyResult, WordWeight
 from service.errors import Invalid, Place
 from service.json_route import JSONRoute
@@ -36,16 +36,16 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
 
     With `explain` each word is hidden in turn, and its weight is what the score loses without it.
     """
-    record = request_record.current()
+    record, deadline = request_record.current(), deadline_of(context.settings)
     texts, settings = payload.inputs, context.settings
     check(texts, settings)
     asked = payload.model, payload.version
-    served = context.catalog.find(*asked) or await context.catalog.load(*asked)
+    served = context.catalog.find(*asked) or await context.catalog.load(*asked, deadline)
     spec, encoder = served.manifest.spec, served.encoder
     if not isinstance(spec, ClassifySpec) or encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
     record.answered_by(served.manifest.name, served.manifest.version, len(texts))
-    async with Admission(served.batcher, settings.deadline_seconds) as admission:
+    async with Admission(served.batcher, deadline, len(texts)) as admission:
         encoded = await encode(texts, encoder, context, admission)
         hidden: list[HiddenWords] = []
         if payload.explain:

@@ -7,8 +7,9 @@ from prometheus_client import Counter, Gauge
 
 from service.listener import max_connections
 from service.settings import Settings
+from service.turnstile import Turnstile
 
-MAX_OUTSIDE = 256
+MAX_OUTSIDE = 1024
 """Connections beyond the limit that are looked at: only whoever asks for the worker's health is let through."""
 
 
@@ -30,10 +31,12 @@ class Doors:
     Args:
         settings: bounds and patience.
         open_now: tells how many connections there are.
+        turnstile: each request passes through it.
         dropped: counts connections that were closed on their callers, by reason.
     """
 
     settings: Settings
+    turnstile: Turnstile
     open_now: Gauge
     dropped: Counter
     closing: bool = False

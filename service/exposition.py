@@ -173,4 +173,7 @@ def _state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
         if proven.reference is not None:
             unknown.add_metric((name, str(version)), proven.reference.unknown_token_ratio)
     yield unknown
+    yield GaugeMetricFamily(
+        "seqserve_store_readable", "1 when the store was read at the last look, else 0", value=float(not snapshot.fault)
+    )
     yield GaugeMetricFamily("seqserve_ready", "1 when every required model answers, else 0", value=float(ready))

@@ -1,7 +1,7 @@
-"""The HTTP protocol with bounds: on how long a caller may take, on how much it may send before it has said what it wants.
+"""The HTTP protocol with bounds: on how long a caller may take, and how much it may send before it says what it wants.
 
-A connection is looked at once a second (`sweep`), by the server, all in one go: a timer for each request takes as long as
-reading it. Patience therefore ends up to a second late.
+A connection is looked at once a second (`sweep`), by the server, all in one go: a timer for each request takes as long
+as reading it. Patience therefore ends up to a second late.
 
 Whoever is refused here has sent no whole request, so there is nobody else to answer; what has been asked before on the
 same connection is answered first. No connection is closed with something unread on it, for the system would reset it
@@ -10,6 +10,7 @@ closes too.
 """
 
 import asyncio
+import functools
 from typing import Any, cast
 
 import httptools
@@ -101,8 +102,9 @@ class GuardedProtocol(HTTPProtocol):
         self._num_bytes += self._chunk_bytes
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return  # it is answered as HTTP/1.1, and for the last time
+        except httptools.HttpParserUpgrade as upgrade:
+            self.data_received(self._head_without_upgrade() + data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError as error:
             cause = error.__context__
             self.refuse(cause.answer if isinstance(cause, Refused) else MALFORMED)
@@ -138,8 +140,12 @@ class GuardedProtocol(HTTPProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the head is one that others could read differently."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise Refused(MALFORMED)
+            return  # the parser takes the rest for another protocol; see `data_received`
         version = self.parser.get_http_version()
-        if self._num_hosts != 1 and (self._num_hosts or version == "1.1") or version not in {"1.1", "1.0"}:
+        if (self._num_hosts != 1 and (self._num_hosts or version == "1.1")) or version not in {"1.1", "1.0"}:
             raise Refused(MALFORMED)
         limit = self._doors.settings.max_header_bytes
         if self._num_bytes - self._head_began + self._chunk_bytes > limit:
@@ -150,10 +156,17 @@ class GuardedProtocol(HTTPProtocol):
         super().on_headers_complete()
         self._arriving = BODY
         self._body_marked = self._num_bytes
-        if self._doors.closing or self._outside or self.parser.should_upgrade():
-            if before is not None and not before.response_started and self._doors.closing:
+        if self._doors.closing or self._outside:
+            if before is not None and not before.response_started:
                 before.keep_alive = True  # this one comes after it
             self.cycle.keep_alive = False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Begin to answer a request, when it is its turn."""
+        if cycle.scope["path"] in HEALTH:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._doors.turnstile.pass_through(functools.partial(super()._start_asgi_task, cycle, app))
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
@@ -163,6 +176,8 @@ class GuardedProtocol(HTTPProtocol):
 
     def on_message_complete(self) -> None:
         """A request has arrived whole."""
+        if self.parser.should_upgrade():
+            return
         self._arriving = NOTHING
         super().on_message_complete()
 
@@ -278,6 +293,12 @@ class GuardedProtocol(HTTPProtocol):
         elif waited > settings.keep_alive_seconds:
             self.leave()
 
+    def _head_without_upgrade(self) -> bytes:
+        """The head that was just parsed, as if it had not asked for another protocol: Java's client always does."""
+        lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] not in {b"upgrade", b"connection"}]
+        return b"\r\n".join([*lines, b"", b""])
+
     def _say(self, answer: EarlyAnswer) -> None:
         self.transport.write(answer.content)
         self.transport.close()
@@ -292,7 +313,9 @@ class GuardedProtocol(HTTPProtocol):
 class Lingering(Gathering):
     """A transport whose `close` leaves the other direction open for a while."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, protocol: GuardedProtocol) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, protocol: GuardedProtocol
+    ) -> None:
         super().__init__(transport, loop)
         self._protocol = protocol
 
@@ -306,12 +329,12 @@ class Lingering(Gathering):
         return self._protocol.has_left or self._transport.is_closing()
 
     def close(self) -> None:
-        """Send what waits; nothing more will follow."""
-        self._flush()
+        """Say no more."""
         self._protocol.leave()
 
     def finish(self) -> None:
-        """Close this direction."""
+        """Close this direction once what waits is sent."""
+        self._flush()
         if self._transport.is_closing():
             return
         if not self._transport.can_write_eof():  # TLS has no half
@@ -327,7 +350,7 @@ class Lingering(Gathering):
 
 
 class OnlyHealth:
-    """The application where there is no more room: who asks for its health is answered, others are told to come again."""
+    """The application where there is no more room: its health is told, everybody else is told to come again."""
 
     def __init__(self, app: ASGIApp, doors: Doors) -> None:
         self._app = app

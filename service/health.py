@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.errors import NotReady
 from service.problem import declared
@@ -21,6 +21,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     models: list[str]
+    warnings: list[str] = Field([], description="what keeps new versions from being seen, while those here answer")
 
 
 router = APIRouter(tags=["health"])
@@ -41,4 +42,5 @@ async def readyz(context: Annotated[Context, Depends(context)]) -> Ready:
         raise NotReady("The service is going down.", retry_after_seconds=1)
     if reasons := context.catalog.unready():
         raise NotReady("; ".join(reasons), retry_after_seconds=1)
-    return Ready(models=context.catalog.snapshot.names())
+    snapshot = context.catalog.snapshot
+    return Ready(models=snapshot.names(), warnings=[f"the store: {snapshot.fault}"] if snapshot.fault else [])

@@ -1,4 +1,4 @@
-"""The line between a worker and the process that keeps it: the one tells that it lives, either sees when the other ends.
+"""The line between a worker and the process that keeps it: one tells that it lives, either sees the other's end.
 
 A worker sends a byte once it serves, and then one a second, from its event loop: it must turn, not merely be there.
 """

@@ -1,4 +1,4 @@
-"""The port and the files a process may have open: how many may come, and how to stop letting in without losing anyone."""
+"""The port and the files a process may have open: how many may come, and how to stop without losing anyone."""
 
 import contextlib
 import ctypes
@@ -10,10 +10,10 @@ import sys
 if sys.platform != "win32":
     import resource
 
-BACKLOG = 4096
+BACKLOG = 2048
 """Connections that may wait to be taken; the kernel's own bound (`net.core.somaxconn`) counts too."""
 
-KEPT_FILES = 512
+KEPT_FILES = 1280
 """Open files that connections leave to everything else: bundles, logs, figures, and callers that are turned away."""
 
 _SO_ATTACH_FILTER = 26  # linux/socket.h; Python doesn't name it

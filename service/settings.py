@@ -38,7 +38,9 @@ class Settings(BaseSettings):
         description="padded elements of one batch's largest input, at most; a single longer row runs alone",
     )
     max_waiting_requests: int = Field(
-        1024, ge=1, description="requests waiting per model; one more is refused with 429"
+        4096,
+        ge=1,
+        description="requests waiting per model; one more is refused with 429, as is what couldn't meet its deadline",
     )
     deadline_seconds: float = Field(30.0, gt=0, description="a request not answered by then gets 504")
     drain_delay_seconds: float = Field(

@@ -269,7 +269,8 @@ def test_malformed_aliases_leave_the_old_ones_in_force(catalog: Catalog, store: 
     (store / "aliases.json").write_text("{")
     refresh(catalog)
     assert answering(catalog, "spam") == 1
-    assert any("aliases.json" in reason for reason in catalog.unready())
+    assert "aliases.json" in (catalog.snapshot.fault or "")
+    assert catalog.unready() == []
 
 
 def test_store_that_vanishes_leaves_the_models_answering(catalog: Catalog, store: Path) -> None:
@@ -278,6 +279,26 @@ def test_store_that_vanishes_leaves_the_models_answering(catalog: Catalog, store
     refresh(catalog)
     assert answering(catalog, "spam") == 1
     assert "can't be read" in (catalog.snapshot.fault or "")
+
+
+def test_store_that_vanishes_leaves_the_service_ready_and_is_told(store: Path) -> None:
+    with settled(Settings(store=store)) as client:
+        assert client.get("/readyz").json()["warnings"] == []
+        assert "seqserve_store_readable 1.0" in client.get("/metrics").text
+        store.rename(store.with_name("elsewhere"))
+        assert client.portal is not None
+        client.portal.call(client.app_state["context"].catalog.look)
+        answer = client.get("/readyz")
+        assert answer.status_code == 200
+        assert "can't be read" in answer.json()["warnings"][0]
+        assert "seqserve_store_readable 0.0" in client.get("/metrics").text
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 200
+
+
+def test_aliases_that_could_never_be_read_keep_the_service_unready(catalog: Catalog, store: Path) -> None:
+    (store / "aliases.json").write_text("{")
+    refresh(catalog)
+    assert any("aliases.json" in reason for reason in catalog.unready())
 
 
 def test_refused_version_is_looked_at_again_when_it_changes(catalog: Catalog, store: Path) -> None:
