@@ -13,7 +13,6 @@ from pydantic_settings import SettingsError
 
 from service import store_command, tracing
 from service.listener import KEPT_FILES, raise_open_files
-from service.server import Server
 from service.settings import Settings
 from service.supervisor import Supervisor
 from service.workers_folder import missing_folder, workers_folder
@@ -25,6 +24,8 @@ def serve(settings: Settings) -> int:
     with workers_folder(settings.workers):
         if settings.workers > 1:
             return Supervisor(settings).run()
+        from service.server import Server  # not above: all that serving needs would be imported to ask for health
+
         # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGINT, lambda *_: sys.exit(0))

@@ -9,17 +9,16 @@ told 503 without having asked, which answers a request that is on its way right 
 
 import asyncio
 import logging
-import math
 import socket
 from collections.abc import Callable
 
 import uvicorn
 
-from service import logs
+from service.configuration import configuration
 from service.doors import Doors
 from service.guarded_protocol import GuardedProtocol
 from service.lifeline import Lifeline
-from service.listener import BACKLOG, refuse_handshakes
+from service.listener import refuse_handshakes
 from service.settings import Settings
 
 TAKING_SECONDS = 0.2
@@ -34,24 +33,6 @@ LEAVING_SECONDS = 1.0
 TICK_SECONDS = 0.02
 
 logger = logging.getLogger(__name__)
-
-
-def configuration(settings: Settings) -> uvicorn.Config:
-    """What uvicorn is told."""
-    return uvicorn.Config(
-        "service.app:from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        http=GuardedProtocol,
-        ws="none",
-        backlog=BACKLOG,
-        log_config=logs.config(settings.log_level),
-        access_log=False,
-        proxy_headers=False,  # who called, and how, is not asked
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-    )
 
 
 class Server(uvicorn.Server):

@@ -16,8 +16,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from service.configuration import configuration
 from service.listener import BACKLOG, refuse_handshakes
-from service.server import LEAVING_SECONDS, SILENT_SECONDS, configuration
 from service.settings import Settings
 
 START_SECONDS = 60.0
@@ -26,8 +26,8 @@ START_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """Between attempts to start a worker that doesn't come up; doubled each time."""
 
-SPARE_SECONDS = 5.0
-"""That a worker has to end beyond what its draining may take."""
+SPARE_SECONDS = 8.0
+"""That a worker has beyond its draining, for callers to read their last answer, and to end."""
 
 TICK_SECONDS = 1.0
 
@@ -160,7 +160,7 @@ class Supervisor:
         for worker in self._workers:
             worker.process.terminate()
         closes = began + settings.drain_delay_seconds
-        deadline = closes + settings.drain_seconds + SILENT_SECONDS + LEAVING_SECONDS + SPARE_SECONDS
+        deadline = closes + settings.drain_seconds + SPARE_SECONDS
         is_closed = False
         while time.monotonic() < deadline and any(worker.process.poll() is None for worker in self._workers):
             if not is_closed and time.monotonic() >= closes:

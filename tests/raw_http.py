@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 BODY = json.dumps({"model": "spam", "inputs": "hello"}).encode()
+STATUS = re.compile(rb"HTTP/1\.1 (\d+)")
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -35,12 +36,14 @@ class Heard:
     @property
     def statuses(self) -> list[int]:
         """Of each answer, in order."""
-        return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d+)", self.content, re.MULTILINE)]
+        return [int(status) for status in STATUS.findall(self.content)]
 
     @property
     def says_close(self) -> bool:
         """Whether the last answer says that it is the last."""
-        return b"connection: close" in self.content.lower().rpartition(b"http/1.1")[2]
+        *_, last = STATUS.finditer(self.content)
+        head, _, _ = self.content[last.start() :].partition(b"\r\n\r\n")
+        return b"connection: close" in head.lower()
 
     @property
     def kinds(self) -> list[str]:

@@ -2,10 +2,10 @@
 
 import asyncio
 import collections
+import contextlib
 import json
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -67,8 +67,12 @@ def test_stopping_under_load_loses_nothing(tiny_store: Path, workers: str) -> No
 
 def test_what_has_begun_is_answered_and_the_rest_is_told_to_go(tiny_store: Path) -> None:
     port = free_port()
-    with serving(tiny_store, port, SEQSERVE_DRAIN_DELAY_SECONDS="1.5") as server:
-        half, idle, silent = connect(port), connect(port), connect(port)
+    with (
+        serving(tiny_store, port, SEQSERVE_DRAIN_DELAY_SECONDS="1.5") as server,
+        connect(port) as half,
+        connect(port) as idle,
+        connect(port) as silent,
+    ):
         half.sendall(request()[:-10])
         idle.sendall(LIVEZ)
         assert hear(idle, 5, 1).statuses == [200]
@@ -107,13 +111,13 @@ def test_what_takes_too_long_is_refused(tiny_store: Path) -> None:
 def test_who_waits_at_the_port_is_let_in(tiny_store: Path) -> None:
     """Connections that the service hasn't taken when it is told to stop: it can't, since it is stopped meanwhile."""
     port = free_port()
-    with serving(tiny_store, port) as server:
+    with serving(tiny_store, port) as server, contextlib.ExitStack() as connections:
         server.send_signal(signal.SIGSTOP)
-        waiting: list[socket.socket] = [connect(port) for _ in range(30)]
+        waiting = [connections.enter_context(connect(port)) for _ in range(30)]
         for connection in waiting:
             connection.sendall(request())
         server.send_signal(signal.SIGTERM)
         server.send_signal(signal.SIGCONT)
         heard = [hear(connection, 10) for connection in waiting]
         assert server.wait(10) == 0
-    assert [(own.statuses, own.says_close) for own in heard] == [([200], True)] * len(waiting)
+    assert [(own.statuses[0], own.says_close, own.is_closed) for own in heard] == [(200, True, True)] * len(waiting)
