@@ -19,15 +19,16 @@ class Admission:
 
     Args:
         batcher: of the model that is asked.
-        deadline: see `deadline_of`.
+        deadline_seconds: time the caller has, from now on.
         num_rows: that the caller has come with.
     """
 
-    __slots__ = ("_batcher", "_deadline", "_num_rows")
+    __slots__ = ("_batcher", "_deadline", "_deadline_seconds", "_num_rows")
 
-    def __init__(self, batcher: Batcher, deadline: float, num_rows: int) -> None:
+    def __init__(self, batcher: Batcher, deadline_seconds: float, num_rows: int = 1) -> None:
         self._batcher = batcher
-        self._deadline = deadline
+        self._deadline_seconds = deadline_seconds
+        self._deadline = time.monotonic() + deadline_seconds  # the event loop's clock, without the way to it
         self._num_rows = num_rows
 
     async def __aenter__(self) -> "Admission":
@@ -59,9 +60,10 @@ class Admission:
             raise self._too_late() from None
 
     def _too_late(self) -> DeadlineExceeded:
-        return DeadlineExceeded("The answer was not ready in time; send fewer rows, or try again later.")
+        limit = f"{self._deadline_seconds:.3g} seconds"
+        return DeadlineExceeded(f"The answer was not ready within {limit}; send fewer rows, or try again later.")
 
 
 def deadline_of(settings: Settings) -> float:
     """When a request that has just been read must be answered, by the event loop's clock."""
-    return time.monotonic() + settings.deadline_seconds  # the same clock, without the way to the loop
+    return time.monotonic() + settings.deadline_seconds

@@ -1,6 +1,7 @@
 """The slice of text classification: `POST /classify` from request model to response."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -45,7 +46,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     if not isinstance(spec, ClassifySpec) or encoder is None:
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
     record.answered_by(served.manifest.name, served.manifest.version, len(texts))
-    async with Admission(served.batcher, deadline, len(texts)) as admission:
+    async with Admission(served.batcher, deadline - time.monotonic(), len(texts)) as admission:
         encoded = await encode(texts, encoder, context, admission)
         hidden: list[HiddenWords] = []
         if payload.explain:

@@ -1,6 +1,7 @@
 """The slice of forecasting: `POST /forecast` from request model to response."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -59,7 +60,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     except Invalid as refusal:
         raise _within(payload, refusal) from None
     record.lap("encode")
-    async with Admission(served.batcher, deadline, len(series)) as admission:
+    async with Admission(served.batcher, deadline - time.monotonic(), len(series)) as admission:
         hidden = await hide(encoded, series, context.settings) if payload.explain else []
         answered = await admission.submit(with_hidden(encoded.rows, hidden))
         answers = answered["quantiles"][:, : payload.horizon].astype(np.float64)

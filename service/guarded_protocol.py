@@ -84,7 +84,7 @@ class GuardedProtocol(HTTPProtocol):
         self.transport = Lingering(transport, self.loop, self)  # type: ignore[assignment]
         if len(self.connections) > self._doors.max_inside:
             self._outside = True
-            self.app = OnlyHealth(cast(ASGIApp, self.app), self._doors)  # type: ignore[assignment]
+            self.app = OnlyHealth(cast(ASGIApp, self.app), self._doors)
             self._doors.look_at(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

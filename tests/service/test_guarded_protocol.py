@@ -200,11 +200,12 @@ def test_connections_beyond_the_limit_reach_health_alone(port: int) -> None:
     assert (refused.statuses, refused.kinds, refused.is_closed) == ([503], ["not-ready"], True)
     assert b"retry-after: 1" in refused.content.lower()
     for path in ("/livez", "/readyz", "/metrics"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", path)
-        answer = connection.getresponse()
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        asking.request("GET", path)
+        answer = asking.getresponse()
         assert (answer.status, answer.headers["connection"]) == (200, "close")
         content = answer.read()
+        asking.close()
     assert b'seqserve_connections_dropped_total{reason="too-many"}' in content
     for connection in crowd:
         connection.close()
