@@ -2,58 +2,38 @@
 
 import argparse
 import http.client
-import math
 import os
 import re
 import signal
 import ssl
 import sys
 from collections.abc import Mapping
-from typing import Any
 
-import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from service import arrivals, keys_command, logs, store_command, tls, tracing
-from service.http_protocol import HTTPProtocol
+from service import arrivals, keys_command, store_command, tls, tracing
 from service.keys import KeysUnreadable, read_keys
+from service.listener import KEPT_FILES, raise_open_files
 from service.settings import Settings
+from service.supervisor import Supervisor
 from service.workers_folder import missing_folder, workers_folder
 
 
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish, then the exit status is 0."""
-    # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     arrivals.note_start()
+    raise_open_files(settings.max_connections + KEPT_FILES)
     with workers_folder(settings.workers):
-        uvicorn.run(
-            "service.app:from_environment",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            http=HTTPProtocol,
-            log_config=logs.config(settings.log_level),
-            access_log=False,
-            proxy_headers=False,  # the application does that, where proxies are named
-            **_tls(settings),
-            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-            server_header=False,
-        )
+        if settings.workers > 1:
+            return Supervisor(settings).run()
+        from service.server import Server  # not above: all that serving needs would be imported to ask for health
+
+        # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+        Server(settings).run()
     return 0
-
-
-def _tls(settings: Settings) -> dict[str, Any]:
-    """uvicorn's settings for it; none where it isn't spoken."""
-    if settings.tls_cert_file is None:
-        return {}
-    return {
-        "ssl_certfile": settings.tls_cert_file,
-        "ssl_keyfile": settings.tls_key_file,
-        "ssl_context_factory": tls.renewing,
-    }
 
 
 def healthcheck(settings: Settings) -> int:

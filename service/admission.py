@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from service.batcher import Batcher
-from service.errors import DeadlineExceeded
+from service.errors import DeadlineExceeded, QueueFull
+from service.settings import Settings
 
 Result = TypeVar("Result")
 
@@ -14,36 +15,46 @@ Result = TypeVar("Result")
 class Admission:
     """A place among the callers of a batcher: `with Admission(…)`.
 
-    Entering raises `QueueFull` when too many callers have one; a `TimeoutError` within leaves as `DeadlineExceeded`.
+    Entering raises `QueueFull` when too many callers have one, or what they wait for takes too long; a `TimeoutError`
+    within leaves as `DeadlineExceeded`.
 
     Args:
         batcher: of the model that is asked.
-        deadline_seconds: time the caller has, from now on.
-
-    Attributes:
-        deadline: when that is over, by the event loop's clock.
+        deadline: see `deadline_of`.
+        num_rows: that the caller has come with.
     """
 
-    __slots__ = ("_batcher", "_deadline_seconds", "deadline")
+    __slots__ = ("_batcher", "_num_rows", "_seconds", "deadline")
 
-    def __init__(self, batcher: Batcher[Any, Any], deadline_seconds: float) -> None:
+    def __init__(self, batcher: Batcher[Any, Any], deadline: float, num_rows: int = 1) -> None:
         self._batcher = batcher
-        self._deadline_seconds = deadline_seconds
-        self.deadline = time.monotonic() + deadline_seconds  # the event loop's clock, without the way to it
+        self.deadline = deadline
+        self._seconds = deadline - time.monotonic()
+        self._num_rows = num_rows
 
     def __enter__(self) -> "Admission":
         self._batcher.occupy()
+        try:
+            self._batcher.backlog.enter(self._num_rows, self._seconds)
+        except QueueFull:
+            self._batcher.vacate()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_raised: object) -> None:
         self._batcher.vacate()
+        self._batcher.backlog.leave(self._num_rows)
         if kind is not None and issubclass(kind, TimeoutError):
-            raise DeadlineExceeded(
-                f"The answer was not ready within {self._deadline_seconds:g} seconds; "
-                "send fewer rows, or try again later."
-            ) from None
+            limit = f"{self._seconds:.3g} seconds"
+            message = f"The answer was not ready within {limit}; send fewer rows, or try again later."
+            raise DeadlineExceeded(message) from None
 
     async def wait_for(self, work: Awaitable[Result]) -> Result:
         """What is done elsewhere before rows are there. Raises `TimeoutError` when it takes too long."""
         async with asyncio.timeout_at(self.deadline):
             return await work
+
+
+def deadline_of(settings: Settings) -> float:
+    """When a request that has just been read must be answered, by the event loop's clock."""
+    return time.monotonic() + settings.deadline_seconds

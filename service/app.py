@@ -36,12 +36,14 @@ from service import (
 from service.access import REFUSED_KINDS, Gate, needed_scope
 from service.catalog import Catalog
 from service.cpus import available_cpus
+from service.doors import Doors
 from service.json_route import JSONRoute, JSONRoutes
 from service.metrics import Metrics
 from service.observer import Observer
 from service.problem import MEANINGS
 from service.settings import Settings
 from service.state import Context, State
+from service.turnstile import Turnstile
 from service.usage import Usage
 from service.watched_keys import WatchedKeys
 
@@ -95,7 +97,9 @@ def create_app(settings: Settings) -> Application:
                 asyncio.create_task(memory.keep_giving_back()),
             ]
             try:
-                yield {"context": Context(settings, catalog, encoding, metrics)}
+                turnstile = Turnstile(asyncio.get_running_loop())
+                doors = Doors(settings, turnstile, metrics.connections, metrics.connections_dropped)
+                yield {"context": Context(settings, catalog, encoding, metrics, doors)}
             finally:
                 for task in tasks:
                     task.cancel()

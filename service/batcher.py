@@ -21,6 +21,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from service.backlog import Backlog
 from service.errors import QueueFull
 
 INLINE_SECONDS = 0.004
@@ -175,6 +176,7 @@ class Batcher(Generic[Rows, Answers]):
     executor: Executor
     limits: Limits
     watcher: Watcher
+    backlog: Backlog = field(default_factory=Backlog)
     _queues: dict[int, deque[_Block[Rows, Answers]]] = field(default_factory=dict)
     """By size."""
     _tickets: Iterator[int] = field(default_factory=itertools.count)
@@ -246,7 +248,8 @@ class Batcher(Generic[Rows, Answers]):
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_at(max(when, loop.time() + 0.001), self._ring)  # uvloop has no `when` of what is due
 
     def _ring(self) -> None:
         """End what is due. One timer for all callers: a timer each takes as long as reading a request."""
@@ -267,11 +270,16 @@ class Batcher(Generic[Rows, Answers]):
             quiet = quiet + 1 if len(self._live) == seen else 0
             seen = len(self._live)
 
+    def _more_wait(self) -> bool:
+        """Whether another batch could begin now."""
+        return any(self._queues.values())
+
     def _before_batch(self) -> None:
         """A turn begins: what waits elsewhere may be queued now."""
 
     async def _run_until_empty(self) -> None:
         loop = asyncio.get_running_loop()
+        done = time.perf_counter()
         try:
             while True:
                 await self._gather_callers()
@@ -290,6 +298,10 @@ class Batcher(Generic[Rows, Answers]):
                 else:
                     self.watcher.computed(batch.num_rows, computed.padding_ratio, computed.seconds)
                     self._learn(batch.size, computed.cpu_seconds / batch.num_rows)
+                    before, done = done, time.perf_counter()
+                    more_wait = self._more_wait()
+                    seconds = done - before if more_wait else computed.seconds
+                    self.backlog.learn(batch.num_rows, seconds, more_wait=more_wait)
                     self._deliver(batch, computed)
                 await asyncio.sleep(0)  # others get their turn between batches
         finally:

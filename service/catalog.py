@@ -165,13 +165,16 @@ class Catalog:
         """What answers now; None where it isn't in memory: then await `load`. Raises as `Snapshot.find`."""
         return self._loaded.ask(self.snapshot.find(model, version), by_number=version is not None)
 
-    async def load(self, model: str, version: int | None = None) -> Served:
+    async def load(self, model: str, version: int | None = None, deadline: float | None = None) -> Served:
         """What answers, loaded first where it isn't in memory; all its callers wait for one loading.
 
-        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it takes too long.
+        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it isn't loaded by the
+        deadline: a time of the event loop, by default as far away as the settings say.
         """
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self._settings.deadline_seconds
         try:
-            async with asyncio.timeout(self._settings.deadline_seconds):
+            async with asyncio.timeout_at(deadline):
                 while True:  # what is refused leaves an older version to answer
                     served = self.find(model, version) or await self._wait_for(self.snapshot.find(model, version))
                     if served is not None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 
 from bundle.text import EncodedText, TextEncoder
 from service import request_record
-from service.admission import Admission
+from service.admission import Admission, deadline_of
 from service.classify_schema import ClassifyRequest, ClassifyResponse, WordWeight
 from service.errors import Invalid, Place
 from service.json_route import JSONRoute
@@ -35,17 +35,17 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
 
     With `explain` each word is hidden in turn, and its weight is what the score loses without it.
     """
-    record = request_record.current()
+    record, deadline = request_record.current(), deadline_of(context.settings)
     texts, settings = payload.inputs, context.settings
     check(texts, settings)
     asked = payload.model, payload.version
-    served = context.catalog.find(*asked) or await context.catalog.load(*asked)
+    served = context.catalog.find(*asked) or await context.catalog.load(*asked, deadline)
     if not isinstance(served, Classifier):
         raise Invalid([Place(("model",), "This model forecasts series; send it to POST /forecast")])
     record.answered_by(served.manifest.name, served.manifest.version, len(texts))
     hidden: list[HiddenWords] = []
     batcher, labeller = served.batcher, served.labeller
-    with Admission(batcher, settings.deadline_seconds) as admission:
+    with Admission(batcher, deadline, len(texts)) as admission:
         if not payload.explain and sum(map(len, texts)) <= INLINE_CHARACTERS:
             record.charge(len(texts))
             answers = await batcher.submit_texts(texts, admission.deadline)

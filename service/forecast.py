@@ -12,7 +12,7 @@ from bundle.golden import Arrays
 from bundle.manifest import ForecastSpec
 from bundle.series import interval_levels, quantiles_at
 from service import request_record
-from service.admission import Admission
+from service.admission import Admission, deadline_of
 from service.errors import Invalid, Place
 from service.forecast_schema import (
     Forecast,
@@ -46,11 +46,11 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     Steps beyond the model's own horizon are iterated over sampled paths, and `warnings` says from which step on.
     With `explain` each stretch of the history is hidden in turn; its weight is its share of how far the medians move.
     """
-    record = request_record.current()
+    record, deadline = request_record.current(), deadline_of(context.settings)
     series = payload.all_series()
     check(payload, series, context.settings)
     asked = payload.model, payload.version
-    served = context.catalog.find(*asked) or await context.catalog.load(*asked)
+    served = context.catalog.find(*asked) or await context.catalog.load(*asked, deadline)
     if not isinstance(served, Forecaster):
         raise Invalid([Place(("model",), "This model labels texts; send it to POST /classify")])
     spec = served.spec
@@ -61,7 +61,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
     except Invalid as refusal:
         raise _within(payload, refusal) from None
     record.lap("encode")
-    with Admission(served.batcher, context.settings.deadline_seconds) as admission:
+    with Admission(served.batcher, deadline, len(series)) as admission:
 
         async def ask(arrays: Arrays) -> Quantiles:
             rows = Columns(arrays)

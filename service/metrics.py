@@ -144,6 +144,15 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.connections = Gauge(
+            "seqserve_connections", "Connections open now", multiprocess_mode="livesum", registry=registry
+        )
+        self.connections_dropped = Counter(
+            "seqserve_connections_dropped",
+            "Connections closed on their callers before a request was whole or its answer read, by reason",
+            ("reason",),
+            registry=registry,
+        )
         self.resident_memory_bytes = Gauge(
             "seqserve_resident_memory_bytes",
             "Memory of the server processes",

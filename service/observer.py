@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import request_record
+from service.early_answers import HUNG_UP_WITH
 from service.logs import RequestLog
 from service.metrics import Metrics
 from service.problem import CALLER_GONE, MEANINGS
@@ -67,6 +68,7 @@ class Observer:
             status = 500
             raise
         finally:
+            status = scope.get(HUNG_UP_WITH, status)
             record.lap("respond")
             self._note(scope, status, record)
 

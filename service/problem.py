@@ -62,10 +62,12 @@ MEANINGS: Mapping[int, Meaning] = {
     403: Meaning("forbidden", "The key lacks a scope"),
     404: Meaning("not-found", "No such route, model or version"),
     405: Meaning("method-not-allowed", "The route doesn't take this method"),
+    408: Meaning("request-timeout", "The request took too long to arrive"),
     413: Meaning("body-too-large", "The body is over its limit"),
     415: Meaning("unsupported-media", "The body is of a type or encoding not spoken here"),
     422: Meaning("invalid", "The request has the wrong shape or value"),
     429: Meaning("queue-full", "Too many requests are waiting"),
+    431: Meaning("headers-too-large", "The headers are over their limit"),
     500: Meaning("defect", "A defect of the service"),
     503: Meaning("not-ready", "Not ready, or going down"),
     504: Meaning("deadline-exceeded", "The deadline passed"),
@@ -77,6 +79,8 @@ OTHER_MEANINGS: Mapping[type[Refusal], Meaning] = {
     QuotaExceeded: Meaning("quota-exceeded", "The key asks for too much a day"),
 }
 """Refusals that share their status with another meaning; `MEANINGS` has what a status means without them."""
+NOT_HTTP = Meaning("not-http", "What was sent is not HTTP/1.1")
+"""The other 400: there is no request whose body could be anything."""
 
 STATUSES: Mapping[type[Refusal], int] = {
     NotJSON: 400,

@@ -52,10 +52,36 @@ class Settings(BaseSettings):
         description="padded elements of one batch's largest input, at most; a single longer row runs alone",
     )
     max_waiting_requests: int = Field(
-        1024, ge=1, description="requests waiting per model; one more is refused with 429"
+        4096,
+        ge=1,
+        description="requests waiting per model; one more is refused with 429, as is what couldn't meet its deadline",
     )
     deadline_seconds: float = Field(30.0, gt=0, description="a request not answered by then gets 504")
-    drain_seconds: float = Field(30.0, ge=0, description="time that running requests get to finish after SIGTERM")
+    drain_delay_seconds: float = Field(
+        0.0, ge=0, description="how long the port stays open after SIGTERM, while /readyz already says no"
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, description="time that running requests get to finish after that; what is left then gets 503"
+    )
+    max_connections: int = Field(
+        4096, ge=1, description="open connections of each worker; one more is told 503, unless it asks for its health"
+    )
+    header_timeout_seconds: float = Field(
+        10.0, gt=0, description="a request whose headers haven't arrived by then gets 408"
+    )
+    body_timeout_seconds: float = Field(
+        20.0, gt=0, description="a body of which nothing arrives for so long, or that is slower on the whole, gets 408"
+    )
+    send_timeout_seconds: float = Field(
+        20.0, gt=0, description="a caller that reads nothing of its answer for so long is dropped"
+    )
+    keep_alive_seconds: float = Field(
+        75.0, gt=0, description="an idle connection is closed after so long; longer than a proxy keeps its own"
+    )
+    worker_timeout_seconds: float = Field(
+        10.0, gt=0, description="with several workers, one that shows no sign of life for so long is replaced"
+    )
+    max_header_bytes: int = Field(64 * 1024, ge=1024, description="size of a request's headers; larger ones get 431")
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1, description="size of a request body; a larger one gets 413")
     max_texts: int = Field(1024, ge=1, description="texts in one request")
     max_text_characters: int = Field(200_000, ge=1, description="characters (Unicode code points) of one text")

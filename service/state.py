@@ -7,6 +7,7 @@ from typing import TypedDict, cast
 from fastapi import Request
 
 from service.catalog import Catalog
+from service.doors import Doors
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -20,6 +21,7 @@ class Context:
     encoding: Executor
     """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
     metrics: Metrics
+    doors: Doors
 
 
 class State(TypedDict):

@@ -98,6 +98,10 @@ class TextBatcher(Batcher[list[EncodedText], list[TextAnswer]]):
         self._newcomers.append((submission, texts))
         return await self._answer(submission)
 
+    def _more_wait(self) -> bool:
+        """Whether another batch could begin now."""
+        return bool(self._newcomers) or super()._more_wait()
+
     def _before_batch(self) -> None:
         """Encode those who came since the last batch, as many as another batch has."""
         taken, num_texts = [], 0

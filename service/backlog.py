@@ -1,0 +1,56 @@
+"""How long what waits at a model will take, learnt from how fast its batches went lately.
+
+Not by the number of requests: a thousand short texts are a moment, ten requests of a thousand long ones are not. Time
+is that of the clock, so whatever else the process does between two batches counts: other models, reading, refusing.
+"""
+
+import math
+
+from service.errors import QueueFull
+
+HOPE = 0.7
+"""Share of a caller's time that the rows ahead of its own may take; with more, it is refused at once rather than in
+vain later. The rest is for what can't be foreseen."""
+
+WEIGHT = 0.2
+"""Of a batch that went more slowly than was known. One that went faster is believed at once: who is refused teaches
+nothing, so doubt would feed itself."""
+
+
+class Backlog:
+    """The rows at one model that are yet to be answered, and what a row takes."""
+
+    __slots__ = ("_num_rows", "_row_seconds")
+
+    def __init__(self) -> None:
+        self._num_rows = 0
+        self._row_seconds: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Until all that is here is answered; 0 while nothing is known."""
+        return self._num_rows * (self._row_seconds or 0.0)
+
+    def enter(self, num_rows: int, seconds: float) -> None:
+        """Rows come that are of use for so long. Raises `QueueFull` when those ahead of them take too much of it."""
+        if self.seconds > HOPE * seconds:
+            raise QueueFull(
+                "What waits for this model takes longer than this request has time; try again later.",
+                retry_after_seconds=math.ceil(self.seconds * (1 - HOPE)),
+            )
+        self._num_rows += num_rows
+
+    def leave(self, num_rows: int) -> None:
+        """Rows are answered, or given up."""
+        self._num_rows -= num_rows
+
+    def learn(self, num_rows: int, seconds: float, *, more_wait: bool) -> None:
+        """A batch took so long, and what was between it and the one before.
+
+        Only where more rows wait it was as large as can be, and tells what a row takes at worst.
+        """
+        row_seconds, known = seconds / num_rows, self._row_seconds
+        if known is None or row_seconds < known:
+            self._row_seconds = row_seconds
+        elif more_wait:
+            self._row_seconds = known + WEIGHT * (row_seconds - known)

@@ -1,0 +1,22 @@
+"""One of several worker processes, as `supervisor` starts it: `python -m service.worker LISTENING LIFELINE`."""
+
+import signal
+import socket
+import sys
+
+from service.lifeline import Lifeline
+from service.server import Server
+from service.settings import Settings
+
+
+def main(listening: int, lifeline: int) -> int:
+    """Serve on a listening socket until told to stop; both are numbers of open files."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    server = Server(Settings(), Lifeline(socket.socket(fileno=lifeline)))
+    server.run([socket.socket(fileno=listening)])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))

@@ -1,0 +1,123 @@
+"""Stopping: whoever has been let in gets an answer, and nobody is reset."""
+
+import asyncio
+import collections
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.raw_http import LIVEZ, connect, hear, request, say
+from tests.serving import free_port, serving
+
+
+async def ask_on(port: int, pause_seconds: float, tally: collections.Counter[str], stopped: asyncio.Event) -> None:
+    """Ask again and again on one connection, on a new one when it is closed, until nobody listens any more."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            if stopped.is_set():
+                return
+            raise
+        try:
+            is_last = False
+            while not is_last:
+                await asyncio.sleep(pause_seconds)
+                if reader.at_eof():
+                    break
+                writer.write(request())
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = re.search(rb"content-length: (\d+)", head)
+                assert length is not None
+                await reader.readexactly(int(length[1]))
+                is_last = b"connection: close" in head
+                tally[head[9:12].decode() + (" and close" if is_last else "")] += 1
+        except (OSError, asyncio.IncompleteReadError) as error:
+            tally[type(error).__name__] += 1
+        finally:
+            writer.close()
+
+
+async def stop_under_load(port: int, server: "subprocess.Popen[bytes]") -> collections.Counter[str]:
+    tally: collections.Counter[str] = collections.Counter()
+    stopped = asyncio.Event()
+    callers = [asyncio.create_task(ask_on(port, pause, tally, stopped)) for pause in [0.0, 0.03] * 12]
+    await asyncio.sleep(0.5)
+    stopped.set()
+    server.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(server.wait, 30) == 0
+    await asyncio.wait_for(asyncio.gather(*callers), 30)
+    return tally
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stopping_under_load_loses_nothing(tiny_store: Path, workers: str) -> None:
+    port = free_port()
+    with serving(tiny_store, port, SEQSERVE_WORKERS=workers, SEQSERVE_LOG_LEVEL="warning") as server:
+        tally = asyncio.run(stop_under_load(port, server))
+    assert tally["200 and close"] >= 12  # each caller was told
+    assert set(tally) <= {"200", "200 and close", "503 and close"}
+
+
+def test_what_has_begun_is_answered_and_the_rest_is_told_to_go(tiny_store: Path) -> None:
+    port = free_port()
+    with (
+        serving(tiny_store, port, SEQSERVE_DRAIN_DELAY_SECONDS="1.5") as server,
+        connect(port) as half,
+        connect(port) as idle,
+        connect(port) as silent,
+    ):
+        half.sendall(request()[:-10])
+        idle.sendall(LIVEZ)
+        assert hear(idle, 5, 1).statuses == [200]
+        time.sleep(0.1)
+        server.send_signal(signal.SIGTERM)
+        time.sleep(0.4)
+        not_ready = say(port, LIVEZ.replace(b"livez", b"readyz"))  # the port is open still
+        assert (not_ready.statuses, not_ready.says_close, not_ready.is_closed) == ([503], True, True)
+        assert b"going down" in not_ready.content
+        answered = say(port, request())
+        assert (answered.statuses, answered.says_close, answered.is_closed) == ([200], True, True)
+        for connection in (idle, silent):
+            told = hear(connection, 5)
+            assert (told.statuses, told.says_close, told.is_closed) == ([503], True, True)
+        half.sendall(request()[-10:])
+        late = hear(half, 5)
+        assert (late.statuses, late.says_close, late.is_closed) == ([200], True, True)
+        with pytest.raises(ConnectionRefusedError):
+            connect(port)
+        assert server.wait(10) == 0
+
+
+def test_what_takes_too_long_is_refused(tiny_store: Path) -> None:
+    port = free_port()
+    with serving(tiny_store, port, SEQSERVE_DRAIN_SECONDS="1") as server:
+        with connect(port) as half:
+            half.sendall(request()[:-10])
+            time.sleep(0.2)
+            server.send_signal(signal.SIGTERM)
+            told = hear(half, 10)
+        assert (told.statuses, told.says_close, told.is_closed) == ([503], True, True)
+        assert json.loads(told.content.partition(b"\r\n\r\n")[2])["status"] == 503
+        assert server.wait(10) == 0
+
+
+def test_who_waits_at_the_port_is_let_in(tiny_store: Path) -> None:
+    """Connections that the service hasn't taken when it is told to stop: it can't, since it is stopped meanwhile."""
+    port = free_port()
+    with serving(tiny_store, port) as server, contextlib.ExitStack() as connections:
+        server.send_signal(signal.SIGSTOP)
+        waiting = [connections.enter_context(connect(port)) for _ in range(30)]
+        for connection in waiting:
+            connection.sendall(request())
+        server.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGCONT)
+        heard = [hear(connection, 10) for connection in waiting]
+        assert server.wait(10) == 0
+    assert [(own.statuses[0], own.says_close, own.is_closed) for own in heard] == [(200, True, True)] * len(waiting)

@@ -1,0 +1,80 @@
+"""Several workers: those that end or hang are replaced, none outlives its keeper, none is started without pause."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.serving import ROOT, free_port, serving
+
+
+def workers_of(server: "subprocess.Popen[bytes]") -> set[int]:
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
+    return set(map(int, children.split()))
+
+
+def wait_until(what: Callable[[], bool], seconds: float = 15) -> float:
+    """How long it took."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def num_figures(port: int) -> int:
+    """Workers that have told of their memory and are alive."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        return len(re.findall(r"^seqserve_resident_memory_bytes\{", response.read().decode(), re.MULTILINE))
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_workers_that_end_or_hang_are_replaced_and_none_is_left_behind(tiny_store: Path) -> None:
+    port = free_port()
+    settings = {"SEQSERVE_WORKERS": "2", "SEQSERVE_WORKER_TIMEOUT_SECONDS": "2", "SEQSERVE_LOG_LEVEL": "error"}
+    with serving(tiny_store, port, **settings) as server:
+        wait_until(lambda: num_figures(port) == 2)
+        killed, hanging = workers_of(server)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len(workers_of(server) - {killed}) == 2, 2)
+        wait_until(lambda: num_figures(port) == 2)
+        os.kill(hanging, signal.SIGSTOP)
+        wait_until(lambda: hanging not in workers_of(server), 6)
+        wait_until(lambda: num_figures(port) == 2)
+        left = workers_of(server)
+        server.kill()
+        wait_until(lambda: all(map(is_gone, left)))
+
+
+FAILING = """
+import sys
+from service import supervisor
+from service.settings import Settings
+supervisor.FIRST_PAUSE_SECONDS, supervisor.LONGEST_PAUSE_SECONDS = 0.1, 0.5
+sys.executable = "/bin/false"
+sys.exit(supervisor.Supervisor(Settings()).run())
+"""
+
+
+def test_workers_that_never_start_are_given_up() -> None:
+    began = time.monotonic()
+    settings = {"SEQSERVE_WORKERS": "2", "SEQSERVE_PORT": str(free_port())}
+    ended = subprocess.run(
+        [sys.executable, "-c", FAILING], cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 3
+    assert 4 <= len(re.findall("before it served; the next is started in", ended.stdout)) < 10
+    assert "no worker can start" in ended.stdout
+    assert time.monotonic() - began < 20
