@@ -73,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def attempt(name: str, trial: Trial, chosen: argparse.Namespace, *, sabotaged: bool) -> Promise:
     """One promise; a trial that breaks off keeps none."""
     with tempfile.TemporaryDirectory(prefix=f"prove-{name}-", ignore_cleanup_errors=True) as folder:
-        run = Run(Path(folder), chosen.quick, sabotaged, chosen.soak_seconds, chosen.seed)
+        run = Run(
+            Path(folder), chosen.quick, sabotaged, chosen.soak_seconds, chosen.guided_seconds, chosen.seed
+        )
         try:
             outcome = trial.prove(run)
         except Exception:
@@ -91,6 +93,9 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller counts, about a minute in all, for CI")
     parser.add_argument("--out", type=Path, default=Path("prove.json"), help="default: %(default)s")
     parser.add_argument("--soak-seconds", type=float, default=60, help="default: %(default)g; an hour is 3600")
+    parser.add_argument(
+        "--guided-seconds", type=float, default=140, help="of coverage-guided fuzzing; default: %(default)g"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn; default: %(default)s")
     return parser
 

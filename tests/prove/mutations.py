@@ -77,16 +77,16 @@ def requests(seed: int) -> Iterator[bytes]:
         elif kind < 0.08:
             yield post(path, json.dumps(document).encode(), _odd_headers(drawn))
         elif kind < 0.24:
-            yield post(path, _damaged(drawn, json.dumps(_mutated(drawn, document)).encode()))
+            yield post(path, _damaged(drawn, json.dumps(mutated(drawn, document)).encode()))
         else:
             for _ in range(drawn.choice([0, 1, 1, 1, 2, 4])):
-                document = _mutated(drawn, document)
+                document = mutated(drawn, document)
             ascii_only = drawn.random() < 0.5
             yield post(path, json.dumps(document, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
 
 
-def _mutated(drawn: random.Random, document: Any) -> Any:
-    """One change somewhere in a document."""
+def mutated(drawn: random.Random, document: Any) -> Any:
+    """A JSON document with one change somewhere."""
     if isinstance(document, dict) and document and drawn.random() < 0.9:
         key = drawn.choice(list(document))
         match drawn.randrange(12):
@@ -97,7 +97,7 @@ def _mutated(drawn: random.Random, document: Any) -> Any:
             case 2:
                 return document | {key: document[drawn.choice(list(document))]}
             case _:
-                return document | {key: _mutated(drawn, document[key])}
+                return document | {key: mutated(drawn, document[key])}
     if isinstance(document, list) and document and drawn.random() < 0.9:
         place = drawn.randrange(len(document))
         match drawn.randrange(6):
@@ -108,7 +108,7 @@ def _mutated(drawn: random.Random, document: Any) -> Any:
             case 2:
                 return document[:place] + [_anything(drawn)] + document[place:]
             case _:
-                return [*document[:place], _mutated(drawn, document[place]), *document[place + 1 :]]
+                return [*document[:place], mutated(drawn, document[place]), *document[place + 1 :]]
     if isinstance(document, str) and document and drawn.random() < 0.6:
         place = drawn.randrange(len(document) + 1)
         character = chr(drawn.choice([drawn.randrange(128), drawn.randrange(0x2000), drawn.randrange(0x20000)]))

@@ -15,8 +15,13 @@ class Run:
     sabotaged: bool
     """The promise is to be broken on purpose."""
     soak_seconds: float
+    guided_seconds: float
     seed: int
 
     def count(self, full: float, quick: float) -> int:
         """How many, or how long."""
         return round(quick if self.quick else full)
+
+    def least(self, full: float, quick: float) -> float:
+        """A bound: a few seconds on a busy machine tell less than a minute."""
+        return quick if self.quick else full

@@ -136,9 +136,9 @@ async def _crowd(service: Service, count: int) -> tuple[int, float]:
         for _ in range(20):
             began = time.monotonic()
             caller = await Connection.open(service.port)
-            for request in (get("/livez"), post("/classify", BODY)):
+            for request, sound in ((get("/livez"), {200}), (post("/classify", BODY), {200, 429, 503})):
                 answer = await caller.ask(request, PATIENCE_SECONDS)
-                slowest = max(slowest, time.monotonic() - began) if answer.status == 200 else sys.maxsize
+                slowest = max(slowest, time.monotonic() - began) if answer.status in sound else sys.maxsize
             caller.close()
         for connection in held:
             connection.close()
