@@ -5,6 +5,7 @@ of a classifier are recorded beside their ids, so the tokenizer is proved as wel
 """
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ Run = Callable[[Arrays], Arrays]
 
 REPLAY_TOLERANCE = 1e-4
 """Largest difference from torch, relative to the largest recorded output: room for another CPU's rounding, no more."""
+
+MAX_GOLDEN_BYTES = 64 * 1024 * 1024
+"""Of all recorded arrays, unpacked; those of the shipped bundles take 0.14 MB at most."""
 
 
 class GoldenMismatch(ValueError):
@@ -47,9 +51,10 @@ class Golden:
     def from_bytes(cls, content: bytes) -> "Golden":
         """Read what `to_bytes` wrote. Raises `GoldenMismatch` if it isn't such a file."""
         try:
+            _check_sizes(content)
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise GoldenMismatch(f"golden samples can't be read: {error}") from error
         texts = [str(text) for text in arrays.pop("texts", np.array([], dtype=np.str_))]
         inputs = {name.removeprefix("input."): value for name, value in arrays.items() if name.startswith("input.")}
@@ -60,6 +65,23 @@ class Golden:
         if len(counts) != 1 or 0 in counts:
             raise GoldenMismatch("golden samples must be at least one, and as many in every array")
         return cls(inputs, outputs, texts)
+
+
+def _check_sizes(content: bytes) -> None:
+    """Raises `ValueError` if unpacking would take more than it should: a few bytes can speak of any number."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > MAX_GOLDEN_BYTES:
+            raise ValueError(f"unpacked they take more than {MAX_GOLDEN_BYTES} bytes")
+        for member in members:
+            with archive.open(member) as file:
+                major, _ = np.lib.format.read_magic(file)
+                read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read_header(file)
+            if dtype.hasobject:
+                raise ValueError(f"{member.filename} holds pickled objects")
+            if math.prod(shape) * dtype.itemsize > member.file_size:
+                raise ValueError(f"{member.filename} is shorter than its shape")
 
 
 def replay(golden: Golden, run: Run, tolerance: float = REPLAY_TOLERANCE) -> float:

@@ -26,7 +26,8 @@ from bundle.reference import REFERENCE_FILE, Reference
 
 ALIASES_FILE = "aliases.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_FILE_BYTES = 128 * 1024 * 1024
+MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 _LOCK_FILE = ".lock"
 _UNFINISHED = ".unfinished-"
 
@@ -57,6 +58,8 @@ class Bundle:
 
     manifest: Manifest
     files: Mapping[str, bytes]
+    digest: str
+    """SHA-256 of the manifest as it lies there; since that names all others, what has the same is the same."""
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -73,21 +76,25 @@ def read_bundle(folder: Path) -> Bundle:
         present = _plain_files(folder)
         if MANIFEST_FILE not in present:
             raise BundleError("manifest.json is absent")
+        document = _read_file(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES)
         try:
-            manifest = Manifest.model_validate_json(_read_file(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES))
+            manifest = Manifest.model_validate_json(document)
         except ValidationError as error:
             raise BundleError(f"manifest.json: {_first_problem(error)}") from error
+        _check_keys(document)
         if str(manifest.version) != folder.name or manifest.name != folder.parent.name:
             raise BundleError(f"manifest.json speaks of {manifest.name} version {manifest.version}")
         if unnamed := present - manifest.files.keys() - {MANIFEST_FILE}:
             raise BundleError(f"{sorted(unnamed)[0]} is not named in the manifest")
-        files = {}
+        files: dict[str, bytes] = {}
+        left = MAX_BUNDLE_BYTES
         for name, checksum in manifest.files.items():
             if name not in present:
                 raise BundleError(f"{name} is absent")
-            files[name] = _read_file(folder / name, MAX_FILE_BYTES)
+            files[name] = _read_file(folder / name, min(left, MAX_FILE_BYTES))
+            left -= len(files[name])
             _check(name, files[name], checksum)
-        bundle = Bundle(manifest, files)
+        bundle = Bundle(manifest, files, hashlib.sha256(document).hexdigest())
         read_reference(bundle)
         return bundle
     except OSError as error:
@@ -130,6 +137,21 @@ def read_published(folder: Path, manifest: Manifest, name: str) -> bytes:
 def _check(name: str, content: bytes, checksum: str) -> None:
     if hashlib.sha256(content).hexdigest() != checksum:
         raise BundleError(f"{name} is not the file that was published: its checksum differs")
+
+
+def _check_keys(document: bytes) -> None:
+    """Raises `BundleError` if a key is there twice: readers disagree on which of the two counts."""
+
+    def once_each(pairs: list[tuple[str, object]]) -> None:
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise BundleError("manifest.json: an object has the same key twice")
+
+    try:
+        json.loads(document, object_pairs_hook=once_each)
+    except BundleError:
+        raise
+    except ValueError as error:
+        raise BundleError(f"manifest.json: {error}") from error
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -13,7 +13,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from service import logs, store_command, tracing
+from service import arrivals, logs, store_command, tracing
 from service.http_protocol import HTTPProtocol
 from service.settings import Settings
 from service.workers_folder import missing_folder, workers_folder
@@ -23,6 +23,7 @@ def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish, then the exit status is 0."""
     # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    arrivals.note_start()
     with workers_folder(settings.workers):
         uvicorn.run(
             "service.app:from_environment",

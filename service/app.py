@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from service import (
     outcomes,
     problem,
     tracing,
+    trial,
 )
 from service.catalog import Catalog
 from service.cpus import available_cpus
@@ -67,7 +69,10 @@ def create_app(settings: Settings) -> Application:
             ThreadPoolExecutor(threads, thread_name_prefix="encoding") as encoding,
             ThreadPoolExecutor(1, thread_name_prefix="loading") as loading,
         ):
-            catalog = Catalog(settings, metrics, inference, loading)
+            proved_aside = functools.partial(
+                trial.attempt, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds
+            )
+            catalog = Catalog(settings, metrics, inference, loading, proved_aside)
             await catalog.look()
             tasks = [
                 asyncio.create_task(catalog.watch()),

@@ -1,9 +1,10 @@
 """Which version answers: what the store holds, what of it has proved itself, what is in memory.
 
 Every version in the store is loaded once, one after the other, and proves itself by its golden samples (`loader`); what
-is asked for goes first, and its callers wait for it. One that fails is refused with its reason and never answers; what
-answered before goes on. What can answer is one immutable `Snapshot`, swapped in one step, so a request sees either the
-old world or the new one. Which of the proven versions are in memory is another matter (`loaded`): one that isn't is
+is asked for goes first, and its callers wait for it. What isn't trusted, as is all that arrives while the service runs,
+has proved itself before in a process of its own (`trial`). One that fails is refused with its reason and never answers;
+what answered before goes on. What can answer is one immutable `Snapshot`, swapped in one step, so a request sees either
+the old world or the new one. Which of the proven versions are in memory is another matter (`loaded`): one that isn't is
 loaded again, and proves itself again, when it is asked for.
 """
 
@@ -18,14 +19,22 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bundle.store import Alias, BundleError, list_versions, read_aliases, version_folder
+from service import arrivals, disk
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.loaded import Key, Loaded
-from service.loader import Loader, Proven, Refused, Served, last_modified
+from service.loader import Loader, Proven, Served, last_modified
 from service.memory import give_back
 from service.metrics import Metrics
+from service.proof import PASSING, Refused
 from service.settings import Settings
+from service.trial import Trial
 
 logger = logging.getLogger(__name__)
+
+TRIALS_AT_ONCE = 2
+"""One that takes all the time it may doesn't keep a sound version waiting."""
+LONGEST_PAUSE_SECONDS = 600.0
+"""What couldn't be read, or took too long, is tried again at once, then after 1 second, 2, 4 and so on up to this."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Snapshot:
 
     versions: Mapping[Key, Proven] = field(default_factory=dict)
     aliases: Mapping[str, Alias] = field(default_factory=dict)
-    refused: Mapping[Key, str] = field(default_factory=dict)
+    refused: Mapping[Key, Refused] = field(default_factory=dict)
     pending: frozenset[Key] = frozenset()
     """Found in the store; whether they prove themselves isn't known yet."""
     fault: str | None = "the store has not been read yet"
@@ -96,7 +105,7 @@ class Reading(NamedTuple):
     aliases: Mapping[str, Alias] | None
     """None: can't be read."""
     modified: Mapping[Key, int]
-    """When each of the refused versions last changed."""
+    """When each of those versions last changed of which that was asked."""
     fault: str | None
 
 
@@ -106,6 +115,20 @@ class Loading:
 
     task: "asyncio.Task[Served | None]"
     num_callers: int = 0
+    reading_since: float | None = None
+    is_stalled: bool = False
+    """Whether it has been said that its files don't come."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """When to look again at what was refused."""
+
+    modified: int
+    """When it was changed last, in nanoseconds; it is looked at again when that changes."""
+    at: float | None = None
+    """And at this time, by the monotonic clock, where it may be otherwise the next time with the same files."""
+    pause_seconds: float = 0.0
 
 
 class Catalog:
@@ -116,23 +139,31 @@ class Catalog:
         metrics: counts loads and swaps, and what the models answer.
         inference: where batches are computed.
         loading: where versions are loaded; one thread, since making sessions isn't documented to be safe in several.
+        trial: where versions prove themselves first that aren't trusted.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, inference: Executor, loading: Executor) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, inference: Executor, loading: Executor, trial: Trial
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._loader = Loader(settings, inference, metrics)
         self._loading = loading
         self._loaded = Loaded(settings.max_model_memory_bytes)
         self._loads: dict[Key, Loading] = {}
-        self._refused_as: dict[Key, int | None] = {}  # when what was refused last changed
+        self._trial = trial
+        self._trials = asyncio.Semaphore(TRIALS_AT_ONCE)
+        self._trusted: set[Key] | None = None if settings.store_trusted else set()  # None: the store is yet to be read
+        self._reading: asyncio.Future[Reading] | None = None
+        self._knows_aliases = False
+        self._retries: dict[Key, Retry] = {}
         self._again: set[Key] = set()  # refused, and to be looked at again
         self._freed = False
         self.snapshot = Snapshot()
 
     def find(self, model: str, version: int | None = None) -> Served | None:
         """What answers now; None where it isn't in memory: then await `load`. Raises as `Snapshot.find`."""
-        return self._loaded.ask(self.snapshot.find(model, version))
+        return self._loaded.ask(self.snapshot.find(model, version), by_number=version is not None)
 
     async def load(self, model: str, version: int | None = None) -> Served:
         """What answers, loaded first where it isn't in memory; all its callers wait for one loading.
@@ -168,13 +199,22 @@ class Catalog:
 
     def unready(self) -> list[str]:
         """Reasons why the service isn't ready; empty when every required model has proved itself."""
-        snapshot = self.snapshot
-        reasons = [f"the store: {snapshot.fault}"] if snapshot.fault else []
-        required = self._required()
-        reasons += [f"{model}: no version has proved itself" for model in required if snapshot.key_of(model) is None]
-        if not required and not snapshot.versions and not snapshot.fault:
+        snapshot, required = self.snapshot, self._required()
+        reasons = [f"{model}: no version has proved itself" for model in required if snapshot.key_of(model) is None]
+        if reasons or not snapshot.versions or not self._knows_aliases:
+            reasons += self.store_faults()
+        if not reasons and not snapshot.versions:
             reasons.append("the store: it holds no bundle that has proved itself")
         return reasons
+
+    def store_faults(self) -> list[str]:
+        """What is wrong with the store now; what is in memory answers all the same."""
+        faults = [f"the store: {self.snapshot.fault}"] if self.snapshot.fault else []
+        return faults + [
+            f"{name} version {version}: its files have not come for {disk.STALL_SECONDS:g} seconds"
+            for (name, version), loading in self._loads.items()
+            if loading.is_stalled
+        ]
 
     async def watch(self) -> None:
         """Follow the store until cancelled: prove what is new, and let go what must."""
@@ -184,10 +224,13 @@ class Catalog:
                 await asyncio.sleep(self._settings.store_poll_seconds)
                 try:
                     await self.look()
+                    self._note_stalls()
                     await self.tidy()
                 except Exception:  # the watch must outlive any one reading
                     logger.exception("reading the store failed")
                 if proving.done():
+                    if error := proving.exception():
+                        logger.error("proving what is new failed", exc_info=error)
                     proving = asyncio.create_task(self.prove())
         finally:
             tasks = [proving, *(loading.task for loading in self._loads.values())]
@@ -196,38 +239,71 @@ class Catalog:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def look(self) -> None:
-        """Read once what the store holds, and swap the snapshot; what is new is left to `prove`."""
-        reading = await asyncio.to_thread(self._read, list(self._refused_as))
+        """Read once what the store holds, and swap the snapshot; what is new is left to `prove`.
+
+        Where the store doesn't answer, the next look waits for the same answer.
+        """
+        if self._reading is None:
+            self._reading = disk.ask(self._read, list(self._retries))
+        answered, _ = await asyncio.wait({self._reading}, timeout=disk.STALL_SECONDS)
+        if not answered:
+            self._swap(replace(self.snapshot, fault=f"it has not answered for {disk.STALL_SECONDS:g} seconds"))
+            return
+        done, self._reading = self._reading, None
+        reading = done.result()
         before, present = self.snapshot, reading.present
         if present is None:
             self._swap(replace(before, fault=reading.fault))
             return
+        if self._trusted is None:
+            started = arrivals.started_ns()
+            self._trusted = {key for key in present if reading.modified.get(key, 0) <= started}
         versions = {key: proven for key, proven in before.versions.items() if key in present}
         refused = {key: reason for key, reason in before.refused.items() if key in present}
-        self._refused_as = {key: modified for key, modified in self._refused_as.items() if key in refused}
+        self._retries = {key: retry for key, retry in self._retries.items() if key in refused}
+        now = time.monotonic()
         self._again = {
             key
-            for key, modified in self._refused_as.items()
-            if modified is None or reading.modified.get(key, modified) != modified
+            for key, retry in self._retries.items()
+            if reading.modified.get(key, retry.modified) != retry.modified or (retry.at is not None and now >= retry.at)
         }
         pending = present - versions.keys() - refused.keys()
         aliases = before.aliases if reading.aliases is None else reading.aliases
+        self._knows_aliases |= reading.aliases is not None
         self._swap(Snapshot(versions, aliases, refused, pending, reading.fault))
         for key, _ in self._loaded.items():
             if key not in versions:
                 self._let_go(key)
 
     async def prove(self) -> None:
-        """Load what has not proved itself yet, and what was refused and has changed, one after the other."""
-        while waiting := self.snapshot.pending | self._again:
-            newest = dict(sorted(waiting | self.snapshot.versions.keys()))
+        """Load what has not proved itself yet, and what was refused and has changed."""
+        trials = [self._prove_in_turn(tried=True) for _ in range(TRIALS_AT_ONCE)]
+        await asyncio.gather(self._prove_in_turn(tried=False), *trials)
+        if self._loads:  # those that callers asked for
+            await asyncio.wait([loading.task for loading in self._loads.values()], timeout=disk.STALL_SECONDS)
+
+    async def _prove_in_turn(self, *, tried: bool) -> None:
+        """One after the other, those that are tried first or those that aren't; one that stalls is left behind."""
+        while waiting := {
+            key
+            for key in self.snapshot.pending | self._again
+            if key not in self._loads and (key in (self._trusted or ())) != tried
+        }:
+            newest = dict(
+                sorted(self.snapshot.pending | self._again | self._loads.keys() | self.snapshot.versions.keys())
+            )
             first = {
                 (name, version or newest.get(name)) for name, version in map(self.snapshot.target, self._required())
             }
             # First what the service isn't ready without, then the newest version of each bundle, then older ones.
             key = min(waiting, key=lambda key: (key not in first, newest[key[0]] != key[1], key))
             self._again.discard(key)
-            await asyncio.shield(self._load(key).task)
+            loading = self._load(key)
+            while not loading.task.done() and not loading.is_stalled:
+                await asyncio.wait({loading.task}, timeout=disk.STALL_SECONDS)
+                self._note_stalls()
+            if loading.task.done():
+                loading.task.result()  # raises what isn't foreseen
 
     async def tidy(self) -> None:
         """Let go what was in use when it should have gone, and return to the system what has been freed since."""
@@ -260,15 +336,14 @@ class Catalog:
         """Load a version, and say in the snapshot what became of it; None if it is refused."""
         before = self.snapshot.versions.get(key)
         started = time.perf_counter()
-        folder = version_folder(self._settings.store, *key)
         try:
-            loaded = await asyncio.get_running_loop().run_in_executor(self._loading, self._loader.load, folder, before)
+            loaded, modified = await self._proved(key, before)
         finally:
             asked = self._loads.pop(key).num_callers > 0
             self._freed = True  # loading takes more for a moment than what it leaves
         self._metrics.load_seconds.observe(time.perf_counter() - started)
         if isinstance(loaded, Refused):
-            self._refuse(key, loaded)
+            self._refuse(key, loaded, modified)
             return None
         self._metrics.loads.labels(*key, "proved").inc()
         self._metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
@@ -278,8 +353,8 @@ class Catalog:
         else:
             logger.info("%s version %d is in memory again", *key)
         snapshot = self.snapshot
-        kept = Proven(loaded.manifest, loaded.metrics, loaded.reference, loaded.report)
-        self._refused_as.pop(key, None)
+        kept = Proven(loaded.manifest, loaded.digest, loaded.metrics, loaded.reference, loaded.report)
+        self._retries.pop(key, None)
         self._swap(
             replace(
                 snapshot,
@@ -293,30 +368,74 @@ class Catalog:
         self._make_room(key if asked else None)
         return loaded
 
-    def _refuse(self, key: Key, refusal: Refused) -> None:
+    async def _proved(self, key: Key, before: Proven | None) -> tuple[Served | Refused, int]:
+        """One version, and when it had changed last before it was read.
+
+        What isn't trusted, or is no longer what it was, has a trial; and what is loaded is what had it.
+        """
+        folder = version_folder(self._settings.store, *key)
+        loading = self._loads[key]
+        loading.reading_since = time.monotonic()
+        modified = await disk.ask(last_modified, folder)
+        loading.reading_since = None
+        known = None if before is None else before.digest
+        if known is None and key not in (self._trusted or ()):
+            async with self._trials:  # which have a bound of their own
+                tried = await self._trial(folder)
+            if isinstance(tried, Refused):
+                return tried, modified
+            known = tried.digest
+        loading.reading_since = time.monotonic()
+        bundle = await disk.ask(self._loader.read, folder)
+        loading.reading_since, loading.is_stalled = None, False
+        if isinstance(bundle, Refused):
+            return bundle, modified
+        if known is not None and bundle.digest != known:
+            return Refused("its files have changed since it proved itself", "unreadable"), modified
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._loading, self._loader.load, bundle, before), modified
+
+    def _refuse(self, key: Key, refused: Refused, modified: int) -> None:
         snapshot = self.snapshot
-        if snapshot.refused.get(key) != refusal.reason:
+        if snapshot.refused.get(key) != refused:
             self._metrics.loads.labels(*key, "refused").inc()
-            logger.error("%s version %d is refused: %s", *key, refusal.reason)
-        # What couldn't be read is tried again each time; what was read and refused, when it has changed.
-        self._refused_as[key] = refusal.modified
+            logger.error("%s version %d is refused: %s", *key, refused.reason)
+        if self._trusted is not None:
+            self._trusted.discard(key)  # whatever it is the next time, it has arrived since the start
+        retry = Retry(modified)
+        if refused.why in PASSING:
+            earlier = self._retries.get(key)
+            pause = 0.0 if earlier is None or earlier.at is None else earlier.pause_seconds
+            further = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
+            retry = Retry(modified, time.monotonic() + pause, further)
+        self._retries[key] = retry
         self._swap(
             replace(
                 snapshot,
                 versions={other: proven for other, proven in snapshot.versions.items() if other != key},
-                refused={**snapshot.refused, key: refusal.reason},
+                refused={**snapshot.refused, key: refused},
                 pending=snapshot.pending - {key},
             )
         )
 
+    def _note_stalls(self) -> None:
+        """Say once of each version that is being read for too long."""
+        now = time.monotonic()
+        for (name, version), loading in self._loads.items():
+            since = loading.reading_since
+            if since is not None and now - since > disk.STALL_SECONDS and not loading.is_stalled:
+                loading.is_stalled = True
+                logger.error("%s version %d: its files have not come for %g seconds", name, version, now - since)
+
     def _read(self, refused: Iterable[Key]) -> Reading:
-        """Look at the store; blocks."""
+        """Look at the store, and when those that were refused, the first time all, changed last; blocks."""
         store = self._settings.store
         try:
             present = frozenset((name, version) for name, found in list_versions(store).items() for version in found)
         except OSError as error:
             return Reading(None, None, {}, f"can't be read: {error.strerror}")
-        modified = {key: last_modified(version_folder(store, *key)) for key in refused}
+        dated = present if self._trusted is None else refused
+        modified = {key: last_modified(version_folder(store, *key)) for key in dated}
         try:
             return Reading(present, read_aliases(store), modified, None)
         except BundleError as error:
@@ -325,6 +444,8 @@ class Catalog:
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
             logger.error("the store %s: %s", self._settings.store, after.fault)
+        elif self.snapshot.fault and not after.fault and self.snapshot.versions:
+            logger.info("the store %s can be read again", self._settings.store)
         for alias in after.aliases:
             self._metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
         for alias in after.aliases.keys() & self.snapshot.aliases.keys():

@@ -37,6 +37,7 @@ async def show_metrics(request: Request, context: Annotated[Context, Depends(con
         context.metrics,
         context.catalog.snapshot,
         ready=not context.catalog.unready(),
+        readable=not context.catalog.store_faults(),
         deadline_seconds=context.settings.deadline_seconds,
     )
     return Response(await asyncio.to_thread(encode, exposition), headers={"Content-Type": media_type})
@@ -62,10 +63,13 @@ async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
 class Exposition:
     """What one scrape shows; a collector as prometheus_client knows them."""
 
-    def __init__(self, metrics: Metrics, snapshot: Snapshot, *, ready: bool, deadline_seconds: float) -> None:
+    def __init__(
+        self, metrics: Metrics, snapshot: Snapshot, *, ready: bool, readable: bool, deadline_seconds: float
+    ) -> None:
         self._metrics = metrics
         self._snapshot = snapshot
         self._ready = ready
+        self._readable = readable
         self._deadline_seconds = deadline_seconds
 
     def collect(self) -> Iterator[Metric]:
@@ -76,6 +80,11 @@ class Exposition:
         yield _drift(by_name.get("seqserve_recent_rows"), self._snapshot)
         yield from _interval_coverage(by_name.get("seqserve_outcomes"))
         yield from _state(self._snapshot, ready=self._ready)
+        yield GaugeMetricFamily(
+            "seqserve_store_readable",
+            "1 when the store and all that is to be loaded of it can be read, else 0",
+            value=float(self._readable),
+        )
         yield GaugeMetricFamily(
             "seqserve_deadline_seconds",
             "Time after which a request is refused with 504",
@@ -158,11 +167,11 @@ def _state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
     yield in_service
     refused = GaugeMetricFamily(
         "seqserve_version_refused",
-        "1 for each version in the store that must not answer; GET /models says why",
-        labels=MODEL,
+        "1 for each version in the store that must not answer; GET /models says why in words",
+        labels=(*MODEL, "why"),
     )
-    for name, version in sorted(snapshot.refused):
-        refused.add_metric((name, str(version)), 1)
+    for (name, version), refusal in sorted(snapshot.refused.items()):
+        refused.add_metric((name, str(version), refusal.why), 1)
     yield refused
     unknown = GaugeMetricFamily(
         "seqserve_reference_unknown_token_ratio",

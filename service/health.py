@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.errors import NotReady
 from service.problem import declared
@@ -21,6 +21,9 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     models: list[str]
+    store_faults: list[str] = Field(
+        [], description="what of the store can't be read now; what is in memory answers all the same"
+    )
 
 
 router = APIRouter(tags=["health"])
@@ -39,4 +42,4 @@ async def readyz(context: Annotated[Context, Depends(context)]) -> Ready:
     """Says yes when every required model has reproduced its golden samples; send traffic only then."""
     if reasons := context.catalog.unready():
         raise NotReady("; ".join(reasons), retry_after_seconds=1)
-    return Ready(models=context.catalog.snapshot.names())
+    return Ready(models=context.catalog.snapshot.names(), store_faults=context.catalog.store_faults())

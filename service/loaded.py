@@ -1,7 +1,8 @@
 """The versions in memory, and which of them are let go: under a ceiling, the least recently asked for first.
 
 A version that has callers stays, whatever the ceiling says; so a single one may be larger than the ceiling. One that no
-name means any more, because a newer one took over, goes a minute after it was last asked for.
+name means any more, because a newer one took over, goes a minute after its number was last asked for; of each bundle
+the last one that did answer stays a minute after that, for a rollback.
 """
 
 import math
@@ -14,7 +15,7 @@ Key = tuple[str, int]
 """Name and version of a bundle."""
 
 SUPERSEDED_SECONDS = 60.0
-"""So long after its last request a version is kept that only its number still means."""
+"""So long after its last request a version is kept that only its number still means, or a rollback would."""
 
 
 class Loaded:
@@ -28,16 +29,19 @@ class Loaded:
         self._ceiling_bytes = ceiling_bytes
         self._served: dict[Key, Served] = {}
         self._asked_at: dict[Key, float] = {}
+        self._number_asked_at: dict[Key, float] = {}
 
     def items(self) -> list[tuple[Key, Served]]:
         """All that are in memory."""
         return list(self._served.items())
 
-    def ask(self, key: Key) -> Served | None:
-        """One of them, for a caller; None if it isn't in memory."""
+    def ask(self, key: Key, *, by_number: bool = False) -> Served | None:
+        """One of them, for a caller, who may have asked for just this version; None if it isn't in memory."""
         served = self._served.get(key)
         if served is not None:
             self._asked_at[key] = time.monotonic()
+            if by_number:
+                self._number_asked_at[key] = self._asked_at[key]
         return served
 
     def put(self, key: Key, served: Served) -> None:
@@ -47,6 +51,7 @@ class Loaded:
     def pop(self, key: Key) -> Served:
         """Let one go; those who have it in use keep it until they are done."""
         self._asked_at.pop(key, None)
+        self._number_asked_at.pop(key, None)
         return self._served.pop(key)
 
     def surplus(self, meant: Collection[Key], just_asked: Key | None = None) -> list[Key]:
@@ -59,12 +64,15 @@ class Loaded:
         now = time.monotonic()
         num_bytes = sum(served.num_bytes for served in self._served.values())
         asked_at = {key: self._asked_at.get(key, -math.inf) for key in self._served}
+        in_turn = sorted(asked_at, key=asked_at.__getitem__)
+        last_of_its_name = {key[0]: key for key in in_turn if key not in meant}
         surplus = []
-        for key in sorted(asked_at, key=asked_at.__getitem__):
+        for key in in_turn:
             served = self._served[key]
             if served.batcher.num_callers or key == just_asked:
                 continue
-            superseded = key not in meant and now - asked_at[key] > SUPERSEDED_SECONDS
+            times = asked_at if last_of_its_name.get(key[0]) == key else self._number_asked_at
+            superseded = key not in meant and now - times.get(key, -math.inf) > SUPERSEDED_SECONDS
             if superseded or 0 < self._ceiling_bytes < num_bytes:
                 num_bytes -= served.num_bytes
                 surplus.append(key)

@@ -1,34 +1,26 @@
 """A version on disk to one that answers: read and verified, loaded, and proved by its golden samples.
 
-The tokenizer must give the ids that were recorded, the graph the outputs that torch gave. Models of one family mostly
-share a tokenizer: one of the same content is held once.
+Models of one family mostly share a tokenizer: one of the same content is held once.
 """
 
 import hashlib
-import json
 import logging
 import weakref
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from bundle.golden import Golden, GoldenMismatch, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
+from bundle.manifest import MODEL_FILE, Manifest
 from bundle.reference import Reference
-from bundle.store import Bundle, BundleError, BundleUnreadable, read_bundle, read_reference
+from bundle.store import Bundle, read_bundle
 from bundle.text import TextEncoder
 from service.batcher import Batcher, Limits
 from service.memory import allocated_bytes
 from service.metrics import Metrics, ModelMetrics
-from service.runtime import InferenceFailed, Runtime
+from service.proof import Refused, prove, refusal
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-REASONS = (ValueError, InferenceFailed)  # BundleError, ModelUnusable and GoldenMismatch are ValueErrors
-"""What a version is known to be refused for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +28,8 @@ class Proven:
     """One version that has proved itself: what is kept of it, whether it is in memory or not."""
 
     manifest: Manifest
+    digest: str
+    """Of the bundle it was."""
     metrics: ModelMetrics
     reference: Reference | None
     report: bytes = field(repr=False)
@@ -52,17 +46,8 @@ class Served(Proven):
     """By how much the process grew when it was loaded; no less than the size of its graph."""
 
 
-@dataclass(frozen=True)
-class Refused:
-    """Why a version must not answer, and when that is to be looked at again."""
-
-    reason: str
-    modified: int | None
-    """When it last changed, in nanoseconds; None: it couldn't be read, and is to be tried again."""
-
-
 class Loader:
-    """Loads versions; blocks, so it is for a thread, one call at a time.
+    """Loads versions; blocks, so it is for threads.
 
     Args:
         settings: the limits of the batchers.
@@ -76,63 +61,55 @@ class Loader:
         self._metrics = metrics
         self._encoders: weakref.WeakValueDictionary[tuple[str, int], TextEncoder] = weakref.WeakValueDictionary()
 
-    def load(self, folder: Path, before: Proven | None = None) -> Served | Refused:
-        """Load one version and let it prove itself; never raises for what is wrong with it.
+    def read(self, folder: Path) -> Bundle | Refused:
+        """Read and verify one version; all that the disk is needed for. Never raises for what is wrong with it."""
+        try:
+            return read_bundle(folder)
+        except Exception as error:  # whatever is wrong with one bundle must not keep the others from answering
+            return _refused(folder.parent.name, folder.name, error)
+
+    def load(self, bundle: Bundle, before: Proven | None = None) -> Served | Refused:
+        """Let one version prove itself, one call at a time; never raises for what is wrong with it.
 
         Args:
-            folder: of the version.
+            bundle: as it was read.
             before: what is known of the version from when it was loaded earlier; its figures go on.
         """
-        modified = last_modified(folder)
+        manifest, settings = bundle.manifest, self._settings
         allocated = allocated_bytes()
         try:
-            proven, runtime, encoder, graph_bytes = self._prove(folder, before)
-        except Exception as error:  # whatever is wrong with one bundle must not keep the others from answering
-            known = isinstance(error, REASONS)
-            if not known:
-                logger.exception("%s version %s failed in a way not foreseen", folder.parent.name, folder.name)
-            reason = str(error) if known else f"{type(error).__name__}: {error}"
-            return Refused(reason, None if isinstance(error, BundleUnreadable) else modified)
-        settings = self._settings
+            proof = prove(bundle, self._encoder)
+        except Exception as error:  # as above
+            return _refused(manifest.name, str(manifest.version), error)
+        if before is None or before.manifest != manifest:
+            metrics = ModelMetrics(self._metrics, manifest, proof.reference)
+        else:
+            manifest, metrics = before.manifest, before.metrics
         batcher = Batcher(
-            compute=runtime.run,
+            compute=proof.runtime.run,
             executor=self._inference,
             limits=Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests),
-            watcher=proven.metrics,
-            padded=frozenset(spec.name for spec in proven.manifest.inputs if "time" in spec.shape),
+            watcher=metrics,
+            padded=frozenset(spec.name for spec in manifest.inputs if "time" in spec.shape),
         )
-        grown = max(allocated_bytes() - allocated, graph_bytes)
-        return Served(**vars(proven), batcher=batcher, encoder=encoder, num_bytes=grown)
+        grown = max(allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
+        return Served(
+            manifest, bundle.digest, metrics, proof.reference, proof.report, batcher, proof.encoder, num_bytes=grown
+        )
 
-    def _prove(self, folder: Path, before: Proven | None) -> tuple[Proven, Runtime, TextEncoder | None, int]:
-        bundle = read_bundle(folder)
-        manifest = bundle.manifest
-        graph = bundle.files[MODEL_FILE]
-        runtime = Runtime(graph, manifest.inputs, manifest.outputs)
-        golden = Golden.from_bytes(bundle.files[GOLDEN_FILE])
-        for kind, recorded, specs in (
-            ("inputs", golden.inputs, manifest.inputs),
-            ("outputs", golden.outputs, manifest.outputs),
-        ):
-            if set(recorded) != {spec.name for spec in specs}:
-                raise GoldenMismatch(f"golden samples must record the manifest's {kind}")
-        encoder = None
-        if isinstance(manifest.spec, ClassifySpec):
-            encoder = self._encoder(bundle.files[TOKENIZER_FILE], manifest.spec.max_tokens)
-            _prove_tokenizer(encoder, golden)
-        replay(golden, runtime.run)
-        report = _report(bundle)
-        if before is None or before.manifest != manifest:
-            reference = read_reference(bundle)
-            before = Proven(manifest, ModelMetrics(self._metrics, manifest, reference), reference, report)
-        return before, runtime, encoder, len(graph)
-
-    def _encoder(self, tokenizer: bytes, max_tokens: int) -> TextEncoder:
-        key = hashlib.sha256(tokenizer).hexdigest(), max_tokens
+    def _encoder(self, tokenizer_json: str, max_tokens: int) -> TextEncoder:
+        key = hashlib.sha256(tokenizer_json.encode()).hexdigest(), max_tokens
         encoder = self._encoders.get(key)
         if encoder is None:
-            encoder = self._encoders[key] = TextEncoder(tokenizer.decode(), max_tokens)
+            encoder = self._encoders[key] = TextEncoder(tokenizer_json, max_tokens)
         return encoder
+
+
+def _refused(name: str, version: str, error: Exception) -> Refused:
+    refused = refusal(error)
+    if refused.why == "defect":
+        logger.error("%s version %s failed in a way not foreseen", name, version, exc_info=error)
+    return refused
 
 
 def last_modified(folder: Path) -> int:
@@ -142,25 +119,3 @@ def last_modified(folder: Path) -> int:
         return max(max(state.st_mtime_ns, state.st_ctime_ns) for state in states)
     except OSError:
         return 0
-
-
-def _report(bundle: Bundle) -> bytes:
-    """The report, an empty one where there is none. Raises `BundleError` if it is no JSON object."""
-    content = bundle.files.get(REPORT_FILE, b"{}")
-    try:
-        report = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{REPORT_FILE} is not JSON") from error
-    if not isinstance(report, dict):
-        raise BundleError(f"{REPORT_FILE} is not a JSON object")
-    return content
-
-
-def _prove_tokenizer(encoder: TextEncoder, golden: Golden) -> None:
-    """Raises `GoldenMismatch` unless the recorded texts still become the recorded ids."""
-    recorded = golden.inputs.get("ids")
-    if not golden.texts or recorded is None:
-        raise GoldenMismatch("golden samples of a classifier must record texts and ids")
-    ids = encoder.encode_padded(golden.texts)
-    if not np.array_equal(ids, recorded):
-        raise GoldenMismatch("the tokenizer no longer gives the ids it was published with")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec, Manifest
 from bundle.series import SEASONS, Freq
 from bundle.store import BundleError, BundleUnreadable, read_published, version_folder
+from service import disk
 from service.catalog import Snapshot
 from service.errors import NotReady, UnknownFile, UnknownModel
 from service.loader import Proven
@@ -121,12 +122,12 @@ async def list_models(context: Annotated[Context, Depends(context)]) -> ModelLis
         answering = snapshot.key_of(alias)
         version = None if answering is None else answering[1]
         aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
-    refused = [
-        RefusedVersion(name=name, version=version, reason=reason)
-        for (name, version), reason in sorted(snapshot.refused.items())
+    refusals = [
+        RefusedVersion(name=name, version=version, reason=refused.reason)
+        for (name, version), refused in sorted(snapshot.refused.items())
     ]
     pending = [PendingVersion(name=name, version=version) for name, version in sorted(snapshot.pending)]
-    return ModelList(models=models, aliases=aliases, refused=refused, pending=pending)
+    return ModelList(models=models, aliases=aliases, refused=refusals, pending=pending)
 
 
 @router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
@@ -162,8 +163,9 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
         raise UnknownFile("The version has no such file to show; its card lists what there is.")
     folder = version_folder(context.settings.store, manifest.name, manifest.version)
     try:
-        content = await asyncio.to_thread(read_published, folder, manifest, file)
-    except BundleUnreadable:
+        async with asyncio.timeout(disk.STALL_SECONDS):
+            content = await disk.ask(read_published, folder, manifest, file)
+    except (BundleUnreadable, TimeoutError):
         raise NotReady("The store can't be read now; try again later.", retry_after_seconds=1) from None
     except BundleError:
         raise UnknownFile("The file is no longer the one that was published.") from None

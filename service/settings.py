@@ -20,7 +20,18 @@ class Settings(BaseSettings):
         description='models that must serve before /readyz says yes, as JSON (`["spam"]`); empty: every alias',
     )
     store_poll_seconds: float = Field(
-        1.0, gt=0, le=60, description="how often the store is looked at for new versions and aliases"
+        0.5, gt=0, le=60, description="how often the store is looked at for new versions and aliases"
+    )
+    store_trusted: bool = Field(
+        True,
+        description="whether what is in the store at start is loaded without a trial, a process of its own where a "
+        "version proves itself first; what arrives later always has one",
+    )
+    trial_memory_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024 * 1024, description="memory that a version may take in its trial; more refuses it"
+    )
+    trial_seconds: float = Field(
+        10.0, gt=0, le=3600, description="CPU time that a version may take in its trial; more refuses it"
     )
     max_model_memory_bytes: int = Field(
         256 * 1024 * 1024,

@@ -1,0 +1,93 @@
+"""A trial: a version that isn't trusted proves itself in a process of its own first, within bounds.
+
+onnxruntime and the tokenizer are native code, and a graph can ask for any memory and time. What crashes, never ends, or
+takes too much, takes only that process with it. `trial_process` is what runs there; it is a fresh one for each version,
+since a process with threads can't be forked. It is no sandbox: it runs as the same user.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.proof import Refused
+from service.trial_process import WALL_SECONDS_PER_CPU_SECOND
+
+_HERE = Path(__file__).resolve().parents[1]
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "ORT_DISABLE_TELEMETRY")
+_START_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Passed:
+    """The version has proved itself; what has this digest is it."""
+
+    digest: str
+
+
+Trial = Callable[[Path], Awaitable[Passed | Refused]]
+"""The folder of a version -> what became of it."""
+
+
+async def attempt(folder: Path, *, memory_bytes: int, seconds: float) -> Passed | Refused:
+    """Let a version prove itself in a process of its own.
+
+    Args:
+        folder: of the version.
+        memory_bytes: what it may take, beyond what the process takes without it.
+        seconds: of CPU that it may use; `WALL_SECONDS_PER_CPU_SECOND` times that may pass.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service.trial_process"),
+            *(os.path.abspath(folder), str(memory_bytes), str(seconds)),  # noqa: PTH100 - asks no disk
+            cwd=_HERE,
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError as error:
+        return Refused(f"no process could be started to try it in: {error.strerror}", "killed")
+    assert process.stdout is not None
+    too_long = Refused(
+        f"it did not prove itself within {seconds:g} seconds; SEQSERVE_TRIAL_SECONDS is the bound", "time"
+    )
+    try:
+        async with asyncio.timeout(_START_SECONDS + seconds * WALL_SECONDS_PER_CPU_SECOND):
+            said = await process.stdout.read()
+            status = await process.wait()
+    except TimeoutError:  # it hangs where not even SIGALRM reaches it, mostly in a disk that doesn't answer
+        return too_long
+    finally:
+        await _end(process)
+    if status in (-signal.SIGXCPU, -signal.SIGALRM):
+        return too_long
+    if status == -signal.SIGKILL:
+        return Refused("something killed the process it was tried in, as a system does that is out of memory", "killed")
+    try:
+        outcome = json.loads(said)
+    except ValueError:
+        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        return Refused(f"it crashed the process it was tried in ({how})", "crash")
+    return Passed(outcome["digest"]) if "digest" in outcome else Refused(outcome["reason"], outcome["why"])
+
+
+def _environment() -> dict[str, str]:
+    """Without the settings, which may hold secrets; nothing reserves memory for more than one thread."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("PYTHON")}
+    return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await process.wait()

@@ -1,0 +1,69 @@
+"""The inside of a trial: `python -m service.trial_process FOLDER MEMORY_BYTES SECONDS` lets one version prove itself.
+
+It says on standard output, as JSON, `{"digest": …}` of what has proved itself or `{"reason": …, "why": …}`. What can't
+say anything any more, because it crashed or was killed for its time, says it by its exit status. `trial` is the
+outside.
+"""
+
+import json
+import math
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from bundle.store import read_bundle
+from service.proof import Refused, prove, refusal
+
+_MEBIBYTE = 1024 * 1024
+WALL_SECONDS_PER_CPU_SECOND = 3
+"""How much longer it may take than what it computes: the disk, and others who use the CPUs."""
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0 if it could say what became of the version."""
+    folder, memory_bytes, seconds = Path(arguments[0]), int(arguments[1]), float(arguments[2])
+    _confine(memory_bytes, seconds)
+    try:
+        bundle = read_bundle(folder)
+        prove(bundle)
+        outcome = {"digest": bundle.digest}
+    except Exception as error:  # the whole point is that anything may happen
+        outcome = vars(_short_of_memory(error, memory_bytes) or refusal(error))
+    print(json.dumps(outcome))
+    return 0
+
+
+def _confine(memory_bytes: int, seconds: float) -> None:
+    """Bounds that end the process, whatever it is doing then; what is imported by now isn't counted."""
+    whole_seconds = math.ceil(seconds)
+    signal.setitimer(
+        signal.ITIMER_REAL, seconds * WALL_SECONDS_PER_CPU_SECOND
+    )  # SIGALRM kills, since nobody handles it
+    resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds + 1))  # SIGXCPU, then SIGKILL
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write
+    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + memory_bytes,) * 2)
+
+
+def _address_space() -> int:
+    """Bytes that the process has reserved."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():  # not Linux
+        return 4096 * _MEBIBYTE
+    return int(statm.read_text().split()[0]) * resource.getpagesize()
+
+
+def _short_of_memory(error: Exception, memory_bytes: int) -> Refused | None:
+    """What to say if an error, wherever it was noticed, comes from the bound on memory."""
+    told = str(error)
+    if isinstance(error, MemoryError) or "bad_alloc" in told or "allocate memory" in told or "bad allocation" in told:
+        bound = f"{memory_bytes / _MEBIBYTE:g} MiB of memory"
+        return Refused(
+            f"it needs more than {bound} to prove itself; SEQSERVE_TRIAL_MEMORY_BYTES is the bound", "memory"
+        )
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
