@@ -1,8 +1,8 @@
 """`make prove`: keep every promise of docs/reliability.md, and say so in one table and in `prove.json`.
 
-    python -m tests.prove                        all of them
-    python -m tests.prove chaos soak             these; the others' lines in prove.json stay
-    SABOTAGE=chaos python -m tests.prove         break this one on purpose: its line must turn red
+python -m tests.prove                        all of them
+python -m tests.prove chaos soak             these; the others' lines in prove.json stay
+SABOTAGE=chaos python -m tests.prove         break this one on purpose: its line must turn red
 """
 
 import argparse
@@ -73,9 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def attempt(name: str, trial: Trial, chosen: argparse.Namespace, *, sabotaged: bool) -> Promise:
     """One promise; a trial that breaks off keeps none."""
     with tempfile.TemporaryDirectory(prefix=f"prove-{name}-", ignore_cleanup_errors=True) as folder:
-        run = Run(
-            Path(folder), chosen.quick, sabotaged, chosen.soak_seconds, chosen.guided_seconds, chosen.seed
-        )
+        run = Run(Path(folder), chosen.quick, sabotaged, chosen.soak_seconds, chosen.guided_seconds, chosen.seed)
         try:
             outcome = trial.prove(run)
         except Exception:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import time
+from pathlib import Path
 
 from bundle.store import version_folder
 from tests.broken_bundles import BROKEN
@@ -13,7 +14,7 @@ from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
 
-SABOTAGE = "the service doesn't compare golden samples"
+SABOTAGE = "one of them is not broken, and takes over as a broken one would from a service that doesn't look"
 NAME, GOOD = "spam-cnn", 3
 PATIENCE_SECONDS = 60
 
@@ -26,15 +27,18 @@ def prove(run: Run) -> Outcome:
     judge = Judge()
     judge.published(NAME, GOOD, good)
     wrong: list[str] = []
+    kinds = [(name, kind) for name, kind in BROKEN.items() if not (run.quick and kind.is_trial)]
+    kinds = kinds[:: run.count(1, 6)]
     with (
-        Service(run.folder, store, "credulous" if run.sabotaged else None, store_poll_seconds=0.1) as service,
+        Service(run.folder, store, store_poll_seconds=0.1) as service,
         Load(service.port, questions(["spam"], 50, run.seed), callers=2, pause_seconds=0.02, fault=judge.fault) as load,
     ):
-        for number, (name, kind) in enumerate(BROKEN.items()):
+        for number, (name, kind) in enumerate(kinds):
             version = GOOD + 1 + number
             aside = run.folder / "aside"  # damaged where the service doesn't look, then renamed into place
             made = publish_copy(aside, good, NAME, version)
-            kind.damage(made)
+            if not (run.sabotaged and number == len(kinds) // 2):
+                kind.damage(made)
             version_folder(aside, NAME, version).rename(version_folder(store, NAME, version))
             said = _refusal(service, version)
             if said is None or kind.reason not in said:
@@ -45,13 +49,13 @@ def prove(run: Run) -> Outcome:
         ready = service.get("/readyz")[0] == 200
     return Outcome(
         [
-            Measure("kinds of broken bundle", len(BROKEN), at_least=20),
+            Measure("kinds of broken bundle", len(kinds), at_least=run.count(20, 8)),
             none_of("not refused, or not for their reason, or in the way of the good version", len(wrong)),
-            Measure("requests meanwhile", load.num_answered, at_least=100),
+            Measure("requests meanwhile", load.num_answered, at_least=run.count(1000, 100)),
             none_of("of them without the good version's right answer", _not_right(load)),
             Measure("ready at the end", ready, at_least=1),
         ],
-        [*wrong, *load.faults[:3], *(f"refused by name: {name}" for name in BROKEN)],
+        [*wrong, *load.faults[:3], "the kinds: " + "; ".join(name for name, _ in kinds)],
     )
 
 
@@ -73,7 +77,7 @@ def _refusal(service: Service, version: int) -> str | None:
     return None
 
 
-def _remove(store, version: int) -> None:
+def _remove(store: Path, version: int) -> None:
     folder = version_folder(store, NAME, version)
     with contextlib.suppress(OSError):
         folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)

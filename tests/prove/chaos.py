@@ -1,7 +1,7 @@
-"""Chaos: workers killed and frozen, versions swapped, files corrupted, the disk full, the clock skewed; every answer compared.
+"""Chaos: workers killed and frozen, versions swapped, files corrupted, the disk full, the clock skewed.
 
-Right, or refused with a reason: there is no third. A request in the hands of a process that is killed can't be answered;
-those are told from all others by when they were under way.
+Every answer is compared: right, or refused with a reason; there is no third. A request in the hands of a process that
+is killed can't be answered; those are told from all others by when they were under way.
 """
 
 import contextlib
@@ -109,7 +109,7 @@ class Scene:
         path = self.store / ALIASES_FILE
         kept = path.read_bytes()
         path.write_bytes(kept[: len(kept) // 2])
-        time.sleep(2)
+        time.sleep(1.5)
         path.write_bytes(kept)
 
     def fill_disk(self) -> None:

@@ -1,4 +1,4 @@
-"""A caller that sees everything: bytes out, each answer or the way it failed to come, on connections that are kept alive."""
+"""A caller that sees everything: bytes out, each answer or the way it failed to come, on kept-alive connections."""
 
 import asyncio
 import collections
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     def ended_by_server(self) -> bool:
-        """Whether the connection has ended, though the event loop may not have heard of it: nothing can be asked on it."""
+        """Whether nothing can be asked on it any more, though the event loop may not have heard of it."""
         if not self.is_open:
             return True
         ended = select.poll()

@@ -1,4 +1,4 @@
-"""Faults put between caller and service on purpose, so that it is seen that a promise can turn red: `SABOTAGE=promise`."""
+"""Faults put between caller and service on purpose, to see that a promise can turn red: `SABOTAGE=promise`."""
 
 import asyncio
 import re
@@ -62,6 +62,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._ends: set[asyncio.WriteTransport] = set()
+        self._passing: set[asyncio.Task[None]] = set()
         self.port = 0
 
     def __enter__(self) -> "Proxy":
@@ -81,8 +82,7 @@ class Proxy:
         self._server.close()
         for end in list(self._ends):
             end.abort()
-        while self._ends:
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*self._passing, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -91,7 +91,11 @@ class Proxy:
             writer.transport.abort()
             return
         ends = {behind.transport, writer.transport}
+        task = asyncio.current_task()
+        assert task is not None
         self._ends |= ends
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
         await asyncio.gather(self._ask(reader, behind), self._answer(behind_reader, writer), return_exceptions=True)
         for end in ends:
             end.close()

@@ -1,4 +1,4 @@
-"""A closed loop of callers on kept-alive connections, in a thread of its own, while the trial does something to the service."""
+"""A closed loop of callers on kept-alive connections, in a thread of its own, while the trial acts on the service."""
 
 import asyncio
 import itertools
@@ -99,9 +99,12 @@ class Load:
         connection: Connection | None = None
         while not self._stopping:
             if connection is None or connection.ended_by_server():
+                if connection is not None:
+                    connection.close()
                 try:
                     connection = await Connection.open(self._port)
                 except OSError:
+                    connection = None
                     self.num_refused_connections += 1
                     await asyncio.sleep(0.02)
                     continue
@@ -112,12 +115,12 @@ class Load:
                 answer = await connection.ask(question.wire, PATIENCE_SECONDS)
             except Unanswered as error:
                 self.failures.append(Failure(connection.local_port, sent, time.monotonic(), str(error)))
-                connection = None
+                connection.close()
                 continue
             self.statuses[answer.status] += 1
             if self._fault is not None and (wrong := self._fault(question, answer)):
                 self.faults.append(wrong)
             if self._pause_seconds:
                 await asyncio.sleep(self._pause_seconds)
-        if connection is not None and connection.is_open:
+        if connection is not None:
             connection.close()

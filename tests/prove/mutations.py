@@ -39,7 +39,18 @@ SEEDS: list[tuple[str, dict[str, Any]]] = [
     ),
 ]
 """Right requests, from which all others are made."""
-PATHS = ["/", "/livez", "/readyz", "/metrics", "/models", "/models/spam", "/openapi.json", "/docs", "/classify", "/nope"]
+PATHS = [
+    "/",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/models",
+    "/models/spam",
+    "/openapi.json",
+    "/docs",
+    "/classify",
+    "/nope",
+]
 NUMBERS: list[Any] = [0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**400, 1e308, -1e308, 5e-324, 1e-7, 0.1, 94.9999999, -0.0]
 STRINGS = [
     "",
@@ -93,7 +104,7 @@ def mutated(drawn: random.Random, document: Any) -> Any:
             case 0:
                 return {other: value for other, value in document.items() if other != key}
             case 1:
-                return document | {drawn.choice(STRINGS + ["model", "series", "values", "id"]): _anything(drawn)}
+                return document | {drawn.choice([*STRINGS, "model", "series", "values", "id"]): _anything(drawn)}
             case 2:
                 return document | {key: document[drawn.choice(list(document))]}
             case _:
@@ -106,7 +117,7 @@ def mutated(drawn: random.Random, document: Any) -> Any:
             case 1:
                 return document * drawn.choice([2, 3, 20])
             case 2:
-                return document[:place] + [_anything(drawn)] + document[place:]
+                return [*document[:place], _anything(drawn), *document[place:]]
             case _:
                 return [*document[:place], mutated(drawn, document[place]), *document[place + 1 :]]
     if isinstance(document, str) and document and drawn.random() < 0.6:
@@ -143,7 +154,9 @@ def _damaged(drawn: random.Random, body: bytes) -> bytes:
             case 2:
                 damaged[place:place] = damaged[place : place + 30]
             case 3:
-                damaged[place:place] = drawn.choice([b"[" * 2000, b'{"a":' * 500, b"\xff", b"\xed\xa0\x80", b"NaN", b"1e999"])
+                damaged[place:place] = drawn.choice(
+                    [b"[" * 2000, b'{"a":' * 500, b"\xff", b"\xed\xa0\x80", b"NaN", b"1e999"]
+                )
             case _:
                 del damaged[place:]
     return bytes(damaged)
@@ -152,7 +165,9 @@ def _damaged(drawn: random.Random, body: bytes) -> bytes:
 def _odd_path(drawn: random.Random) -> str:
     path = drawn.choice(PATHS)
     for _ in range(drawn.randrange(3)):
-        path += drawn.choice(["/", "/..", "%00", "%2e%2e/", "?a=b&a=c", "//", "/versions/", "99999999999999999999", ";x", "%ff"])
+        path += drawn.choice(
+            ["/", "/..", "%00", "%2e%2e/", "?a=b&a=c", "//", "/versions/", "99999999999999999999", ";x", "%ff"]
+        )
     return path
 
 

@@ -103,7 +103,9 @@ def table(promises: Sequence[Promise]) -> str:
         for index, measure in enumerate(promise.measures)
     ]
     widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
-    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in [header, *lines]]
+    shown = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in [header, *lines]
+    ]
     shown.insert(1, "  ".join("-" * width for width in widths))
     notes = [f"{promise.name}: {note}" for promise in promises for note in promise.notes]
     return "\n".join(line.rstrip() for line in [*shown, *notes])

@@ -101,7 +101,9 @@ class Judge:
                 self._engines[bundle] = found
             known = self._engines[bundle]
             self._right[key] = (
-                known.compute(question.texts).tolist() if isinstance(known, TextEngine) else known.right(question.series)
+                known.compute(question.texts).tolist()
+                if isinstance(known, TextEngine)
+                else known.right(question.series)
             )
         return self._right[key]
 

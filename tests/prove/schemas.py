@@ -24,7 +24,9 @@ def prove(run: Run) -> Outcome:
         if run.sabotaged:
             port = stack.enter_context(faults.Proxy(port, faults.once(faults.status_500))).port
         command = f"--config-file {CONFIGURATION} run http://127.0.0.1:{port}/openapi.json --checks all --no-color"
-        limits = f"--max-examples {run.count(400, 4)} --seed {run.seed} --generation-database none --continue-on-failure"
+        limits = (
+            f"--max-examples {run.count(400, 4)} --seed {run.seed} --generation-database none --continue-on-failure"
+        )
         told = f"--no-shrink --report json --report-json-path {report}"
         ran = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", *command.split(), *limits.split(), *told.split()],

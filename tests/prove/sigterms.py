@@ -1,4 +1,4 @@
-"""SIGTERM under load: every request that was accepted is answered, and none that comes on a kept-alive connection is reset."""
+"""SIGTERM under load: what was accepted is answered, and what comes on a kept-alive connection is never reset."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from tests.prove.served import Service, copy_store
 
 SABOTAGE = "the service is killed 20 ms after the signal"
 HURRIED, UNHURRIED = 24, 12
-"""Callers that ask again at once, and those that rest half a second: their connections are idle when the signal comes."""
+"""Callers that ask again at once, and those that rest half a second, whose connections are idle at the signal."""
 
 
 def prove(run: Run) -> Outcome:
@@ -46,7 +46,9 @@ def prove(run: Run) -> Outcome:
                 load.stop()
                 answered += load.num_answered
                 lost += len(load.failures)
-                how += [f"stop {number}: {one.how}, {one.failed - began:+.3f} s from the signal" for one in load.failures]
+                how += [
+                    f"stop {number}: {one.how}, {one.failed - began:+.3f} s from the signal" for one in load.failures
+                ]
                 failed += sum(seen for status, seen in load.statuses.items() if status not in {200, 429, 503})
             under_way += hurried.num_answered + unhurried.num_answered - before
     return Outcome(

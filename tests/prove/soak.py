@@ -19,12 +19,12 @@ GROWTH = 1.10
 
 def prove(run: Run) -> Outcome:
     """One minute, or `--soak-seconds`."""
-    seconds = min(run.soak_seconds, 12) if run.quick else run.soak_seconds
+    seconds = min(run.soak_seconds, 5) if run.quick else run.soak_seconds
     judge = Judge()
     for name in BUNDLES:
         for version in sorted((SHIPPED / name).iterdir()):
             judge.published(name, int(version.name), version)
-    asked = questions(MODELS, run.count(400, 60), run.seed, largest=32)
+    asked = questions(MODELS, run.count(400, 40), run.seed, largest=32)
     looks: list[tuple[float, float]] = []
     store = copy_store(run.folder, *BUNDLES)
     with (

@@ -112,13 +112,15 @@ async def _slowly(port: int) -> list[str]:
             if drip:
                 connection.write(drip)
             await asyncio.sleep(1)
-        if connection.ended_by_server():
-            return None
+        ended = connection.ended_by_server()
         connection.close()
-        return f"{name}, then {'a byte a second' if drip else 'nothing'}"
+        return None if ended else f"{name}, then {'a byte a second' if drip else 'nothing'}"
 
     tasks = [
-        caller(name, half, drip) for name, half in HALVES.items() for drip in (b"", b"a") for _ in range(SLOW_CALLERS // 8)
+        caller(name, half, drip)
+        for name, half in HALVES.items()
+        for drip in (b"", b"a")
+        for _ in range(SLOW_CALLERS // 8)
     ]
     return sorted({name for name in await asyncio.gather(*tasks) if name})
 

@@ -1,4 +1,4 @@
-"""Hot swaps under load: each new version answers within seconds in every worker, no request fails, memory comes back."""
+"""Hot swaps under load: each version answers within seconds in every worker, nothing fails, memory comes back."""
 
 import contextlib
 import shutil
@@ -28,7 +28,7 @@ MEMORY_SECONDS = 150
 
 def prove(run: Run) -> Outcome:
     """A hundred versions of one model, the older ones removed as they go; every tenth by promoting an alias."""
-    count = run.count(100, 4)
+    count = run.count(100, 3)
     store = copy_store(run.folder, *SOURCES)
     sources = [Path(shutil.copytree(SHIPPED / name / "3", run.folder / "sources" / name)) for name in SOURCES]
     judge = Judge()
@@ -42,7 +42,7 @@ def prove(run: Run) -> Outcome:
             port = stack.enter_context(faults.Proxy(port, faults.once(faults.reset))).port
         asked = questions(["spam"], 100, run.seed, largest=4)
         load = stack.enter_context(Load(port, asked, callers=8, pause_seconds=0.005, fault=judge.fault))
-        load.wait_for(500)
+        load.wait_for(run.count(500, 100))
         version = FIRST
         before = 0.0
         for number in range(count):
@@ -63,14 +63,18 @@ def prove(run: Run) -> Outcome:
                 shutil.rmtree(version_folder(store, NAME, version - 3), ignore_errors=True)
             delays.append(_until_everywhere(service, wanted) - began)
         after = _memory(service, run.count(MEMORY_SECONDS, 2), goal=before * 1.02)
-    late = sum(delay > APPEARS_SECONDS for delay in delays)
+    bound = run.least(APPEARS_SECONDS, 3 * APPEARS_SECONDS)
+    late = sum(delay > bound for delay in delays)
     return Outcome(
         [
             Measure("hot swaps", len(delays), at_least=count),
             Measure("requests meanwhile", load.num_answered, at_least=100 * count),
-            none_of("of them failed", len(load.failures) + load.num_refused_connections + load.num_answered - load.statuses[200]),
+            none_of(
+                "of them failed",
+                len(load.failures) + load.num_refused_connections + load.num_answered - load.statuses[200],
+            ),
             none_of("of them with an answer of no version, or a wrong one", len(load.faults)),
-            none_of(f"swaps that took more than {APPEARS_SECONDS} seconds to reach every worker", late),
+            none_of(f"swaps that took more than {bound:g} seconds to reach every worker", late),
             Measure("memory afterwards beside before", after / before, at_most=2 if run.quick else GROWTH),
         ],
         [f"a swap took {statistics.median(delays):.1f} s in the median, {max(delays):.1f} s at most", *load.faults[:3]],
