@@ -239,8 +239,8 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
         files: content by file name, the manifest excepted.
         describe: makes the manifest, once the version is known.
 
-    Returns the manifest as written. Raises `BundleError` if the manifest speaks of another name or version, or the name
-    is an alias.
+    Returns the manifest as written. Raises `BundleError` if the manifest speaks of another name or version, the name is
+    an alias, or it can't be written, as on a full disk; the store is then as it was.
     """
     store.mkdir(parents=True, exist_ok=True)
     with locked(store):
@@ -250,21 +250,30 @@ def publish(store: Path, name: str, files: Mapping[str, bytes], describe: Descri
         manifest = describe(version, {file: hashlib.sha256(content).hexdigest() for file, content in files.items()})
         if (manifest.name, manifest.version) != (name, version):
             raise BundleError(f"the manifest speaks of {manifest.name} version {manifest.version}")
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=store))
+        document = json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n"
+        folder = version_folder(store, name, version)
         try:
-            document = json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n"
-            for file, content in {**files, MANIFEST_FILE: document.encode()}.items():
-                _write_file(unfinished / file, content)
-            unfinished.chmod(0o755)  # mkdtemp's 0700 would hide the version from the service's own user
-            _flush_folder(unfinished)
-            folder = version_folder(store, name, version)
-            folder.parent.mkdir(exist_ok=True)
-            unfinished.rename(folder)
-            _flush_folder(folder.parent)
-            _flush_folder(store)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            _write_folder(folder, {**files, MANIFEST_FILE: document.encode()})
+        except OSError as error:
+            why = error.strerror or error
+            raise BundleError(f"{name} version {version} was not published, the store is as it was: {why}") from error
+        _flush_folder(folder.parent)
+        _flush_folder(store)
         return manifest
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """The folder of a version, in one step. Raises `OSError`, and leaves nothing then."""
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent.parent))
+    try:
+        for file, content in files.items():
+            _write_file(unfinished / file, content)
+        unfinished.chmod(0o755)  # mkdtemp's 0700 would hide the version from the service's own user
+        _flush_folder(unfinished)
+        folder.parent.mkdir(exist_ok=True)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def set_alias(store: Path, alias: str, name: str, version: int | None = None) -> None:
@@ -301,9 +310,12 @@ def write_alias(store: Path, alias: str, target: Alias) -> None:
 def write_document(path: Path, content: bytes) -> None:
     """Replace a file of the store's root in one step, within `locked`."""
     unfinished = path.with_name(_UNFINISHED + path.name)
-    _write_file(unfinished, content)
-    unfinished.chmod(0o644)  # whatever the umask: the service's own user reads it
-    unfinished.rename(path)
+    try:
+        _write_file(unfinished, content)
+        unfinished.chmod(0o644)  # whatever the umask: the service's own user reads it
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     _flush_folder(path.parent)
 
 

@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.command == "healthcheck":
         return healthcheck(settings)
     if asked.command in store_command.COMMANDS:
-        return store_command.run(settings.store, asked)
+        return store_command.run(settings, asked)
     if wrong := tracing.missing() or missing_folder():
         print(wrong, file=sys.stderr)
         return 2

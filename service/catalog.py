@@ -25,7 +25,7 @@ from service.loaded import Key, Loaded
 from service.loader import Loader, Proven, Served, last_modified
 from service.memory import give_back
 from service.metrics import Metrics
-from service.proof import PASSING, Refused
+from service.refused import PASSING, Refused
 from service.settings import Settings
 from service.trial import Trial
 
@@ -274,6 +274,8 @@ class Catalog:
         for key, _ in self._loaded.items():
             if key not in versions:
                 self._let_go(key)
+        for key in (before.versions.keys() | before.refused.keys()) - present:
+            self._metrics.forget(*key)
 
     async def prove(self) -> None:
         """Load what has not proved itself yet, and what was refused and has changed."""

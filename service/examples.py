@@ -642,7 +642,12 @@ _SHOW_FILE = Worked(
 _LIVEZ = Worked([Example("Alive", answer={"status": "live"})])
 
 _READYZ = Worked(
-    [Example("Ready (a part)", answer={"status": "ready", "models": ["ridership-wavenet", "spam-cnn"]})],
+    [
+        Example(
+            "Ready (a part)",
+            answer={"status": "ready", "models": ["ridership-wavenet", "spam-cnn"], "store_faults": []},
+        )
+    ],
     [
         Mistake(
             503,

@@ -17,7 +17,8 @@ from bundle.text import TextEncoder
 from service.batcher import Batcher, Limits
 from service.memory import allocated_bytes
 from service.metrics import Metrics, ModelMetrics
-from service.proof import Refused, prove, refusal
+from service.proof import prove, refusal
+from service.refused import Refused
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,11 @@ is asked adds them up.
 """
 
 import collections
+import warnings
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.metrics import MetricWrapperBase
 
 from bundle.manifest import ClassifySpec, Manifest
 from bundle.reference import Reference
@@ -167,6 +169,17 @@ class Metrics:
         """Show zeros for what a route may refuse: a rate can't be told of a count that begins at 1."""
         for kind in kinds:
             self.refusals.labels(route, kind)
+
+    def forget(self, name: str, version: int) -> None:
+        """Let go the figures of a version that is no longer in the store; of several workers the files keep them."""
+        own = {"model": name, "version": str(version)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the files, which keep what is let go here
+            for metric in vars(self).values():
+                if isinstance(metric, MetricWrapperBase) and own.keys() <= set(metric._labelnames):
+                    metric.remove_by_labels(own)
+        for key in [key for key in self._by_request if key[1:3] == (name, version)]:
+            del self._by_request[key]
 
     def count_requests(self) -> None:
         """Count those that are over since the last time."""

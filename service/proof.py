@@ -5,7 +5,6 @@ recorded, its graph the outputs that torch gave. In a worker (`loader`) and in a
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -15,23 +14,8 @@ from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE
 from bundle.reference import Reference
 from bundle.store import Bundle, BundleError, BundleUnreadable, read_reference
 from bundle.text import TextEncoder
+from service.refused import Refused
 from service.runtime import InferenceFailed, ModelUnusable, Runtime
-
-Why = Literal["unreadable", "files", "graph", "proof", "memory", "time", "crash", "killed", "defect"]
-"""What kind of reason it is: the store didn't give it just now; the files aren't those of a bundle; the graph may not
-or can't be loaded; golden samples or tokenizer; more memory or time than a trial has; it crashed the trial, or
-something killed that; a defect of ours."""
-
-PASSING: frozenset[Why] = frozenset({"unreadable", "time", "killed"})
-"""What may be otherwise the next time, with the same files."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Why a version must not answer."""
-
-    reason: str
-    why: Why
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""`python -m service list|promote|rollback`: what is in the store, and what its aliases mean.
+"""`python -m service list|check|promote|rollback`: what is in the store, and what its aliases mean.
 
 Running services follow within two seconds; nothing here talks to them.
 """
 
 import argparse
+import asyncio
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,12 +13,17 @@ from typing import NamedTuple
 
 from bundle.promotion import Change, promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
+from service.settings import Settings
+from service.trial import Passed, attempt
 
-COMMANDS = ("list", "promote", "rollback")
+COMMANDS = ("list", "check", "promote", "rollback")
 
 _LIST = """Show what each alias means and which versions the store holds. A version is `whole` when its files are those
-that were published; else the reason is shown. Whether a version also reproduces its golden samples only a service finds
-out: it refuses one that doesn't, and answers with the newest of the others; GET /models shows that."""
+that were published; else the reason is shown. Whether it also proves itself `check` tells."""
+
+_CHECK = """Let versions prove themselves as a running service lets those that arrive, each in a process of its own, and
+say of each `proved` or why a service would refuse it. Without VERSION all of a bundle, without NAME all of the store.
+The exit status is 1 if one would be refused."""
 
 _PROMOTE = """Let an alias mean a bundle, and remember what it meant before. Without VERSION it means the newest one,
 now and whenever one is published; with VERSION it is pinned to that one. An alias that isn't there is made. Refused if
@@ -32,6 +38,9 @@ further rollback goes one step further back, until nothing is known any more. To
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the commands."""
     commands.add_parser("list", help="show the store's aliases and versions", description=_LIST)
+    checked = commands.add_parser("check", help="let versions prove themselves", description=_CHECK)
+    checked.add_argument("name", metavar="NAME", help="name of a bundle", nargs="?")
+    checked.add_argument("version", metavar="VERSION", type=int, nargs="?")
     promoted = commands.add_parser("promote", help="let an alias mean a bundle", description=_PROMOTE)
     promoted.add_argument("alias", metavar="ALIAS")
     promoted.add_argument("name", metavar="NAME", help="name of a bundle")
@@ -40,24 +49,49 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     rolled_back.add_argument("alias", metavar="ALIAS")
 
 
-def run(store: Path, asked: argparse.Namespace) -> int:
+def run(settings: Settings, asked: argparse.Namespace) -> int:
     """Run one of `COMMANDS`; exit status 1 with the reason on standard error where it is refused."""
+    store = settings.store
     try:
         match asked.command:
             case "promote":
                 print(_told(store, asked.alias, promote(store, asked.alias, asked.name, asked.version)))
             case "rollback":
                 print(_told(store, asked.alias, rollback(store, asked.alias)))
+            case "check":
+                return _check(settings, asked.name, asked.version)
             case _:
                 print(_listed(store))
     except BundleError as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        todo = "read" if asked.command == "list" else "written to"
+        todo = "read" if asked.command in {"list", "check"} else "written to"
         print(f"the store {store} can't be {todo}: {error.strerror}; SEQSERVE_STORE names it", file=sys.stderr)
         return 1
     return 0
+
+
+def _check(settings: Settings, name: str | None, version: int | None) -> int:
+    """One line a version as soon as it is known; exit status 1 if one is refused."""
+    keys = [
+        (found, number)
+        for found, numbers in list_versions(settings.store).items()
+        for number in numbers
+        if name in (None, found) and version in (None, number)
+    ]
+    if not keys:
+        which = " ".join(["the store" if name is None else name, *([] if version is None else [f"version {version}"])])
+        raise BundleError(f"{which} is not there, or holds nothing")
+    status = 0
+    for key in keys:
+        folder = version_folder(settings.store, *key)
+        tried = attempt(folder, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds)
+        outcome = asyncio.run(tried)
+        said = "proved" if isinstance(outcome, Passed) else outcome.reason
+        status |= not isinstance(outcome, Passed)
+        print(f"{key[0]} {key[1]}: {said}", flush=True)
+    return status
 
 
 def _told(store: Path, alias: str, change: Change) -> str:

@@ -15,12 +15,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.proof import Refused
-from service.trial_process import WALL_SECONDS_PER_CPU_SECOND
+from service.refused import Refused
 
 _HERE = Path(__file__).resolve().parents[1]
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "ORT_DISABLE_TELEMETRY")
+WALL_SECONDS_PER_CPU_SECOND = 3
+"""How much longer it may take than what it computes: the disk, and others who use the CPUs."""
 _START_SECONDS = 10.0
+"""What a process may take until it begins, when the CPUs are busy."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ async def attempt(folder: Path, *, memory_bytes: int, seconds: float) -> Passed 
     """
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.trial_process"),
-            *(os.path.abspath(folder), str(memory_bytes), str(seconds)),  # noqa: PTH100 - asks no disk
+            *_command(folder, memory_bytes, seconds),
             cwd=_HERE,
             env=_environment(),
             stdin=asyncio.subprocess.DEVNULL,
@@ -76,6 +77,11 @@ async def attempt(folder: Path, *, memory_bytes: int, seconds: float) -> Passed 
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         return Refused(f"it crashed the process it was tried in ({how})", "crash")
     return Passed(outcome["digest"]) if "digest" in outcome else Refused(outcome["reason"], outcome["why"])
+
+
+def _command(folder: Path, memory_bytes: int, seconds: float) -> list[str]:
+    bounds = (memory_bytes, seconds, seconds * WALL_SECONDS_PER_CPU_SECOND)
+    return [sys.executable, "-m", "service.trial_process", str(folder.absolute()), *map(str, bounds)]
 
 
 def _environment() -> dict[str, str]:

@@ -514,7 +514,6 @@ _KINDS: dict[str, Kind] = {
 }
 if os.geteuid() != 0:  # whom no permission stops
     _KINDS["file without permission"] = Kind(lambda folder: (folder / "model.onnx").chmod(0), "Permission denied")
-    _KINDS["folder without permission"] = Kind(lambda folder: folder.chmod(0), "Permission denied")
 
 BROKEN: Mapping[str, Kind] = MappingProxyType(_KINDS)
 """Every kind by its name."""

@@ -14,7 +14,7 @@ def settings_table() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        shown = json.dumps(default) if isinstance(default, list) else str(default)
+        shown = json.dumps(default) if isinstance(default, list | bool) else str(default)
         rows.append(f"| `SEQSERVE_{name.upper()}` | `{shown}` | {field.description} |")
     return "\n".join(rows)
 

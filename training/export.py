@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bundle.golden import Arrays, Golden, Run, relative_difference
+from bundle.graph import check_graph
 from bundle.manifest import TensorSpec
 from training.tasks import TrainedModel
 
@@ -55,11 +56,16 @@ class Exported:
 
 
 def export(trained: TrainedModel) -> Exported:
-    """Trace, check and record. Raises `ExportDiffers`, or `onnx.checker.ValidationError` for a malformed graph."""
+    """Trace, check and record.
+
+    Raises `ExportDiffers`, `onnx.checker.ValidationError` for a malformed graph, or `bundle.graph.GraphRefused` for one
+    that holds what a service would refuse.
+    """
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as fresh:
         model = fresh.submit(trace, trained).result()
     document = onnx.load_from_string(model)
     onnx.checker.check_model(document, full_check=True)
+    check_graph(model)
     if len(model) > MAX_MODEL_BYTES:
         raise ExportDiffers(f"the graph has {len(model)} bytes, over the limit of {MAX_MODEL_BYTES}")
     _check_dynamic(document, trained)

@@ -1,5 +1,6 @@
 """Writing is all or nothing; reading trusts nothing."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,72 @@ def test_writer_killed_at_any_moment_leaves_the_store_whole(tmp_path: Path) -> N
     assert count > 0, "the writer never finished one version: the test proves nothing"
     assert publish_blank(tmp_path).version == count + 1
     assert not list(tmp_path.glob(".unfinished-*"))
+
+
+WRITER_WITHOUT_ROOM = """
+import resource, sys
+from pathlib import Path
+from bundle.store import publish
+from tests.blank import FILES, publish_blank
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+publish_blank(Path(sys.argv[1]), files=FILES | {"report.md": b"x" * 3_000_000})
+"""
+
+
+def left(store: Path) -> list[str]:
+    """All that is in a store."""
+    return sorted(str(path.relative_to(store)) for path in store.rglob("*") if path.name != ".lock")
+
+
+@pytest.mark.parametrize("num_before", [0, 1])
+def test_file_that_cannot_be_written_whole_leaves_the_store_as_it_was(tmp_path: Path, num_before: int) -> None:
+    for _ in range(num_before):
+        publish_blank(tmp_path)
+    before = left(tmp_path)
+    command = [sys.executable, "-c", WRITER_WITHOUT_ROOM, str(tmp_path)]
+    writer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    expected = f"BundleError: blank version {num_before + 1} was not published, the store is as it was: File too large"
+    assert expected in writer.stderr
+    assert left(tmp_path) == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("may not mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_full_disk_leaves_the_store_as_it_was(small_disk: Path) -> None:
+    publish_blank(small_disk)
+    set_alias(small_disk, "short", "blank")
+    before, aliases = left(small_disk), (small_disk / "aliases.json").read_bytes()
+    with pytest.raises(BundleError, match="blank version 2 was not published, the store is as it was: No space left"):
+        publish_blank(small_disk, files=FILES | {"report.md": b"x" * 3_000_000})
+    assert left(small_disk) == before
+    with contextlib.suppress(OSError), open(small_disk / "filler", "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    with pytest.raises(OSError, match="No space left"):
+        set_alias(small_disk, "further", "blank")
+    assert (small_disk / "aliases.json").read_bytes() == aliases
+    assert left(small_disk) == [*before, "filler"]
+    (small_disk / "filler").unlink()
+    assert publish_blank(small_disk).version == 2
+
+
+def test_read_only_disk_is_read_and_not_written_to(small_disk: Path) -> None:
+    publish_blank(small_disk)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert list_versions(small_disk) == {"blank": [1]}
+    assert read_bundle(version_folder(small_disk, "blank", 1)).manifest.version == 1
+    with pytest.raises(OSError, match="Read-only file system"):
+        publish_blank(small_disk)
 
 
 def _edit_manifest(folder: Path, **changes: object) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import itertools
 import json
 import shutil
 import threading
@@ -16,13 +17,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from bundle.golden import Golden
-from bundle.store import publish, read_bundle, set_alias, version_folder
+from bundle.store import read_bundle, set_alias, version_folder
+from service import arrivals
 from service.catalog import Catalog
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.metrics import Metrics
-from service.proof import Refused
+from service.refused import Refused
 from service.settings import Settings
 from service.trial import Passed, attempt
+from tests.again import publish_again
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
 from tests.gate import loaded
@@ -58,19 +61,6 @@ def answering(catalog: Catalog, model: str, version: int | None = None) -> int:
     key = catalog.snapshot.key_of(model, version)
     assert key is not None
     return key[1]
-
-
-def publish_again(store: Path, name: str = "spam-cnn", spoil: Callable[[dict[str, bytes]], None] | None = None) -> int:
-    """Publish version 1's content as a further version, spoilt where wished."""
-    bundle = read_bundle(version_folder(store, name, 1))
-    files = dict(bundle.files)
-    if spoil:
-        spoil(files)
-
-    def describe(version: int, checksums: dict[str, str]):  # type: ignore[no-untyped-def]
-        return bundle.manifest.model_copy(update={"version": version, "files": checksums})
-
-    return publish(store, name, files, describe).version
 
 
 def test_nothing_answers_before_the_first_reading(catalog: Catalog) -> None:
@@ -319,6 +309,102 @@ def test_running_service_follows_the_store_within_two_seconds(store: Path) -> No
         assert until(client, 1) < 2
 
 
+# --- what is trusted -------------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """A trial that lets everything pass and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def __call__(self, folder: Path) -> Passed | Refused:
+        self.asked.append((folder.parent.name, int(folder.name)))
+        return Passed(read_bundle(folder).digest)
+
+
+def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tried(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, judge)
+        refresh(catalog)
+        assert judge.asked == []
+        publish_again(store)
+        refresh(catalog)
+        assert judge.asked == [("spam-cnn", 2)]
+        assert answering(catalog, "spam") == 2
+
+
+def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        refresh(Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, judge))
+    assert sorted(judge.asked) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+
+
+def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.arrivals.os.environ", {})
+    time.sleep(0.02)  # the clock of files ticks every few milliseconds
+    arrivals.note_start()
+    time.sleep(0.02)
+    publish_again(store)
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        refresh(Catalog(Settings(store=store), Metrics(), executor, executor, judge))
+    assert judge.asked == [("spam-cnn", 2)]
+
+
+def test_only_what_was_tried_is_let_in(store: Path) -> None:
+    async def other(folder: Path) -> Passed | Refused:
+        return Passed("0" * 64)
+
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, other)
+        refresh(catalog)
+        publish_again(store)
+        refresh(catalog)
+        assert "have changed since it proved itself" in catalog.snapshot.refused["spam-cnn", 2].reason
+        assert answering(catalog, "spam") == 1
+
+
+def test_trusted_version_that_has_changed_since_is_tried(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        settings = Settings(store=store, max_model_memory_bytes=1)
+        catalog = Catalog(settings, Metrics(), executor, executor, judge)
+        refresh(catalog)
+        asyncio.run(catalog.load("ridership"))  # the other one is let go
+        manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
+        manifest.write_text(manifest.read_text() + " ")
+        with pytest.raises(UnknownModel):
+            asyncio.run(catalog.load("spam"))
+        refresh(catalog)
+        assert judge.asked == [("spam-cnn", 1)]
+        assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    tried: list[float] = []
+
+    async def too_slow(folder: Path) -> Passed | Refused:
+        tried.append(now)
+        return Refused("too slow", "time")
+
+    monkeypatch.setattr("service.catalog.time.monotonic", lambda: now)
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, too_slow)
+        shutil.rmtree(store / "ridership-wavenet")
+        for _ in range(40):
+            refresh(catalog)
+            now += 0.5
+    assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(tried)] == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
 # --- loading, and letting go -----------------------------------------------------------------------------------------
 
 
@@ -374,7 +460,9 @@ def test_news_of_what_is_required_are_proved_before_the_rest(store: Path) -> Non
             for _ in range(2):
                 publish_again(store, name)
         refresh(catalog)
-    assert tried == ["spam-cnn 3", "ridership-wavenet 3", "ridership-wavenet 2", "spam-cnn 2"]
+    assert "spam-cnn 3" in tried[:2]  # two are tried at once
+    assert tried.index("spam-cnn 3") < tried.index("spam-cnn 2")
+    assert tried.index("ridership-wavenet 3") < tried.index("ridership-wavenet 2")
 
 
 def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
@@ -520,6 +608,25 @@ def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path)
     assert answering(catalog, "spam") == 1
     assert ("spam-cnn", 2) not in in_memory(catalog)
     assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> None:
+    """Else a store that is published to each day would fill the memory with figures."""
+    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
+        publish_again(store)
+
+        def figures() -> set[str]:
+            response = client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]})
+            assert response.status_code == 200
+            lines = client.get("/metrics").text.splitlines()
+            return {line.partition("{")[0] for line in lines if 'model="spam-cnn",' in line and 'version="2"' in line}
+
+        until = time.monotonic() + 10
+        while "seqserve_labels_total" not in figures():
+            assert time.monotonic() < until
+        shutil.rmtree(version_folder(store, "spam-cnn", 2))
+        while left := figures():
+            assert time.monotonic() < until, left
 
 
 def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:

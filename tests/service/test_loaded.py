@@ -88,6 +88,18 @@ def test_superseded_one_goes_a_while_after_its_last_request(clock: Any) -> None:
     assert loaded.surplus({B}) == [A]
 
 
+def test_only_the_last_superseded_one_stays_unless_its_number_is_asked_for(clock: Any) -> None:
+    first, second, third, now = (("bundle", version) for version in (1, 2, 3, 4))
+    loaded = loaded_with(0, first, second, third, now)
+    loaded.ask(first, by_number=True)
+    for key in (second, third, now):
+        loaded.ask(key)
+    assert loaded.surplus({now}) == [second]
+    for _ in range(int(SUPERSEDED_SECONDS)):
+        next(clock)
+    assert loaded.surplus({now}) == [first, second, third]
+
+
 def test_what_is_let_go_is_no_longer_found() -> None:
     loaded = loaded_with(0, A, B)
     loaded.pop(A)
