@@ -136,12 +136,12 @@ async def _crowd(service: Service, count: int) -> tuple[int, float]:
                 held.append(await Connection.open(service.port))
         slowest = 0.0
         for _ in range(20):
-            began = time.monotonic()
-            caller = await Connection.open(service.port)
             for request, sound in ((get("/livez"), {200}), (post("/classify", BODY), {200, 429, 503})):
+                began = time.monotonic()
+                caller = await Connection.open(service.port)
                 answer = await caller.ask(request, PATIENCE_SECONDS)
                 slowest = max(slowest, time.monotonic() - began) if answer.status in sound else sys.maxsize
-            caller.close()
+                caller.close()
         for connection in held:
             connection.close()
         return len(held), slowest
