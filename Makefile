@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for python in python3.11 python3 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: serve test check format bench bench-all lock audit sbom image
+.PHONY: serve test check prove format bench bench-all lock audit sbom image
 
 serve: .venv/installed  ## the service with the shipped models on http://127.0.0.1:8000
 	.venv/bin/python -m service
@@ -20,6 +20,9 @@ check: .venv-dev/installed  ## lint, format, types, who may import whom
 format: .venv-dev/installed  ## mend what can be mended
 	.venv-dev/bin/ruff check --fix .
 	.venv-dev/bin/ruff format .
+
+prove: .venv-dev/installed  ## what docs/reliability.md promises, half an hour; ARGS='--quick' a minute, ARGS='chaos soak' these two
+	.venv-dev/bin/python -m tests.prove $(ARGS)
 
 bench: .venv-dev/installed  ## the service beside others, at most a quarter of an hour; needs wrk (apt-get install wrk)
 	.venv-dev/bin/python -m benchmarks.serving

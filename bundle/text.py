@@ -19,6 +19,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a text at a time nee
 _CHARACTERS_A_TOKEN = 16
 """Characters tokenised at first for each token of the window; more only where they weren't enough."""
 
+_UNKNOWN = "\U0010fffd"
+"""A character that no vocabulary has: a tokenizer without an id for what is unknown fails on it, as on some request."""
+
 PAD_ID = 0
 """Id that fills a row behind its last token; the graph masks it out."""
 
@@ -47,6 +50,7 @@ class TextEncoder:
             self._tokenizer.no_padding()
             self._tokenizer.no_truncation()
             shortest = self.encode("")
+            self.encode(_UNKNOWN)
         except BaseException as raised:
             error = _as_error(raised)
             if not isinstance(error, Exception):  # tokenizers raises bare Exception

@@ -33,7 +33,7 @@ class Backlog:
 
     def enter(self, num_rows: int, seconds: float) -> None:
         """Rows come that are of use for so long. Raises `QueueFull` when those ahead of them take too much of it."""
-        if self.seconds > HOPE * seconds:
+        if self.seconds > HOPE * max(seconds, 0.0):
             raise QueueFull(
                 "What waits for this model takes longer than this request has time; try again later.",
                 retry_after_seconds=math.ceil(self.seconds * (1 - HOPE)),

@@ -8,7 +8,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from service import request_record
 from service.errors import (
@@ -248,11 +250,20 @@ def _http(error: HTTPException) -> JSONResponse:
     return problem_response(error.status_code, details.get(error.status_code, str(error.detail)), (), error.headers)
 
 
+def _methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
+    """Methods that a path may be asked with."""
+    matching = (route for route in routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE)
+    return {method for route in matching for method in route.methods or ()}
+
+
 def install(app: FastAPI) -> None:
     """Answer every refusal and every defect of `app` as problem+json."""
 
-    async def handle(_request: Request, error: Exception) -> Response:
-        return answer(error)
+    async def handle(request: Request, error: Exception) -> Response:
+        response = answer(error)
+        if response.status_code == 405:  # each route knows its own methods only
+            response.headers["Allow"] = ", ".join(sorted(_methods(app.routes, request.scope)))
+        return response
 
     # Starlette raises what it knows no other handler for again after this answer, so uvicorn logs the traceback.
     for kind in (*_FORESEEN, Exception):

@@ -20,7 +20,7 @@ def missing_folder() -> str | None:
 
 @contextlib.contextmanager
 def workers_folder(num_workers: int) -> Iterator[None]:
-    """Make the folder, empty, inside the one the variable names or else the system's temporary one, and remove it.
+    """Make the folder, empty, inside the one the variable names, or else in memory where there is such, and remove it.
 
     One worker keeps its figures in memory and needs none.
     """
@@ -28,6 +28,15 @@ def workers_folder(num_workers: int) -> Iterator[None]:
     if num_workers == 1:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside) as folder:
+    with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside or _in_memory()) as folder:
         os.environ[WORKERS_FOLDER] = folder
         yield
+
+
+def _in_memory() -> str | None:
+    """A folder that takes no disk; None: the system's temporary one will do.
+
+    prometheus_client maps its files, and a write to a mapped file for which the disk has no more room ends the process.
+    """
+    folder = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
+    return folder if os.access(folder, os.W_OK) else None

@@ -18,6 +18,7 @@ from bundle.series import (
     day_type,
     fixed_codes,
     fixed_context,
+    fixed_contexts,
     freq_code,
     interval_levels,
     parse_start,
@@ -186,3 +187,53 @@ def test_wider_intervals_contain_narrower_ones(values: list[float], levels: list
     median = quantiles_at(quantiles, LEVELS, [0.5])[0]
     for (lower, upper), (wider_lower, wider_upper) in itertools.pairwise(bounds):
         assert wider_lower <= lower <= median <= upper <= wider_upper
+
+
+VALUES = st.lists(st.none() | st.floats(-1e30, 1e30), min_size=1, max_size=12)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=5), st.integers(1, 10))
+def test_contexts_of_several_series_are_those_of_each(series: list[list[float | None]], context_length: int) -> None:
+    together = fixed_contexts(series, context_length)
+    for context, values in zip(together, series, strict=True):
+        np.testing.assert_array_equal(context, fixed_context(values, context_length))
+        known = [math.nan if value is None else np.float32(value) for value in values][-context_length:]
+        np.testing.assert_array_equal(context[context_length - len(known) :], known)
+        assert np.isnan(context[: context_length - len(known)]).all()
+
+
+@given(st.lists(st.sampled_from(["W", "A", "U", None]), max_size=12), st.data())
+def test_each_code_stands_at_its_own_step(categories: list[str | None], data: st.DataObject) -> None:
+    num_past = data.draw(st.integers(0, len(categories)))
+    context_length, horizon = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 8))
+    codes = category_codes(categories, ["W", "A", "U"])
+    fitted = fixed_codes(codes, num_past, context_length, horizon)
+    for place, code in enumerate(fitted):
+        step = num_past - context_length + place  # of the series, whose future begins at num_past
+        assert code == (codes[step] if 0 <= step < len(codes) else 0)
+
+
+@given(st.text(max_size=40), st.sampled_from([None, *FREQUENCIES]))
+def test_any_start_is_read_or_refused_in_words(text: str, freq: Freq | None) -> None:
+    start, refusal = None, ""
+    try:
+        start = parse_start(text, freq)
+    except ValueError as error:
+        refusal = str(error)
+    if start is None:
+        assert "not an ISO 8601 date" in refusal or "the date is" in refusal
+    else:
+        assert parse_start(start.isoformat(), freq) == start
+
+
+@given(st.dates(), st.sampled_from(sorted(FREQUENCIES)))
+def test_dates_that_are_taken_continue(date: dt.date, freq: Freq) -> None:
+    points, refusal = [], ""
+    try:
+        points = timestamps(parse_start(date.isoformat(), freq), freq, 1, 3)
+    except ValueError as error:
+        refusal = str(error)
+    if not points:
+        assert "year 9999" in refusal or "the date is" in refusal
+    else:
+        assert dt.datetime.combine(date, dt.time()) < points[0] < points[1] < points[2]

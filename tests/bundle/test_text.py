@@ -67,6 +67,21 @@ def test_tokenizer_without_start_token_is_refused() -> None:
         TextEncoder(Tokenizer(models.BPE()).to_str(), 8)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.WordLevel({"[START]": 1, "me": 2}, unk_token="[UNK]"),
+        models.WordPiece({"[START]": 1, "me": 2}, unk_token="[UNK]"),
+        models.BPE({"[START]": 1, "m": 2}, [], unk_token="[UNK]"),
+        models.Unigram([("[PAD]", -1.0), ("[START]", -1.0), ("me", -1.0)]),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_tokenizer_that_fails_on_what_it_does_not_know_is_refused(model: models.Model) -> None:
+    with pytest.raises(ValueError, match="can't be read"):
+        TextEncoder(with_start_token(model, 1), 8)
+
+
 def with_start_token(model: models.Model, start: int) -> str:
     """A tokenizer of words around this model, which knows `[START]` by this id."""
     tokenizer = Tokenizer(model)

@@ -60,7 +60,7 @@ def row(length: int, value: int = 1) -> list[int]:
 
 
 async def ask(batcher: Texts, rows: list[list[int]], deadline_seconds: float) -> list[float]:
-    with Admission(batcher, deadline_seconds) as admission:
+    with Admission(batcher, time.monotonic() + deadline_seconds) as admission:
         answers = await batcher.submit([EncodedText(row, truncated=False) for row in rows], admission.deadline)
     return [answer.probabilities[0] for answer in answers]
 

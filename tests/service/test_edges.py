@@ -144,11 +144,11 @@ def test_no_key_and_no_text_is_logged_at_any_level(
                     connection.close()
         with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:  # no HTTP
             plain.sendall(f"zebra {made.text}\r\n\r\n".encode())
-            answers.append((400, plain.recv(65536).decode()))
+            said = plain.recv(65536).decode()
+            answers.append((int(said.split()[1]), said))
     assert {status for status, _ in answers} == {400, 401, 403, 404, 422, 429}
     printed = capfd.readouterr()
     for told in (printed.out, printed.err, *(answer for _, answer in answers)):
         assert secret not in told
         assert "zebra" not in told
     assert '"key":"shop"' in printed.out
-    assert "Invalid HTTP request received" in printed.out

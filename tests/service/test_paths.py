@@ -1,6 +1,7 @@
 """Sampled paths: models whose distribution many steps ahead is known, written by hand."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from statistics import NormalDist
@@ -223,13 +224,13 @@ def test_deadline_stops_the_paths() -> None:
             async def ask(rows: Arrays) -> Quantiles:
                 return await batcher.submit(Columns(rows), admission.deadline)
 
-            with pytest.raises(DeadlineExceeded), Admission(batcher, 0.2) as admission:
+            with pytest.raises(DeadlineExceeded), Admission(batcher, time.monotonic() + 0.2) as admission:
                 await prolong([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, ask)
             await asyncio.sleep(0.05)  # the batch being computed ends
             count = len(calls)
             await asyncio.sleep(0.1)
             assert len(calls) == count
-            with Admission(batcher, 5) as admission:
+            with Admission(batcher, time.monotonic() + 5) as admission:
                 assert len(await ask({"history": row()["history"][None]})) == 1
             return count
 
