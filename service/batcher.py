@@ -28,8 +28,11 @@ INLINE_SECONDS = 0.004
 """A batch expected to take no longer is computed on the event loop: the way to a thread and back takes as long as a
 short text does. The loop never stands still for more than this."""
 
-INLINE_TURNS = 20
-"""More rows than so many such batches hold go to a thread, where batches may be larger."""
+INLINE_TURNS = 2
+"""More rows than so many such batches hold go to a thread, where batches may be larger: unless they are short, so that
+`INLINE_ROWS` make one. Then thread and event loop would take the interpreter from each other with every batch."""
+
+INLINE_ROWS = 16
 
 Places = slice | NDArray[np.intp]
 """Where some rows of a caller stand among all of them."""
@@ -346,7 +349,7 @@ class Batcher(Generic[Rows, Answers]):
             return budget, False
         turn = int(INLINE_SECONDS / row_seconds)
         num_waiting = sum(block.num_rows for block in queue)
-        if turn and num_waiting <= INLINE_TURNS * turn:
+        if turn >= INLINE_ROWS or (turn and num_waiting <= INLINE_TURNS * turn):
             return min(budget, turn), True
         return budget, False
 

@@ -103,7 +103,10 @@ class GuardedProtocol(HTTPProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self.data_received(self._head_without_upgrade() + data[upgrade.args[0] :])
+            head = self._head_without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)  # the other expects no more HTTP
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.data_received(head + data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
             cause = error.__context__
@@ -297,6 +300,8 @@ class GuardedProtocol(HTTPProtocol):
         """The head that was just parsed, as if it had not asked for another protocol: Java's client always does."""
         lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] not in {b"upgrade", b"connection"}]
+        if not self.parser.should_keep_alive():
+            lines.append(b"connection: close")
         return b"\r\n".join([*lines, b"", b""])
 
     def _say(self, answer: EarlyAnswer) -> None:

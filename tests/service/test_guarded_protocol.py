@@ -118,6 +118,11 @@ def test_what_is_a_request_is_answered(port: int, name: str) -> None:
     assert say(port, content, len(statuses)).statuses == statuses
 
 
+def test_an_upgrade_on_a_connection_that_is_to_close_is_answered_and_closed(port: int) -> None:
+    heard = say(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")), 1)
+    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], True, True)
+
+
 def test_fault_behind_a_request_is_refused_after_its_answer(port: int) -> None:
     assert say(port, request() + b"garbage\r\n\r\n").statuses == [200, 400]
     assert say(port, request() + request(CHUNKED, length=False, body=b"zz\r\n")).statuses == [200, 400]
