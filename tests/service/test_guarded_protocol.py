@@ -119,7 +119,7 @@ def test_what_is_a_request_is_answered(port: int, name: str) -> None:
 
 
 def test_an_upgrade_on_a_connection_that_is_to_close_is_answered_and_closed(port: int) -> None:
-    heard = say(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")), 1)
+    heard = say(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")))
     assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], True, True)
 
 
