@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from typing import cast
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from service.guarded_protocol import GuardedProtocol
 from service.lifeline import Lifeline
 from service.listener import refuse_handshakes
 from service.settings import Settings
+from service.shared_port import SharedPort
 
 TAKING_SECONDS = 0.2
 """After the last handshake, until the last connection is taken."""
@@ -60,10 +62,17 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
-        await super().startup(sockets)
+        await super().startup(None if sockets is None else [])
+        if self.started:
+            ports = [SharedPort(own, self._protocol, self.config.ssl) for own in sockets or ()]
+            self.servers += cast(list[asyncio.Server], ports)
         if self._lifeline is not None and self.started:
             self._lifeline.beat()
             asyncio.get_running_loop().add_reader(self._lifeline.fileno(), self._look_at_lifeline)
+
+    def _protocol(self) -> asyncio.Protocol:
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        return self.config.http_protocol_class(**options)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; whether to stop."""

@@ -73,7 +73,7 @@ def prove(run: Run) -> Outcome:
         )
         try:
             rate = FACTOR * capacity
-            callers = round(1.2 * rate * REST_SECONDS) + WAITING  # so many wait in the queue, others for their refusal
+            callers = round(rate * REST_SECONDS) + WAITING  # so many wait in the queue, others for their refusal
             seen = _load(service.port, requests, callers, seconds, think_ms=1000 * REST_SECONDS, seed=run.seed)
         finally:
             watch.terminate()

@@ -1,0 +1,77 @@
+"""One listening socket that several workers take connections from, each one at a time.
+
+uvloop takes all that wait as soon as it looks; of callers who come together nearly all would fall to the worker that
+looks first, for as long as they stay. A worker that takes one a turn of its event loop leaves the rest to whoever has
+time.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+PAUSE_SECONDS = 0.1
+"""Without taking any, when the process may not open another file."""
+
+logger = logging.getLogger(__name__)
+
+
+class SharedPort:
+    """In place of asyncio's own server, for what uvicorn asks of one.
+
+    Args:
+        listening: bound and listening.
+        make_protocol: for each connection.
+        context: where TLS is spoken.
+    """
+
+    def __init__(
+        self, listening: socket.socket, make_protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
+    ) -> None:
+        self.sockets = (listening,)
+        self._listening = listening
+        self._make_protocol = make_protocol
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._greeted: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        listening.setblocking(False)
+        self._loop.add_reader(listening.fileno(), self._take)
+
+    def close(self) -> None:
+        """Take no more; connections stay."""
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening.fileno())
+        self._listening.close()
+
+    async def wait_closed(self) -> None:
+        """It is closed at once."""
+
+    def _take(self) -> None:
+        try:
+            connection, _ = self._listening.accept()
+        except (
+            BlockingIOError,
+            InterruptedError,
+            ConnectionAbortedError,
+        ):  # another worker was quicker, or it left
+            return
+        except OSError as error:
+            logger.error("no connection can be taken: %s", error)
+            self._loop.remove_reader(self._listening.fileno())
+            self._pause = self._loop.call_later(
+                PAUSE_SECONDS, self._loop.add_reader, self._listening.fileno(), self._take
+            )
+            return
+        task = self._loop.create_task(self._greet(connection))
+        self._greeted.add(task)  # the loop alone wouldn't keep it
+        task.add_done_callback(self._greeted.discard)
+
+    async def _greet(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        with suppress(OSError):  # it has gone, or speaks no TLS
+            await self._loop.connect_accepted_socket(self._make_protocol, connection, ssl=self._context)

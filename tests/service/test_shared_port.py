@@ -1,0 +1,95 @@
+"""Workers that listen at one port share a rush."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from service.shared_port import SharedPort
+
+
+class Greeting(asyncio.Protocol):
+    """Says its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(self._name.encode())
+        transport.close()
+
+
+def greeting(name: str) -> Callable[[], Greeting]:
+    return lambda: Greeting(name)
+
+
+def listening() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=100)
+
+
+async def heard(callers: list[socket.socket]) -> str:
+    loop = asyncio.get_running_loop()
+    names = ""
+    for caller in callers:
+        caller.setblocking(False)
+        names += (await asyncio.wait_for(loop.sock_recv(caller, 1), 5)).decode()
+        caller.close()
+    return names
+
+
+def test_callers_who_come_together_are_shared() -> None:
+    async def rush() -> str:
+        first = listening()
+        second = first.dup()
+        callers = [socket.create_connection(first.getsockname()) for _ in range(20)]
+        ports = [SharedPort(own, greeting(name), None) for own, name in ((first, "a"), (second, "b"))]
+        names = await heard(callers)
+        for port in ports:
+            port.close()
+        return names
+
+    names = asyncio.run(rush())
+    assert (names.count("a"), names.count("b")) == (10, 10)
+
+
+def test_after_close_the_other_goes_on() -> None:
+    async def close_one() -> str:
+        first = listening()
+        address, second = first.getsockname(), first.dup()
+        closed, port = SharedPort(first, greeting("a"), None), SharedPort(second, greeting("b"), None)
+        closed.close()
+        names = await heard([socket.create_connection(address) for _ in range(3)])
+        port.close()
+        return names
+
+    assert asyncio.run(close_one()) == "bbb"
+
+
+def test_too_many_open_files_is_said_and_passes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = True
+
+    class Full(socket.socket):
+        def accept(self) -> tuple[socket.socket, object]:
+            if full:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().accept()
+
+    async def wait() -> str:
+        nonlocal full
+        plain = listening()
+        address, own = plain.getsockname(), Full(fileno=plain.detach())
+        port = SharedPort(own, greeting("a"), None)
+        caller = socket.create_connection(address)
+        await asyncio.sleep(0.05)
+        full = False
+        names = await heard([caller])
+        port.close()
+        return names
+
+    assert asyncio.run(wait()) == "a"
+    assert ["Too many open files" in message for message in caplog.messages] == [True]
