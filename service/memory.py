@@ -6,10 +6,13 @@ the model takes. The pages of the process would tell less: a new model first fil
 
 import asyncio
 import ctypes
+import mmap
 
 KEPT_BYTES = 32 * 1024 * 1024
 """Enough for the largest array of a batch; more only makes the process larger."""
-GIVE_BACK_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+GROWN_BYTES = 4 * 1024 * 1024
+"""By so much the process must have grown since memory was last given back for that to be worth its milliseconds."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -55,9 +58,21 @@ def keep_freed() -> None:
 
 async def keep_giving_back() -> None:
     """Return what is kept now and then, until cancelled: what a rush has taken doesn't stay for good."""
+    settled = 0
     while True:
-        await asyncio.sleep(GIVE_BACK_SECONDS)
-        await asyncio.to_thread(give_back)
+        await asyncio.sleep(LOOK_SECONDS)
+        if _resident_bytes() > settled + GROWN_BYTES:
+            await asyncio.to_thread(give_back)
+            settled = _resident_bytes()
+
+
+def _resident_bytes() -> int:
+    """Memory of this process that is in use; 0 where the system doesn't tell."""
+    try:
+        with open("/proc/self/statm", "rb") as told:
+            return int(told.read().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 0
 
 
 def give_back() -> None:

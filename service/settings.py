@@ -23,7 +23,7 @@ class Settings(BaseSettings):
         description='models that must serve before /readyz says yes, as JSON (`["spam"]`); empty: every alias',
     )
     store_poll_seconds: float = Field(
-        0.25, gt=0, le=60, description="how often the store is looked at for new versions and aliases"
+        0.5, gt=0, le=60, description="how often the store is looked at for new versions and aliases"
     )
     store_trusted: bool = Field(
         True,
