@@ -5,6 +5,7 @@ phase ends with a lap: `current().lap("encode")` gives the time since the last l
 overlap nor leave gaps. Texts and values never get here.
 """
 
+import datetime as dt
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,6 +65,11 @@ class RequestRecord:
     def total_seconds(self) -> float:
         """From the request's start to the end of its last phase."""
         return self._laps[-1][1] - self._started if self._laps else 0.0
+
+    @property
+    def ended(self) -> dt.datetime:
+        """When its last phase ended."""
+        return dt.datetime.fromtimestamp(self.started_ns / 1e9 + self.total_seconds, dt.UTC)
 
     @property
     def phases(self) -> list[Phase]:
