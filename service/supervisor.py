@@ -135,7 +135,8 @@ class Supervisor:
     def _replace(self, worker: Worker, why: str) -> None:
         self._selector.unregister(worker.line)
         self._workers.remove(worker)
-        with suppress(subprocess.TimeoutExpired):  # its line is closed a moment before it ends
+        # Its line is closed a moment before it ends. A clock that jumps can end the wait with an error of the system.
+        with suppress(subprocess.TimeoutExpired, OSError):
             worker.process.wait(0.2)
         status = worker.end()
         ended = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"

@@ -61,6 +61,7 @@ class Service:
         self.port = free_port()
         self.store = store
         self._folder = folder
+        self._num_workers = int(str(settings.get("workers", 1)))
         self._log = folder / f"service-{self.port}.log"
         self._environment = os.environ | {
             "SEQSERVE_STORE": str(store),
@@ -150,9 +151,17 @@ class Service:
         return found
 
     def workers(self) -> list[psutil.Process]:
-        """Those that answer: the children that hold the port, or the process itself where it has none."""
-        root, *children = self.processes()
-        return [child for child in children if self._holds_port(child)] or [root]
+        """Those that answer: of several the children that hold the port, never the process that keeps them.
+
+        Waits while all are being replaced. Raises `RuntimeError` with the log's end when the service has ended.
+        """
+        until = time.monotonic() + START_SECONDS
+        while (found := self.processes()) and time.monotonic() < until:
+            holding = found[:1] if self._num_workers == 1 else [one for one in found[1:] if self._holds_port(one)]
+            if holding:
+                return holding
+            time.sleep(0.05)
+        raise RuntimeError(f"no worker is left:\n{self.printed()[-3000:]}")
 
     def _holds_port(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
