@@ -30,11 +30,11 @@ from benchmarks.serving.workload import SHORT, Workload
 WORK = {
     "onnxruntime": r"\(onnxruntime/",
     "tokeniser": r"\(bundle/text",
-    "batches: queue, padding, handing back": r"\(service/(batcher|admission|runtime)",
+    "batches: queue, padding, handing back": r"\(service/(\w*batcher|series_engine|admission|backlog|runtime)",
     "metrics": r"\(prometheus_client/|\(service/(metrics|tally|drift|exposition)",
     "log line, phases, request id": r"\(logging/|\(service/(logs|request_record|observer)",
     "reading and validating the body": r"_validated \(|\(service/(payload|schema)",
-    "HTTP server": r"\(uvicorn/|\(service/http_protocol",
+    "HTTP server": r"\(uvicorn/|\(service/(guarded_protocol|gathering|http_protocol|turnstile|doors|server)",
     "labels, scores, answer": r"\((service|bundle)/(?!__main__)",
 }
 """What a function does, by its name and file."""

@@ -93,11 +93,7 @@ def check(texts: Sequence[str], settings: Settings) -> None:
 
 async def encode(texts: Sequence[str], encoder: TextEncoder, executor: Executor) -> list[EncodedText]:
     """Texts to token ids, off the event loop."""
-
-    def encode_one_by_one() -> list[EncodedText]:
-        return [encoder.encode(text) for text in texts]
-
-    return await asyncio.get_running_loop().run_in_executor(executor, encode_one_by_one)
+    return await asyncio.get_running_loop().run_in_executor(executor, encoder.encode_all, texts)
 
 
 def weigh(text: str, words: Sequence[Word], whole: float, without: Sequence[float]) -> list[WordWeight]:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service import problem
 from service.doors import Doors
@@ -31,7 +31,7 @@ from service.early_answers import (
     EarlyAnswer,
 )
 from service.errors import NotReady
-from service.http_protocol import Gathering, HTTPProtocol
+from service.gathering import Gathering
 
 LINGER_SECONDS = 5.0
 """How long is read and dropped what a caller still sends after its last answer."""
@@ -57,7 +57,7 @@ class Refused(Exception):
         self.answer = answer
 
 
-class GuardedProtocol(HTTPProtocol):
+class GuardedProtocol(HttpToolsProtocol):
     """For uvicorn's setting `http`; the application's state must hold the `Context`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -80,8 +80,7 @@ class GuardedProtocol(HTTPProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let in, or look at whether it asks for health."""
-        super().connection_made(transport)
-        self.transport = Lingering(transport, self.loop, self)  # type: ignore[assignment]
+        super().connection_made(Lingering(transport, self.loop, self))  # type: ignore[arg-type]
         if len(self.connections) > self._doors.max_inside:
             self._outside = True
             self.app = OnlyHealth(cast(ASGIApp, self.app), self._doors)

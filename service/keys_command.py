@@ -12,6 +12,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from service.keys import SCOPES, Key, KeysUnreadable, Limits, Scope, locked, new_key, read_keys, write_keys
+from service.text_table import text_table
 
 COMMAND = "keys"
 
@@ -105,8 +106,7 @@ def _table(keys: list[Key]) -> str:
             "never" if key.expires is None else f"{key.expires:%Y-%m-%d}" + (" (over)" if key.has_expired() else "")
         )
         rows.append((key.name, key.id, ",".join(key.scopes), f"{key.created:%Y-%m-%d}", expires, _told(key.limits)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return text_table(rows)
 
 
 def _told(limits: Limits) -> str:

@@ -61,16 +61,25 @@ async def keep_giving_back() -> None:
     settled = 0
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        if _resident_bytes() > settled + GROWN_BYTES:
+        if resident_bytes() > settled + GROWN_BYTES:
             await asyncio.to_thread(give_back)
-            settled = _resident_bytes()
+            settled = resident_bytes()
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """Memory of this process that is in use; 0 where the system doesn't tell."""
+    return _told(1)
+
+
+def reserved_bytes() -> int:
+    """Addresses that this process has reserved, used or not; 0 where the system doesn't tell."""
+    return _told(0)
+
+
+def _told(field: int) -> int:
     try:
         with open("/proc/self/statm", "rb") as told:
-            return int(told.read().split()[1]) * mmap.PAGESIZE
+            return int(told.read().split()[field]) * mmap.PAGESIZE
     except OSError:
         return 0
 

@@ -11,13 +11,14 @@ import collections
 import warnings
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
 
 from bundle.manifest import ClassifySpec, Manifest
 from bundle.reference import Reference
 from service import request_record
 from service.drift import RecentTexts
+from service.memory import resident_bytes
 from service.tally import Tally
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -176,7 +177,6 @@ class Metrics:
             "Accounts of keys that a worker can't share with the others, and counts by itself",
             registry=registry,
         )
-        self._process = ProcessCollector(registry=None)
         self._by_request: dict[tuple[str, str, int | None, int], tuple[Counter, Tally]] = {}
 
     def request(self, route: str, status: int, record: request_record.RequestRecord, refusal: str | None) -> None:
@@ -214,9 +214,7 @@ class Metrics:
 
     def measure_memory(self) -> None:
         """Note what this process holds; a platform that doesn't tell leaves it at 0."""
-        for metric in self._process.collect():
-            if metric.name == "process_resident_memory_bytes":
-                self.resident_memory_bytes.set(metric.samples[0].value)
+        self.resident_memory_bytes.set(resident_bytes())
 
 
 class ModelMetrics:

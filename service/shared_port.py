@@ -48,9 +48,6 @@ class SharedPort:
             self._loop.remove_reader(self._listening.fileno())
         self._listening.close()
 
-    async def wait_closed(self) -> None:
-        """It is closed at once."""
-
     def _take(self) -> None:
         try:
             connection, _ = self._listening.accept()

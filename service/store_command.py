@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bundle.promotion import Change, promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
 from service.settings import Settings
+from service.text_table import text_table
 from service.trial import Passed, attempt
 
 COMMANDS = ("list", "check", "promote", "rollback")
@@ -126,7 +127,7 @@ def _listed(store: Path) -> str:
     for (name, version), state in states.items():
         called = ", ".join(answering[name, version]) or "-"
         versions.append((name, str(version), state.created or "-", called, state.reason or "whole"))
-    return f"{_table(aliases)}\n\n{_table(versions)}"
+    return f"{text_table(aliases)}\n\n{text_table(versions)}"
 
 
 class _State(NamedTuple):
@@ -141,8 +142,3 @@ def _state(folder: Path) -> _State:
         return _State(read_bundle(folder).manifest.created, None)
     except BundleError as error:
         return _State(None, str(error))
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

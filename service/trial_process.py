@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bundle.store import read_bundle
+from service.memory import reserved_bytes
 from service.proof import prove, refusal
 from service.refused import Refused
 
@@ -42,15 +43,8 @@ def _confine(memory_bytes: int, *, cpu_seconds: float, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds + 1))  # SIGXCPU, then SIGKILL
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write
-    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + memory_bytes,) * 2)
-
-
-def _address_space() -> int:
-    """Bytes that the process has reserved."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists():  # not Linux
-        return 4096 * _MEBIBYTE
-    return int(statm.read_text().split()[0]) * resource.getpagesize()
+    reserved = reserved_bytes() or 4096 * _MEBIBYTE  # not Linux
+    resource.setrlimit(resource.RLIMIT_AS, (reserved + memory_bytes,) * 2)
 
 
 def _short_of_memory(error: Exception, memory_bytes: int) -> Refused | None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from service import disk
 from service.keys import Key, Keyring, KeysUnreadable, read_keys
 from service.metrics import Metrics
 
@@ -45,7 +46,7 @@ class WatchedKeys:
         fault: str | None = None
         keys: list[Key] | None = None
         try:
-            seen, keys = await asyncio.to_thread(self._read)
+            seen, keys = await disk.ask(self._read)
             self._seen = seen
         except KeysUnreadable as error:
             fault = str(error)

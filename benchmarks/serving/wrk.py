@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.serving.contender import Request
 
@@ -58,23 +59,43 @@ def opened(port: int, requests: Sequence[Request], rate: float, seconds: float, 
 def _run(
     port: int, requests: Sequence[Request], connections: int, seconds: float, think_ms: float, seed: int = 0
 ) -> Load:
+    return parse(run(SCRIPT, port, requests, connections, seconds, think_ms, seed))
+
+
+def run(
+    script: Path,
+    port: int,
+    requests: Sequence[Request],
+    connections: int,
+    seconds: float,
+    think_ms: float = 0,
+    seed: int = 0,
+    timeout_seconds: int = TIMEOUT_SECONDS,
+) -> str:
+    """What wrk prints with a script that goes through requests as `load.lua` does. Raises `LoadFailed`."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as listed:
         listed.write(lua_table(requests, think_ms, seed))
         listed.flush()
-        options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", f"--timeout={TIMEOUT_SECONDS}s"]
-        command = ["wrk", *options, "-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--", listed.name]
+        options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", f"--timeout={timeout_seconds}s"]
+        command = ["wrk", *options, "-s", str(script), f"http://127.0.0.1:{port}", "--", listed.name]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise LoadFailed(done.stdout + done.stderr)
-    return parse(done.stdout)
+    return done.stdout
+
+
+def summary_of(printed: str) -> dict[str, Any]:
+    """What the script sums up. Raises `LoadFailed` if it doesn't."""
+    found = re.search(r"^SUMMARY (.*)$", printed, re.MULTILINE)
+    if found is None:
+        raise LoadFailed(printed)
+    summary: dict[str, Any] = json.loads(found[1])
+    return summary
 
 
 def parse(printed: str) -> Load:
     """Read what `load.lua` prints. Raises `LoadFailed` if any request failed, or none was answered."""
-    found = re.search(r"^SUMMARY (.*)$", printed, re.MULTILINE)
-    if found is None:
-        raise LoadFailed(printed)
-    summary = json.loads(found[1])
+    summary = summary_of(printed)
     if failed := {kind: summary[kind] for kind in ERRORS if summary[kind]}:
         raise LoadFailed(f"of {summary['requests']} requests failed: {failed}")
     if not summary["requests"]:

@@ -1,27 +1,14 @@
--- wrk goes through the requests that a file lists and prints what `overload.py` reads. Unlike benchmarks/serving/load.lua it
--- counts answers by status: refusals are no errors here.
+-- As benchmarks/serving/load.lua, but answers are counted by status, since refusals are no errors here; prints what
+-- `overload.py` reads.
 
-local prepared, position, threads = {}, 0, {}
+local root = debug.getinfo(1, "S").source:match("^@(.*)tests/prove/")
+dofile(root .. "benchmarks/serving/load.lua")
+
+local threads = {}
+counts = {}
 
 function setup(thread)
   table.insert(threads, thread)
-end
-
-function init(args)
-  local listed = dofile(args[1])
-  for index, one in ipairs(listed.requests) do
-    prepared[index] = wrk.format("POST", one.path, one.headers, one.body)
-  end
-  counts = {}
-  if listed.think_ms > 0 then
-    math.randomseed(listed.seed)
-    delay = function() return math.floor(-math.log(1 - math.random()) * listed.think_ms + math.random()) end
-  end
-end
-
-function request()
-  position = position % #prepared + 1
-  return prepared[position]
 end
 
 function response(status, _headers, _body)

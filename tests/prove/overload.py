@@ -2,22 +2,19 @@
 
 import contextlib
 import json
-import re
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from benchmarks.serving import usage
+from benchmarks.serving import usage, wrk
 from benchmarks.serving.contender import Request
 from benchmarks.serving.contenders import CONTENDERS, SERVICE
 from benchmarks.serving.workload import SHORT, Workload
-from benchmarks.serving.wrk import lua_table
 from tests.prove import faults
 from tests.prove.promise import Measure, Outcome, none_of
 from tests.prove.run import Run
@@ -111,14 +108,5 @@ def _p99(ascending: Sequence[float]) -> float:
 def _load(
     port: int, requests: Sequence[Request], callers: int, seconds: float, think_ms: float = 0, seed: int = 0
 ) -> Seen:
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as listed:
-        listed.write(lua_table(requests, think_ms, seed))
-        listed.flush()
-        options = ["-t1", f"-c{callers}", f"-d{seconds:.0f}s", "--timeout=30s"]
-        command = ["wrk", *options, "-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--", listed.name]
-        done = subprocess.run(command, capture_output=True, text=True)
-    found = re.search(r"^SUMMARY (.*)$", done.stdout, re.MULTILINE)
-    if found is None:
-        raise RuntimeError(done.stdout + done.stderr)
-    summary = json.loads(found[1])
+    summary = wrk.summary_of(wrk.run(SCRIPT, port, requests, callers, seconds, think_ms, seed, timeout_seconds=30))
     return Seen(summary["microseconds"] / 1e6, summary["statuses"], summary["failed"], summary["p99"] / 1e6)

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with what it sends in one turn of the event loop in one write.
+"""A transport that sends what is written in one turn of the event loop in one go.
 
 uvicorn writes head and body of an answer one after the other, and each goes to the system at once: the caller is woken
 for the head, to find that the body isn't there yet. That takes a fifth of a short text's whole time
@@ -7,16 +7,6 @@ for the head, to find that the body isn't there yet. That takes a fifth of a sho
 
 import asyncio
 from typing import Any
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-
-class HTTPProtocol(HttpToolsProtocol):
-    """For uvicorn's setting `http`."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Write to a transport that gathers."""
-        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
 
 
 class Gathering:
