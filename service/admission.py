@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from service import request_record
 from service.batcher import Batcher
-from service.errors import DeadlineExceeded, QueueFull
+from service.errors import DeadlineExceeded
 from service.settings import Settings
 
 Result = TypeVar("Result")
@@ -33,17 +34,12 @@ class Admission:
         self._num_rows = num_rows
 
     def __enter__(self) -> "Admission":
-        self._batcher.occupy()
-        try:
-            self._batcher.backlog.enter(self._num_rows, self._seconds)
-        except QueueFull:
-            self._batcher.vacate()
-            raise
+        self._batcher.refuse_if_full(self._seconds)
+        self._batcher.occupy(self._num_rows)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_raised: object) -> None:
-        self._batcher.vacate()
-        self._batcher.backlog.leave(self._num_rows)
+        self._batcher.vacate(self._num_rows)
         if kind is not None and issubclass(kind, TimeoutError):
             limit = f"{self._seconds:.3g} seconds"
             message = f"The answer was not ready within {limit}; send fewer rows, or try again later."
@@ -56,5 +52,5 @@ class Admission:
 
 
 def deadline_of(settings: Settings) -> float:
-    """When a request that has just been read must be answered, by the event loop's clock."""
-    return time.monotonic() + settings.deadline_seconds
+    """When the request at hand, which has just been read, must be answered, by the event loop's clock."""
+    return time.monotonic() + settings.deadline_seconds - request_record.current().waited

@@ -31,13 +31,16 @@ class Backlog:
         """Until all that is here is answered; 0 while nothing is known."""
         return self._num_rows * (self._row_seconds or 0.0)
 
-    def enter(self, num_rows: int, seconds: float) -> None:
-        """Rows come that are of use for so long. Raises `QueueFull` when those ahead of them take too much of it."""
+    def refuse_if_long(self, seconds: float) -> None:
+        """Raises `QueueFull` when what is here takes too much of the time of a caller with so many seconds."""
         if self.seconds > HOPE * max(seconds, 0.0):
             raise QueueFull(
                 "What waits for this model takes longer than this request has time; try again later.",
                 retry_after_seconds=math.ceil(self.seconds * (1 - HOPE)),
             )
+
+    def enter(self, num_rows: int) -> None:
+        """Rows come."""
         self._num_rows += num_rows
 
     def leave(self, num_rows: int) -> None:

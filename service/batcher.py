@@ -195,15 +195,21 @@ class Batcher(Generic[Rows, Answers]):
         """Callers that have a place now."""
         return self._num_callers
 
-    def occupy(self) -> None:
-        """Take a place. Raises `QueueFull`."""
+    def refuse_if_full(self, seconds: float) -> None:
+        """Raises `QueueFull` where there is no place, or a caller with so much time would wait in vain."""
         if self._num_callers >= self.limits.max_waiting_requests:
             raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
-        self._num_callers += 1
+        self.backlog.refuse_if_long(seconds)
 
-    def vacate(self) -> None:
-        """Give a place back."""
+    def occupy(self, num_rows: int) -> None:
+        """Take a place, with so many rows."""
+        self._num_callers += 1
+        self.backlog.enter(num_rows)
+
+    def vacate(self, num_rows: int) -> None:
+        """Give it back."""
         self._num_callers -= 1
+        self.backlog.leave(num_rows)
 
     def cancel_alarm(self) -> None:
         """For a batcher nobody asks any more: else the event loop holds it, and the model, until the last deadline."""

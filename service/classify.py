@@ -12,8 +12,8 @@ from service import request_record
 from service.admission import Admission, deadline_of
 from service.classify_schema import ClassifyRequest, ClassifyResponse, WordWeight
 from service.errors import Invalid, Place
-from service.json_route import JSONRoute
 from service.loader import Classifier
+from service.model_route import ModelRoute
 from service.problem import declared
 from service.settings import Settings
 from service.state import Context, context
@@ -22,7 +22,7 @@ from service.word_weights import HiddenWords, Word, hide_words, share_rows
 INLINE_CHARACTERS = 4096
 """Texts of up to this many characters in all are encoded on the event loop; longer ones in a thread."""
 
-router = APIRouter(route_class=JSONRoute, tags=["predict"])
+router = APIRouter(route_class=ModelRoute, tags=["predict"])
 
 
 @router.post(

@@ -22,8 +22,8 @@ from service.forecast_schema import (
     StretchWeight,
     level_name,
 )
-from service.json_route import JSONRoute
 from service.loader import Forecaster
+from service.model_route import ModelRoute
 from service.paths import Beginning, prolong
 from service.problem import declared
 from service.series_engine import Columns, Quantiles
@@ -32,7 +32,7 @@ from service.settings import Settings
 from service.state import Context, context
 from service.stretch_weights import HiddenStretches, hide_stretches, weigh
 
-router = APIRouter(route_class=JSONRoute, tags=["predict"])
+router = APIRouter(route_class=ModelRoute, tags=["predict"])
 
 
 @router.post(

@@ -168,7 +168,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle.scope["path"] in HEALTH:
             super()._start_asgi_task(cycle, app)
         else:
-            self._doors.turnstile.pass_through(functools.partial(super()._start_asgi_task, cycle, app))
+            begin = functools.partial(super()._start_asgi_task, cycle, app)
+            self._doors.turnstile.pass_through(cast(Scope, cycle.scope), begin)
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""

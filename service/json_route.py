@@ -59,9 +59,13 @@ class JSONRoute(APIRoute):
         record = request_record.current()
         body = await payload.read(scope["headers"], receive, context.settings.max_body_bytes)
         record.lap("read")
+        self._refuse_unread(body, context)
         asked = self._validated(body)
         record.lap("validate")
         return to_json(await self._answer(asked, context))
+
+    def _refuse_unread(self, body: bytes, context: Context) -> None:
+        """For routes that can tell from the bytes that the rest would be in vain. Raises a `Refusal`."""
 
     def _validated(self, body: bytes) -> RequestModel:
         try:

@@ -15,6 +15,7 @@ from service.logs import RequestLog
 from service.metrics import Metrics
 from service.problem import CALLER_GONE, MEANINGS
 from service.tracing import Tracer
+from service.turnstile import ARRIVED
 
 REQUEST_ID = "X-Request-ID"
 _GOOD_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
@@ -51,7 +52,7 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = request_record.begin(_request_id(scope["headers"]))
+        record = request_record.begin(_request_id(scope["headers"]), scope.get(ARRIVED))
         status = CALLER_GONE
 
         async def send_with_id(message: Message) -> None:

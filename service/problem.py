@@ -6,6 +6,7 @@
 `errors` is there for malformed payloads only. No input is echoed.
 """
 
+import functools
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -181,6 +182,8 @@ def _status(refusal: Refusal) -> int:
 
 def answer(error: Exception) -> Response:
     """What is said of an error that was raised while a request was answered."""
+    if isinstance(error, QueueFull):
+        return _queue_full(error.detail, error.retry_after_seconds)
     if isinstance(error, Refusal):
         return _refusal(error)
     if isinstance(error, RequestValidationError):
@@ -198,6 +201,12 @@ def is_foreseen(error: Exception) -> bool:
 
 
 _FORESEEN = (Refusal, RequestValidationError, ClientDisconnect, HTTPException)
+
+
+@functools.lru_cache(maxsize=64)
+def _queue_full(detail: str, retry_after_seconds: int | None) -> JSONResponse:
+    """Made once: under overload it is said over and over, and what that takes the admitted lack."""
+    return _refusal(QueueFull(detail, retry_after_seconds=retry_after_seconds))
 
 
 def _refusal(refusal: Refusal) -> JSONResponse:

@@ -25,21 +25,23 @@ class Phase(NamedTuple):
 class RequestRecord:
     """One request. `model` and `version` are those of the bundle that answers, never what the caller wrote."""
 
-    __slots__ = ("_laps", "_started", "access", "id", "model", "num_rows", "refusal", "started_ns", "version")
+    __slots__ = ("_laps", "_started", "access", "id", "model", "num_rows", "refusal", "started_ns", "version", "waited")
 
-    def __init__(self, id: str = "") -> None:  # noqa: A002 - what it is called everywhere
+    def __init__(self, id: str = "", arrived: float | None = None) -> None:  # noqa: A002 - what it is called everywhere
         self.id = id
         self.model = ""
         self.version: int | None = None
         self.num_rows: int | None = None
         self.access: Access | None = None  # who asks, where that is asked
         self.refusal: str | None = None  # the kind of problem, where the status doesn't tell
-        self.started_ns = time.time_ns()
-        self._started = time.perf_counter()
+        now = time.perf_counter()
+        self._started = now if arrived is None else arrived
+        self.waited = now - self._started  # seconds, before anybody worked on it
+        self.started_ns = time.time_ns() - int(self.waited * 1e9)
         self._laps: list[tuple[str, float]] = []
 
-    def answered_by(self, model: str, version: int, num_rows: int) -> None:
-        """Note which bundle answers, and how many texts, series or outcomes it was sent."""
+    def answered_by(self, model: str, version: int, num_rows: int | None = None) -> None:
+        """Note which bundle answers, and how many texts, series or outcomes it was sent, where that is known."""
         self.model, self.version, self.num_rows = model, version, num_rows
 
     def charge(self, num_rows: int) -> None:
@@ -92,9 +94,9 @@ class RequestRecord:
 _current: ContextVar[RequestRecord] = ContextVar("request_record")
 
 
-def begin(request_id: str) -> RequestRecord:
-    """Open the record of the request that this context works on."""
-    record = RequestRecord(request_id)
+def begin(request_id: str, arrived: float | None = None) -> RequestRecord:
+    """Open the record of the request that this context works on; `arrived`, by `time.perf_counter`: if it waited."""
+    record = RequestRecord(request_id, arrived)
     _current.set(record)
     return record
 

@@ -6,11 +6,17 @@ still. So the engine has its turn after each few, and whoever asks too often wai
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
+from starlette.types import Scope
+
 REQUESTS_A_TURN = 16
 """Some two milliseconds of reading and refusing: half of what a batch of short texts takes."""
+
+ARRIVED = "seqserve.arrived"
+"""In the scope of a request that had to wait: when it came, by `time.perf_counter`."""
 
 
 class Turnstile:
@@ -21,12 +27,13 @@ class Turnstile:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._left = REQUESTS_A_TURN
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[tuple[Scope, Callable[[], None]]] = deque()
 
-    def pass_through(self, begin: Callable[[], None]) -> None:
-        """Call it now, or in one of the next turns."""
+    def pass_through(self, scope: Scope, begin: Callable[[], None]) -> None:
+        """Begin to answer a request now, or in one of the next turns."""
         if not self._left:
-            self._waiting.append(begin)
+            scope[ARRIVED] = time.perf_counter()
+            self._waiting.append((scope, begin))
             return
         if self._left == REQUESTS_A_TURN:
             self._loop.call_soon(self._next_turn)
@@ -36,4 +43,4 @@ class Turnstile:
     def _next_turn(self) -> None:
         self._left = REQUESTS_A_TURN
         for _ in range(min(len(self._waiting), REQUESTS_A_TURN)):
-            self.pass_through(self._waiting.popleft())
+            self.pass_through(*self._waiting.popleft())

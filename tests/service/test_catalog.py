@@ -539,11 +539,11 @@ def test_ceiling_smaller_than_one_model_leaves_the_one_asked_for(narrow: Catalog
 def test_version_with_requests_in_flight_is_not_let_go(narrow: Catalog) -> None:
     refresh(narrow)
     served = asyncio.run(narrow.load("spam"))
-    served.batcher.occupy()
+    served.batcher.occupy(num_rows=1)
     asyncio.run(narrow.load("ridership"))
     assert in_memory(narrow) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
     assert narrow.find("spam") is served
-    served.batcher.vacate()
+    served.batcher.vacate(num_rows=1)
     asyncio.run(narrow.load("ridership-wavenet"))
     asyncio.run(narrow.tidy())
     assert in_memory(narrow) == []
