@@ -40,6 +40,7 @@ PROMISES: Mapping[str, str] = {
     "hot-swaps": "swaps",
     "sigterms": "sigterms",
     "killed-workers": "killed",
+    "rollover": "rollover",
     "overload": "overload",
     "chaos": "chaos",
     "soak": "soak",
