@@ -6,6 +6,7 @@ of a classifier are recorded beside their ids, so the tokenizer is proved as wel
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -23,6 +24,11 @@ REPLAY_TOLERANCE = 1e-4
 
 MAX_GOLDEN_BYTES = 64 * 1024 * 1024
 """Of all recorded arrays, unpacked; those of the shipped bundles take 0.14 MB at most."""
+
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(SyntaxError, tokenize.TokenError),  # numpy reads an array's header as Python would
+)
 
 
 class GoldenMismatch(ValueError):
@@ -54,7 +60,7 @@ class Golden:
             _check_sizes(content)
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except _UNREADABLE as error:
             raise GoldenMismatch(f"golden samples can't be read: {error}") from error
         texts = [str(text) for text in arrays.pop("texts", np.array([], dtype=np.str_))]
         inputs = {name.removeprefix("input."): value for name, value in arrays.items() if name.startswith("input.")}

@@ -1,6 +1,7 @@
 """Golden samples survive the file and catch a graph that answers otherwise."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,12 @@ def test_pickled_objects_are_refused() -> None:
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
     with pytest.raises(GoldenMismatch):
         Golden.from_bytes(content)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': (", b"  1\n 2", b"{'descr': '<f4'}", b"\x00", b"(" * 500, b"'''"])
+def test_an_array_with_a_broken_header_is_refused(header: bytes) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("input.x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(GoldenMismatch, match="can't be read"):
+        Golden.from_bytes(buffer.getvalue())
