@@ -8,11 +8,13 @@ is asked adds them up.
 """
 
 import collections
+import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.values import ValueClass
 
 from bundle.manifest import ClassifySpec, Manifest
 from bundle.reference import Reference
@@ -206,6 +208,8 @@ class Metrics:
                     metric.remove_by_labels(own)
         for key in [key for key in self._by_request if key[1:3] == (name, version)]:
             del self._by_request[key]
+        # With several workers prometheus_client keeps every value it ever made, for processes that fork: ours don't.
+        inspect.getclosurevars(ValueClass.__init__).nonlocals.get("values", []).clear()
 
     def count_requests(self) -> None:
         """Count those that are over since the last time."""

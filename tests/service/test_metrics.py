@@ -2,8 +2,11 @@
 
 import http.client
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,3 +273,21 @@ def test_any_of_several_workers_answers_for_all(store: Path) -> None:
         assert value(samples, "seqserve_drift_psi", model="spam-cnn", of="labels") > 0
         assert len(workers) <= len(samples["seqserve_resident_memory_bytes"]) == 2
         assert server.poll() is None
+
+
+def test_nothing_of_a_version_stays_in_memory_once_it_has_left_the_store(tmp_path: Path) -> None:
+    script = """
+import weakref
+from service.metrics import Metrics
+
+metrics = Metrics()
+values = [weakref.ref(metrics.evictions.labels("gone", version)._value) for version in (1, 2)]
+assert all(value() is not None for value in values)
+for version in (1, 2):
+    metrics.forget("gone", version)
+assert not any(value() for value in values)
+metrics.evictions.labels("next", 1).inc()
+"""
+    for folder in (str(tmp_path), None):  # of several workers, of one
+        own = os.environ | ({"PROMETHEUS_MULTIPROC_DIR": folder} if folder else {})
+        subprocess.run([sys.executable, "-c", script], check=True, env=own)
