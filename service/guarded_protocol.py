@@ -32,6 +32,7 @@ from service.early_answers import (
 )
 from service.errors import NotReady
 from service.gathering import Gathering
+from service.listener import hear
 
 LINGER_SECONDS = 5.0
 """How long is read and dropped what a caller still sends after its last answer."""
@@ -81,6 +82,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let in, or look at whether it asks for health."""
         super().connection_made(Lingering(transport, self.loop, self))  # type: ignore[arg-type]
+        if self._doors.closing:
+            hear(transport.get_extra_info("socket"))
         if len(self.connections) > self._doors.max_inside:
             self._outside = True
             self.app = OnlyHealth(cast(ASGIApp, self.app), self._doors)

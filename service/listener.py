@@ -25,6 +25,11 @@ _UNLESS_HANDSHAKE = (
 )
 """A classic BPF program: code, jump if true, jump if false, operand."""
 
+_LEAST_HOPS = ((socket.IPPROTO_IP, 21), (socket.IPPROTO_IPV6, 73))
+"""`IP_MINTTL` and `IPV6_MINHOPCOUNT` of linux/in.h and in6.h, which Python doesn't name."""
+_MOST = 255
+"""Of what a packet may say; hardly any sender begins with so much, and each router takes one off."""
+
 
 def raise_open_files(wanted: int) -> int:
     """Let this process, and those it starts, open as many files as are wanted; how many it may have."""
@@ -53,11 +58,30 @@ def refuse_handshakes(file_descriptor: int) -> None:
 
     Closing the socket resets the connections that nobody has taken yet; so first none are added, then they are taken,
     then it is closed. Whose handshake is dropped tries again after a second, and finds the port closed. Nothing happens
-    where the system has no such filter.
+    where the system is another.
+
+    The filter isn't for everyone: a host may have given away all it has for them (`net.core.bpf_jit_limit`), and keeps
+    more for root only. Then packets are dropped for having come from too far, as all have. That holds for connections
+    too whose handshake ends after this: see `hear`.
     """
     if sys.platform != "linux":
         return
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _UNLESS_HANDSHAKE))
     option = struct.pack("HP", len(_UNLESS_HANDSHAKE), ctypes.addressof(program))
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file_descriptor)) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+    with socket.socket(fileno=os.dup(file_descriptor)) as listening:
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+        except OSError:
+            _accept_from(listening, _MOST)
+
+
+def hear(connection: socket.socket) -> None:
+    """Undo for a connection what it has from a socket that refuses handshakes; what was dropped is sent again soon."""
+    if sys.platform == "linux":
+        _accept_from(connection, 0)
+
+
+def _accept_from(own: socket.socket, least: int) -> None:
+    for level, option in _LEAST_HOPS:
+        with contextlib.suppress(OSError):  # of the other version of IP
+            own.setsockopt(level, option, least)

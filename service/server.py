@@ -117,6 +117,7 @@ class Server(uvicorn.Server):
             server.close()
         for own in sockets:
             own.close()
+        await self._turn(asyncio.get_running_loop().time() + TICK_SECONDS)  # those taken last begin
 
     async def _turn(self, until: float, is_done: Callable[[], bool] = lambda: False) -> None:
         """Go on serving until a moment, or until something is done, or the force of a second Ctrl+C."""
