@@ -21,7 +21,7 @@ format: .venv-dev/installed  ## mend what can be mended
 	.venv-dev/bin/ruff check --fix .
 	.venv-dev/bin/ruff format .
 
-prove: .venv-dev/installed  ## what docs/reliability.md promises, half an hour; ARGS='--quick' a minute, ARGS='chaos soak' these two
+prove: .venv-dev/installed  ## what docs/reliability.md promises, half an hour; ARGS='--quick' two minutes, ARGS='chaos soak' these two
 	.venv-dev/bin/python -m tests.prove $(ARGS)
 
 bench: .venv-dev/installed  ## the service beside others, at most a quarter of an hour; needs wrk (apt-get install wrk)

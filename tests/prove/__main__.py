@@ -89,7 +89,7 @@ def command_line() -> argparse.ArgumentParser:
         prog="python -m tests.prove", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("promises", nargs="*", metavar="PROMISE", help=f"of {', '.join(PROMISES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="smaller counts, about a minute in all, for CI")
+    parser.add_argument("--quick", action="store_true", help="smaller counts, under two minutes in all, for CI")
     parser.add_argument("--out", type=Path, default=Path("prove.json"), help="default: %(default)s")
     parser.add_argument("--soak-seconds", type=float, default=60, help="default: %(default)g; an hour is 3600")
     parser.add_argument(
