@@ -36,11 +36,11 @@ class RequestLog:
     """
 
     def __init__(self, level: str) -> None:
-        self._shown = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
+        self.is_shown = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
 
     def write(self, requests: Iterable[Mapping[str, Any]]) -> None:
         """A line for each."""
-        if self._shown:
+        if self.is_shown:
             sys.stdout.write("".join([to_json(fields).decode() + "\n" for fields in requests]))
             sys.stdout.flush()
 

@@ -80,32 +80,42 @@ class Observer:
     def _note_all(self) -> None:
         """Note the requests that are over since the last turn of the event loop: one by one takes twice as long."""
         over, self._over = self._over, []
-        self._log.write([self._note(*one) for one in over])
+        lines = []
+        for scope, status, record in over:
+            route = _template(scope)
+            refusal = record.refusal or (MEANINGS[status].kind if status in MEANINGS else None)
+            self._metrics.request(route, status, record, refusal)
+            trace_id = None
+            if self._tracer is not None:
+                trace_id = self._tracer.trace(scope["method"], route, status, record, Headers(scope=scope))
+            if self._log.is_shown:
+                lines.append(_line(scope["method"], route, status, record, trace_id))
+        self._log.write(lines)
 
-    def _note(self, scope: Scope, status: int, record: request_record.RequestRecord) -> dict[str, Any]:
-        """Count one request, write its spans; its fields for the log."""
-        method, route = scope["method"], _template(scope)
-        refusal = record.refusal or (MEANINGS[status].kind if status in MEANINGS else None)
-        self._metrics.request(route, status, record, refusal)
-        fields: dict[str, Any] = {
-            "time": record.ended,
-            "level": "INFO",
-            "logger": "seqserve.request",
-            "message": "request",
-            "id": record.id,
-            "method": method,
-            "route": route,
-            "model": record.model or None,
-            "version": record.version,
-            "rows": record.num_rows,
-            "status": status,
-            "milliseconds": record.milliseconds(),
-        }
-        if record.access is not None:
-            fields |= {"key": record.access.key_name, "client": record.access.client}
-        if self._tracer is not None:
-            fields["trace_id"] = self._tracer.trace(method, route, status, record, Headers(scope=scope))
-        return fields
+
+def _line(
+    method: str, route: str, status: int, record: request_record.RequestRecord, trace_id: str | None
+) -> dict[str, Any]:
+    """What the log says of one request."""
+    fields: dict[str, Any] = {
+        "time": record.ended,
+        "level": "INFO",
+        "logger": "seqserve.request",
+        "message": "request",
+        "id": record.id,
+        "method": method,
+        "route": route,
+        "model": record.model or None,
+        "version": record.version,
+        "rows": record.num_rows,
+        "status": status,
+        "milliseconds": record.milliseconds(),
+    }
+    if record.access is not None:
+        fields |= {"key": record.access.key_name, "client": record.access.client}
+    if trace_id is not None:
+        fields["trace_id"] = trace_id
+    return fields
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -23,7 +23,7 @@ def main(port: int) -> None:
     try:
         while True:
             for connection in (kept, http.client.HTTPConnection("127.0.0.1", port, timeout=60)):
-                time.sleep(0.05)
+                time.sleep(0.1)
                 began = time.perf_counter()
                 try:
                     connection.request("GET", "/livez")
