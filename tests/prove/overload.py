@@ -29,7 +29,7 @@ CALLERS = 32
 """Of the closed loop that capacity is measured by."""
 REST_SECONDS = 0.2
 """Mean rest of a caller in the open loop."""
-STRETCHES = 6
+STRETCHES = 3
 """Of the minute; between two of them is measured what the machine can do just then."""
 DEADLINE_SECONDS, WAITING = 5, 64
 REFUSALS = {"429", "503", "504"}
@@ -59,7 +59,7 @@ def prove(run: Run) -> Outcome:
     dialect = CONTENDERS[SERVICE].dialect(ASKED.rows()[0])
     assert dialect is not None
     requests = ASKED.requests(dialect, run.seed)
-    stretches, seconds, capacity_seconds = run.count(STRETCHES, 1), run.count(10, 4), run.count(5, 1)
+    stretches, seconds, capacity_seconds = run.count(STRETCHES, 1), run.count(20, 4), run.count(6, 1)
     capacities, overloads = [], []
     health: list[float] = []
     with contextlib.ExitStack() as stack:
