@@ -78,7 +78,7 @@ def prove(run: Run) -> Outcome:
             health_port = stack.enter_context(faults.Proxy(service.port, faults.slow)).port
         for number in range(stretches):
             rate = FACTOR * capacities[-1]
-            callers = round(rate * REST_SECONDS) + WAITING  # so many wait in the queue, others for their refusal
+            callers = round(1.05 * rate * REST_SECONDS) + WAITING  # so many wait in the queue, some for a refusal
             with _watching(health_port) as answered:
                 overloads.append(
                     _load(service.port, requests, callers, seconds, 1000 * REST_SECONDS, run.seed + number)

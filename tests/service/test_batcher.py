@@ -281,3 +281,32 @@ def test_one_deadline_of_many_callers_ends_only_its_own(make: Callable[..., Text
         assert len(await patient) == len(await blocked) == 1
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("waiting", "most"), [(6, 2), (7, 1)])
+def test_the_loop_has_its_turn_after_each_batch_or_after_two_while_callers_are_refused(waiting: int, most: int) -> None:
+    turn = 0
+    turns: list[int] = []
+
+    def note(arrays: Arrays) -> Arrays:
+        turns.append(turn)
+        return {"probabilities": arrays["ids"][:, :1] * 2}
+
+    async def tick() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(TextEngine(note), executor, Limits(4, 1000, waiting), Notebook())
+            await ask(batcher, [row(4)] * 4, 5)  # how long they take is known from now on
+            turns.clear()
+            ticking = asyncio.create_task(tick())
+            await asyncio.gather(*(ask(batcher, [row(4)] * 8, 5) for _ in range(6)))
+            ticking.cancel()
+
+    asyncio.run(run())
+    assert len(turns) == 12
+    assert max(turns.count(one) for one in turns) == most
