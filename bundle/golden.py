@@ -27,7 +27,7 @@ MAX_GOLDEN_BYTES = 64 * 1024 * 1024
 
 _UNREADABLE = (
     *(ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error),
-    *(SyntaxError, tokenize.TokenError),  # numpy reads an array's header as Python would
+    *(SyntaxError, tokenize.TokenError, MemoryError, OverflowError),  # numpy reads an array's header as Python would
 )
 
 
@@ -86,6 +86,8 @@ def _check_sizes(content: bytes) -> None:
                 shape, _, dtype = read_header(file)
             if dtype.hasobject:
                 raise ValueError(f"{member.filename} holds pickled objects")
+            if not dtype.itemsize:
+                raise ValueError(f"{member.filename} holds elements without a size")
             if math.prod(shape) * dtype.itemsize > member.file_size:
                 raise ValueError(f"{member.filename} is shorter than its shape")
 

@@ -260,7 +260,7 @@ class Catalog:
             return
         if self._trusted is None:
             started = arrivals.started_ns()
-            self._trusted = {key for key in present if reading.modified.get(key, 0) <= started}
+            self._trusted = {key for key in present if 0 < reading.modified.get(key, 0) <= started}
         versions = {key: proven for key, proven in before.versions.items() if key in present}
         refused = {key: reason for key, reason in before.refused.items() if key in present}
         self._retries = {key: retry for key, retry in self._retries.items() if key in refused}
@@ -277,7 +277,8 @@ class Catalog:
         for key, _ in self._loaded.items():
             if key not in versions:
                 self._let_go(key)
-        for key in (before.versions.keys() | before.refused.keys()) - present:
+        # A request that ends after its version has left is counted all the same, until the next look.
+        for key in (before.versions.keys() | before.refused.keys() | self._metrics.answered_by()) - present:
             self._metrics.forget(*key)
 
     async def prove(self) -> None:

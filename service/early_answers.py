@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from service.problem import NOT_HTTP, Meaning, problem_response
+from service.security_headers import NO_SNIFFING
 
 HUNG_UP_WITH = "seqserve.hung_up_with"
 """In the scope of a request that was under way: the status it was told."""
@@ -18,7 +19,7 @@ class EarlyAnswer(NamedTuple):
 
 
 def _early(reason: str, status: int, detail: str, meaning: Meaning | None = None) -> EarlyAnswer:
-    headers = {"Connection": "close"} | ({"Retry-After": "1"} if status == 503 else {})
+    headers = {"Connection": "close", **NO_SNIFFING} | ({"Retry-After": "1"} if status == 503 else {})
     response = problem_response(status, detail, (), headers, meaning)
     phrases = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
     lines = [

@@ -32,7 +32,9 @@ from service.early_answers import (
 )
 from service.errors import NotReady
 from service.gathering import Gathering
+from service.json_route import give_up
 from service.listener import hear
+from service.security_headers import NO_SNIFFING
 
 LINGER_SECONDS = 5.0
 """How long is read and dropped what a caller still sends after its last answer."""
@@ -73,6 +75,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._outside = False
         self._deaf = False
         self._farewell: EarlyAnswer | None = None
+        self._answering: RequestResponseCycle | None = None
         self.has_left = False
         # As the last sweep found it:
         self._state: tuple[object, ...] = ()
@@ -90,9 +93,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._doors.look_at(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed."""
+        """It is closed; nobody waits for what is under way."""
         self._deaf = True
         super().connection_lost(exc)
+        self.pipeline.clear()
+        if self._answering is not None:
+            self._give_up(self._answering)
         if self._outside:
             self._doors.forget(self)
 
@@ -168,11 +174,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Begin to answer a request, when it is its turn."""
+        self._answering = cycle
         if cycle.scope["path"] in HEALTH:
             super()._start_asgi_task(cycle, app)
         else:
-            begin = functools.partial(super()._start_asgi_task, cycle, app)
+            begin = functools.partial(self._begin, cycle, app)
             self._doors.turnstile.pass_through(cast(Scope, cycle.scope), begin)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not cycle.disconnected:  # else its caller has gone meanwhile
+            super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
@@ -186,6 +197,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._arriving = NOTHING
         super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()  # it may have paused for a large body; only who reads hears of a caller who goes
 
     def on_response_complete(self) -> None:
         """Go on with the next request of this connection; uvicorn would set a timer."""
@@ -314,8 +327,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def _hang_up(self, cycle: RequestResponseCycle, answer: EarlyAnswer) -> None:
         """Let whoever works on the request find that nobody is there any more."""
         cast(Scope, cycle.scope)[HUNG_UP_WITH] = answer.status
+        self._give_up(cycle)
+
+    def _give_up(self, cycle: RequestResponseCycle) -> None:
+        """Tell who works on a request that nobody waits for it any more."""
+        if cycle.response_complete:
+            return
         cycle.disconnected = True
         cycle.message_event.set()
+        give_up(cast(Scope, cycle.scope))
 
 
 class Lingering(Gathering):
@@ -370,5 +390,6 @@ class OnlyHealth:
             await self._app(scope, receive, send)
             return
         self._doors.count(TOO_MANY.reason)
-        refusal = NotReady(TOO_MANY_DETAIL, retry_after_seconds=1)
-        await problem.answer(refusal)(scope, receive, send)
+        response = problem.answer(NotReady(TOO_MANY_DETAIL, retry_after_seconds=1))
+        response.headers.update(NO_SNIFFING)
+        await response(scope, receive, send)

@@ -7,6 +7,7 @@ A body that is as it should be is parsed and validated by pydantic at once. Any 
 `payload` and pydantic, which find the place and the words to say what is wrong.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, get_type_hints
 
@@ -15,11 +16,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import payload, problem, request_record
 from service.schema import RequestModel
 from service.state import Context
+
+_TASK = "seqserve.task"
+"""In the scope of a request that is worked on: its task."""
+
+
+def give_up(scope: Scope) -> None:
+    """End the work on a request whose caller has gone; the rows of it that wait are dropped."""
+    task: asyncio.Task[None] | None = scope.pop(_TASK, None)
+    if task is not None:
+        task.cancel()
 
 
 class JSONRoute(APIRoute):
@@ -43,13 +55,21 @@ class JSONRoute(APIRoute):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what is refused, and defects, as problem+json."""
         scope["route"] = self
+        scope[_TASK] = asyncio.current_task()
         try:
             content = await self._respond(scope, receive)
+        except asyncio.CancelledError:
+            if _TASK in scope:  # nobody has given it up: the service ends
+                raise
+            await problem.answer(ClientDisconnect())(scope, receive, send)
+            return
         except Exception as error:
+            scope.pop(_TASK, None)
             await problem.answer(error)(scope, receive, send)
             if not problem.is_foreseen(error):
                 raise
             return
+        scope.pop(_TASK, None)
         headers = [(b"content-length", b"%d" % len(content)), (b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})

@@ -68,7 +68,7 @@ def refuse_handshakes(file_descriptor: int) -> None:
         return
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _UNLESS_HANDSHAKE))
     option = struct.pack("HP", len(_UNLESS_HANDSHAKE), ctypes.addressof(program))
-    with socket.socket(fileno=os.dup(file_descriptor)) as listening:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file_descriptor)) as listening:
         try:
             listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
         except OSError:

@@ -198,6 +198,10 @@ class Metrics:
         for kind in kinds:
             self.refusals.labels(route, kind)
 
+    def answered_by(self) -> set[tuple[str, int]]:
+        """Versions that requests are counted of."""
+        return {(name, version) for _, name, version, _ in self._by_request if version is not None}
+
     def forget(self, name: str, version: int) -> None:
         """Let go the figures of a version that is no longer in the store; of several workers the files keep them."""
         own = {"model": name, "version": str(version)}

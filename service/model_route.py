@@ -10,8 +10,8 @@ from service.errors import QueueFull, Refusal
 from service.json_route import JSONRoute
 from service.state import Context
 
-LARGE_BYTES = 2048
-"""A shorter body is read about as quickly as it is searched."""
+LARGE_BYTES, LARGEST_BYTES = 2048, 262_144
+"""A shorter body is read about as quickly as it is searched; in a longer one the search itself takes milliseconds."""
 
 _MODEL = re.compile(rb'"model"\s*:\s*"([\w.-]+)"')
 """A key and its value, never part of a string: within one JSON has a backslash before each quotation mark."""
@@ -21,7 +21,11 @@ class ModelRoute(JSONRoute):
     """A `JSONRoute` whose payload names a model."""
 
     def _refuse_unread(self, body: bytes, context: Context) -> None:
-        if len(body) < LARGE_BYTES or b'"version"' in body or (named := _MODEL.search(body)) is None:
+        if (
+            not LARGE_BYTES <= len(body) <= LARGEST_BYTES
+            or b'"version"' in body
+            or (named := _MODEL.search(body)) is None
+        ):
             return
         try:
             served = context.catalog.find(named[1].decode())

@@ -24,6 +24,7 @@ OF_PAGES: Mapping[str, str] = {
     "X-Frame-Options": "DENY",  # for browsers that don't know frame-ancestors
 }
 
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 

@@ -9,6 +9,7 @@ told 503 without having asked, which answers a request that is on its way right 
 
 import asyncio
 import logging
+import select
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -24,7 +25,7 @@ from service.settings import Settings
 from service.shared_port import SharedPort
 
 TAKING_SECONDS = 0.2
-"""After the last handshake, until the last connection is taken."""
+"""After no new handshakes begin, until the last has ended."""
 
 SILENT_SECONDS = 1.0
 """How long kept-alive connections stay after the signal at least."""
@@ -112,12 +113,22 @@ class Server(uvicorn.Server):
             for server in self.servers:
                 for listening in server.sockets:
                     refuse_handshakes(listening.fileno())
-        await self._turn(asyncio.get_running_loop().time() + TAKING_SECONDS)
+        now = asyncio.get_running_loop().time()
+        await self._turn(now + TAKING_SECONDS)
+        await self._turn(now + self._settings.drain_seconds, lambda: not self._someone_waits())
         for server in self.servers:
             server.close()
         for own in sockets:
             own.close()
         await self._turn(asyncio.get_running_loop().time() + TICK_SECONDS)  # those taken last begin
+
+    def _someone_waits(self) -> bool:
+        """Whether a connection waits at the port."""
+        waiting = select.poll()
+        for server in self.servers:
+            for listening in server.sockets:
+                waiting.register(listening.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     async def _turn(self, until: float, is_done: Callable[[], bool] = lambda: False) -> None:
         """Go on serving until a moment, or until something is done, or the force of a second Ctrl+C."""

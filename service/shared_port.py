@@ -12,6 +12,8 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
+from service.listener import hear
+
 PAUSE_SECONDS = 0.1
 """Without taking any, when the process may not open another file."""
 
@@ -64,6 +66,7 @@ class SharedPort:
                 PAUSE_SECONDS, self._loop.add_reader, self._listening.fileno(), self._take
             )
             return
+        hear(connection)  # it may have ended its handshake while this port refused others
         task = self._loop.create_task(self._greet(connection))
         self._greeted.add(task)  # the loop alone wouldn't keep it
         task.add_done_callback(self._greeted.discard)

@@ -103,7 +103,14 @@ class Supervisor:
             return False
         for start in [start for start in self._starts if start <= now]:
             self._starts.remove(start)
-            self._workers.append(worker := _start(listening))
+            try:
+                worker = _start(listening)
+            except OSError as error:  # no memory, processes or files are left
+                again = self._pause_longer()
+                logger.error("no worker can be started (%s); it is tried again in %g seconds", error, again)
+                self._starts.append(now + again)
+                continue
+            self._workers.append(worker)
             self._selector.register(worker.line, selectors.EVENT_READ, worker)
         return True
 
@@ -143,8 +150,7 @@ class Supervisor:
         if worker.serves:
             logger.error("worker %d %s (%s); another takes its place", worker.process.pid, why, ended)
         else:
-            self._pause = max(2 * self._pause, FIRST_PAUSE_SECONDS)
-            again = min(self._pause, LONGEST_PAUSE_SECONDS)
+            again = self._pause_longer()
             logger.error(
                 "worker %d %s (%s) before it served; the next is started in %g seconds",
                 worker.process.pid,
@@ -153,6 +159,11 @@ class Supervisor:
                 again,
             )
         self._starts.append(time.monotonic() + min(self._pause, LONGEST_PAUSE_SECONDS))
+
+    def _pause_longer(self) -> float:
+        """Seconds until the next attempt."""
+        self._pause = max(2 * self._pause, FIRST_PAUSE_SECONDS)
+        return min(self._pause, LONGEST_PAUSE_SECONDS)
 
     def _stop_all(self, listening: socket.socket) -> int:
         """Let all drain, then end; 1 if any had to be ended by force."""

@@ -68,3 +68,14 @@ def test_an_array_with_a_broken_header_is_refused(header: bytes) -> None:
         archive.writestr("input.x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(GoldenMismatch, match="can't be read"):
         Golden.from_bytes(buffer.getvalue())
+
+
+@pytest.mark.parametrize("dtype", ["<U0", "|V0"])
+def test_elements_without_a_size_are_refused(dtype: str) -> None:
+    """A few bytes could speak of any number of them."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (4000000000,), }}\n".encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("texts.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(GoldenMismatch, match="without a size"):
+        Golden.from_bytes(buffer.getvalue())

@@ -56,8 +56,8 @@ class Promise:
 
     @property
     def kept(self) -> bool:
-        """Whether every count is as wanted."""
-        return all(measure.kept for measure in self.measures)
+        """Whether every count is as wanted; without a count nothing is shown."""
+        return bool(self.measures) and all(measure.kept for measure in self.measures)
 
 
 def document(promises: Sequence[Promise]) -> list[dict[str, Any]]:

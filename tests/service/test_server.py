@@ -3,15 +3,19 @@
 import asyncio
 import collections
 import contextlib
+import http.client
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.prove.served import copy_store
 from tests.raw_http import LIVEZ, connect, hear, request, say
 from tests.serving import free_port, serving
 
@@ -121,3 +125,50 @@ def test_who_waits_at_the_port_is_let_in(tiny_store: Path) -> None:
         heard = [hear(connection, 10) for connection in waiting]
         assert server.wait(10) == 0
     assert [(own.statuses[0], own.says_close, own.is_closed) for own in heard] == [(200, True, True)] * len(waiting)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_crowd_at_the_port_is_let_in_before_it_closes(tmp_path: Path, workers: str) -> None:
+    port, store = free_port(), copy_store(tmp_path, "spam-cnn")  # a model with which a crowd takes seconds
+    body = json.dumps({"model": "spam", "inputs": ["are you free for lunch today or tomorrow"] * 64}).encode()
+    with serving(store, port, SEQSERVE_WORKERS=workers, SEQSERVE_LOG_LEVEL="warning") as server:
+        crowd = [connect(port) for _ in range(400)]
+        for caller in crowd:
+            caller.sendall(request(body=body))
+        server.send_signal(signal.SIGTERM)
+        statuses = collections.Counter(tuple(hear(caller, 20, 1).statuses) for caller in crowd)
+        assert server.wait(40) == 0
+    for caller in crowd:
+        caller.close()
+    assert set(statuses) <= {(200,), (503,)}
+    assert statuses[200,] > 300
+
+
+def test_rows_of_callers_who_have_gone_are_not_computed(tmp_path: Path) -> None:
+    port, store = free_port(), copy_store(tmp_path, "spam-cnn")
+    body = json.dumps({"model": "spam", "inputs": ["are you free for lunch today or tomorrow " * 60] * 100}).encode()
+    with serving(store, port, SEQSERVE_LOG_LEVEL="warning"):
+        callers = [connect(port) for _ in range(8)]
+        for caller in callers:
+            caller.sendall(request(body=body))
+        time.sleep(0.1)
+        for caller in callers:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
+            caller.close()
+        figures: dict[str, float] = {}
+        until = time.monotonic() + 30
+        while (
+            sum(value for name, value in figures.items() if 'requests_total{model="' in name and "classify" in name) < 8
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+            figures = _figures(port)
+    assert figures['seqserve_rows_total{model="spam-cnn",version="3"}'] <= 200
+
+
+def _figures(port: int) -> dict[str, float]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}

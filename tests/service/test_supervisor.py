@@ -1,5 +1,6 @@
 """Several workers: those that end or hang are replaced, none outlives its keeper, none is started without pause."""
 
+import errno
 import os
 import re
 import signal
@@ -9,7 +10,12 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
+
+from service import supervisor
+from service.settings import Settings
 from tests.serving import ROOT, free_port, serving
 
 
@@ -78,3 +84,14 @@ def test_workers_that_never_start_are_given_up() -> None:
     assert 4 <= len(re.findall("before it served; the next is started in", ended.stdout)) < 10
     assert "no worker can start" in ended.stdout
     assert time.monotonic() - began < 20
+
+
+def test_a_worker_that_the_system_refuses_is_started_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_listening: int) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(supervisor, "_start", refuse)
+    keeper = supervisor.Supervisor(Settings(workers=2))
+    now = time.monotonic()
+    assert keeper._start_missing(now, listening=0)
+    assert [start - now for start in keeper._starts] == [0.5, 1.0]
