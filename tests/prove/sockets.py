@@ -51,7 +51,7 @@ def prove(run: Run) -> Outcome:
         [
             Measure("kinds of abuse", len(PROBES) + len(HALVES) * (1 if run.quick else 3), at_least=55),
             none_of("answered otherwise than they should be", len(wrong)),
-            Measure("idle connections at once", opened, at_least=wanted),
+            Measure("idle connections opened", opened, at_least=wanted),
             Measure("seconds for an answer meanwhile, the slowest", slowest, at_most=1),
             none_of("unforeseen exceptions in the log", service.num_tracebacks()),
         ],
