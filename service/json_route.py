@@ -55,24 +55,27 @@ class JSONRoute(APIRoute):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what is refused, and defects, as problem+json."""
         scope["route"] = self
-        scope[_TASK] = asyncio.current_task()
         try:
-            content = await self._respond(scope, receive)
-        except asyncio.CancelledError:
-            if _TASK in scope:  # nobody has given it up: the service ends
-                raise
-            await problem.answer(ClientDisconnect())(scope, receive, send)
-            return
+            content = await self._respond_unless_given_up(scope, receive)
         except Exception as error:
-            scope.pop(_TASK, None)
             await problem.answer(error)(scope, receive, send)
             if not problem.is_foreseen(error):
                 raise
             return
-        scope.pop(_TASK, None)
         headers = [(b"content-length", b"%d" % len(content)), (b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+    async def _respond_unless_given_up(self, scope: Scope, receive: Receive) -> bytes:
+        scope[_TASK] = asyncio.current_task()
+        try:
+            return await self._respond(scope, receive)
+        except asyncio.CancelledError:
+            if _TASK in scope:  # nobody has given it up: the service ends
+                raise
+            raise ClientDisconnect from None
+        finally:
+            scope.pop(_TASK, None)
 
     async def _respond(self, scope: Scope, receive: Receive) -> bytes:
         context: Context = scope["state"]["context"]

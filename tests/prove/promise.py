@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.text_table import text_table
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -102,13 +104,9 @@ def table(promises: Sequence[Promise]) -> str:
         for promise in promises
         for index, measure in enumerate(promise.measures)
     ]
-    widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
-    shown = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in [header, *lines]
-    ]
-    shown.insert(1, "  ".join("-" * width for width in widths))
+    rule = ["-" * max(map(len, column)) for column in zip(header, *lines, strict=True)]
     notes = [f"{promise.name}: {note}" for promise in promises for note in promise.notes]
-    return "\n".join(line.rstrip() for line in [*shown, *notes])
+    return "\n".join([text_table([header, rule, *lines]), *notes])
 
 
 def _number(value: float) -> str:

@@ -23,7 +23,7 @@ def listening(family: socket.AddressFamily) -> Iterator[socket.socket]:
         try:
             own.bind((address, 0))
         except OSError:
-            pytest.skip("there is no IPv6")
+            pytest.skip("this machine has no ::1 to listen at, as a container without IPv6")
         own.listen()
         yield own
 

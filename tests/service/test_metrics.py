@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, set_alias, version_folder
@@ -22,6 +21,7 @@ from service.drift import FEWEST_ROWS
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency
 from tests.blank import publish_blank
+from tests.samples import Samples, parse, value
 from tests.serving import free_port, serving
 from tests.settled import settled
 from tests.tiny import made_up_messages
@@ -45,22 +45,6 @@ PROMISED = {
     "seqserve_loads_total",
     "seqserve_resident_memory_bytes",
 }
-
-Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
-
-
-def parse(text: str) -> Samples:
-    """Values by name and labels."""
-    samples: Samples = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            samples.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
-    return samples
-
-
-def value(samples: Samples, name: str, **labels: str) -> float:
-    """The sum over all series with these labels; 0 where there is none."""
-    return sum(v for key, v in samples.get(name, {}).items() if labels.items() <= dict(key).items())
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import contextlib
-import http.client
 import json
 import re
 import signal
@@ -11,12 +10,14 @@ import socket
 import struct
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.prove.served import copy_store
 from tests.raw_http import LIVEZ, connect, hear, request, say
+from tests.samples import Samples, parse, value
 from tests.serving import free_port, serving
 
 
@@ -155,20 +156,11 @@ def test_rows_of_callers_who_have_gone_are_not_computed(tmp_path: Path) -> None:
         for caller in callers:
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
             caller.close()
-        figures: dict[str, float] = {}
+        samples: Samples = {}
         until = time.monotonic() + 30
-        while (
-            sum(value for name, value in figures.items() if 'requests_total{model="' in name and "classify" in name) < 8
-        ):
+        while value(samples, "seqserve_requests_total", route="/classify") < len(callers):
             assert time.monotonic() < until
             time.sleep(0.1)
-            figures = _figures(port)
-    assert figures['seqserve_rows_total{model="spam-cnn",version="3"}'] <= 200
-
-
-def _figures(port: int) -> dict[str, float]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/metrics")
-    lines = connection.getresponse().read().decode().splitlines()
-    connection.close()
-    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+                samples = parse(response.read().decode())
+    assert value(samples, "seqserve_rows_total", model="spam-cnn", version="3") <= 200
