@@ -13,8 +13,7 @@ HOPE = 0.7
 vain later. The rest is for what can't be foreseen."""
 
 WEIGHT = 0.2
-"""Of a batch that went more slowly than was known. One that went faster is believed at once: who is refused teaches
-nothing, so doubt would feed itself."""
+"""Of the latest batch."""
 
 
 class Backlog:
@@ -48,12 +47,12 @@ class Backlog:
         self._num_rows -= num_rows
 
     def learn(self, num_rows: int, seconds: float, *, more_wait: bool) -> None:
-        """A batch took so long, and what was between it and the one before.
+        """So many rows took so long, and what was between them and those before.
 
-        Only where more rows wait it was as large as can be, and tells what a row takes at worst.
+        Only where more rows wait the batch was as large as can be; a smaller one takes longer for a row.
         """
         row_seconds, known = seconds / num_rows, self._row_seconds
-        if known is None or row_seconds < known:
+        if known is None:
             self._row_seconds = row_seconds
-        elif more_wait:
+        elif more_wait or row_seconds < known:
             self._row_seconds = known + WEIGHT * (row_seconds - known)

@@ -34,9 +34,13 @@ INLINE_TURNS = 2
 
 INLINE_ROWS = 16
 
-FULL_BATCHES = 2
+FULL_BATCHES = 3
 """While callers are refused, so many such batches are computed before the loop has its turn: refusing several in a row
 takes less time than one by one, and that time is what the admitted lack."""
+
+REFUSING_TURNS = 4
+"""Then the loop has so many turns in a row, most of them short: a caller that comes, and be it to ask for health, needs
+several until it has its answer, and shouldn't wait for batches between them."""
 
 Places = slice | NDArray[np.intp]
 """Where some rows of a caller stand among all of them."""
@@ -188,6 +192,8 @@ class Batcher(Generic[Rows, Answers]):
     """By size."""
     _tickets: Iterator[int] = field(default_factory=itertools.count)
     _num_callers: int = 0
+    _is_refusing: bool = False
+    """Whether anybody was refused since the loop had its last turn."""
     _pump: asyncio.Task[None] | None = None
     _live: set[Submission[Rows, Answers]] = field(default_factory=set)
     _alarm: asyncio.TimerHandle | None = None
@@ -201,13 +207,13 @@ class Batcher(Generic[Rows, Answers]):
 
     def refuse_if_full(self, seconds: float) -> None:
         """Raises `QueueFull` where there is no place, or a caller with so much time would wait in vain."""
-        if self._is_full:
-            raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
-        self.backlog.refuse_if_long(seconds)
-
-    @property
-    def _is_full(self) -> bool:
-        return self._num_callers >= self.limits.max_waiting_requests
+        try:
+            if self._num_callers >= self.limits.max_waiting_requests:
+                raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
+            self.backlog.refuse_if_long(seconds)
+        except QueueFull:
+            self._is_refusing = True
+            raise
 
     def occupy(self, num_rows: int) -> None:
         """Take a place, with so many rows."""
@@ -297,7 +303,7 @@ class Batcher(Generic[Rows, Answers]):
     async def _run_until_empty(self) -> None:
         loop = asyncio.get_running_loop()
         done = time.perf_counter()
-        num_batches = 0
+        num_batches = num_rows = 0
         try:
             while True:
                 if not num_batches:
@@ -317,16 +323,19 @@ class Batcher(Generic[Rows, Answers]):
                 else:
                     self.watcher.computed(batch.num_rows, computed.padding_ratio, computed.seconds)
                     self._learn(batch.size, computed.cpu_seconds / batch.num_rows)
-                    before, done = done, time.perf_counter()
-                    more_wait = self._more_wait()
-                    seconds = done - before if more_wait else computed.seconds
-                    self.backlog.learn(batch.num_rows, seconds, more_wait=more_wait)
                     self._deliver(batch, computed)
+                    num_rows += batch.num_rows
                 num_batches += 1
-                if num_batches < FULL_BATCHES and batch.inline and self._is_full and self._more_wait():
+                more_wait = self._more_wait()
+                if num_batches < FULL_BATCHES and batch.inline and self._is_refusing and more_wait:
                     continue
-                num_batches = 0
-                await asyncio.sleep(0)  # others get their turn between batches
+                before, done = done, time.perf_counter()
+                if num_rows:
+                    self.backlog.learn(num_rows, done - before, more_wait=more_wait)
+                turns = REFUSING_TURNS if self._is_refusing else 1
+                num_batches, num_rows, self._is_refusing = 0, 0, False
+                for _ in range(turns):
+                    await asyncio.sleep(0)  # others get their turn between batches
         finally:
             self._pump = None
 

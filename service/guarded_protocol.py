@@ -178,12 +178,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle.scope["path"] in HEALTH:
             super()._start_asgi_task(cycle, app)
         else:
-            begin = functools.partial(self._begin, cycle, app)
+            begin = functools.partial(super()._start_asgi_task, cycle, app)
             self._doors.turnstile.pass_through(cast(Scope, cycle.scope), begin)
-
-    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if not cycle.disconnected:  # else its caller has gone meanwhile
-            super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""

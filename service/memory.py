@@ -6,6 +6,7 @@ the model takes. The pages of the process would tell less: a new model first fil
 
 import asyncio
 import ctypes
+import gc
 import mmap
 
 KEPT_BYTES = 32 * 1024 * 1024
@@ -14,7 +15,7 @@ LOOK_SECONDS = 1.0
 GROWN_BYTES = 4 * 1024 * 1024
 """By so much the process must have grown since memory was last given back for that to be worth its milliseconds."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 class _MallInfo2(ctypes.Structure):
@@ -46,12 +47,14 @@ def allocated_bytes() -> int:
 
 
 def keep_freed() -> None:
-    """Keep up to `KEPT_BYTES` of freed memory for the next batch.
+    """Keep up to `KEPT_BYTES` of freed memory for the next batch, in one place for all threads.
 
     Left alone, the C library returns what a batch of long rows has used as soon as it is freed, and the next batch gets
-    it anew, page by page: a tenth of its time.
+    it anew, page by page: a tenth of its time. And it would keep some for each thread: what a version leaves that was
+    loaded by one of them fits none that another loads.
     """
     if hasattr(_C, "mallopt"):
+        _C.mallopt(_M_ARENA_MAX, 1)
         _C.mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
         _C.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
 
@@ -85,6 +88,10 @@ def _told(field: int) -> int:
 
 
 def give_back() -> None:
-    """Return freed memory to the system; takes milliseconds. Left alone, the C library keeps most of it."""
+    """Return what nothing refers to any more to the system; takes milliseconds.
+
+    Left alone, Python keeps what refers to itself, as most of a version does, and the C library most of what is freed.
+    """
+    gc.collect()
     if hasattr(_C, "malloc_trim"):
         _C.malloc_trim(0)

@@ -65,8 +65,12 @@ class Server(uvicorn.Server):
         """Begin to serve."""
         await super().startup(None if sockets is None else [])
         if self.started:
-            ports = [SharedPort(own, self._protocol, self.config.ssl) for own in sockets or ()]
-            self.servers += cast(list[asyncio.Server], ports)
+            if sockets is None:
+                sockets = [own.dup() for server in self.servers for own in server.sockets]
+                for server in self.servers:
+                    server.close()
+            ports = [SharedPort(own, self._protocol, self.config.ssl) for own in sockets]
+            self.servers = cast(list[asyncio.Server], ports)
         if self._lifeline is not None and self.started:
             self._lifeline.beat()
             asyncio.get_running_loop().add_reader(self._lifeline.fileno(), self._look_at_lifeline)

@@ -1,14 +1,16 @@
-"""One listening socket that several workers take connections from, each one at a time.
+"""A listening socket that several workers may take connections from, in turns.
 
-uvloop takes all that wait as soon as it looks; of callers who come together nearly all would fall to the worker that
+Were all taken that wait as soon as a worker looks, of callers who come together nearly all would fall to the one that
 looks first, for as long as they stay. A worker that takes one a turn of its event loop leaves the rest to whoever has
-time.
+time. Where turns are long it takes several: else whoever comes behind a crowd, and be it to ask for health, would wait
+a turn for each of them.
 """
 
 import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,6 +18,14 @@ from service.listener import hear
 
 PAUSE_SECONDS = 0.1
 """Without taking any, when the process may not open another file."""
+
+SECONDS_EACH = 0.0005
+"""Of a turn, for one connection more: several times what a turn takes in which little is done."""
+
+MOST_A_TURN = 16
+
+IDLE_SECONDS = 0.05
+"""No turn is so long; then nobody has come meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +49,7 @@ class SharedPort:
         self._loop = asyncio.get_running_loop()
         self._greeted: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
+        self._took = 0.0
         listening.setblocking(False)
         self._loop.add_reader(listening.fileno(), self._take)
 
@@ -51,25 +62,30 @@ class SharedPort:
         self._listening.close()
 
     def _take(self) -> None:
+        now = time.perf_counter()
+        turn, self._took = now - self._took, now
+        most = 1 if turn > IDLE_SECONDS else max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))
+        for _ in range(most):
+            if not self._take_one():
+                return
+
+    def _take_one(self) -> bool:
         try:
             connection, _ = self._listening.accept()
-        except (
-            BlockingIOError,
-            InterruptedError,
-            ConnectionAbortedError,
-        ):  # another worker was quicker, or it left
-            return
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker, or it left
+            return False
         except OSError as error:
             logger.error("no connection can be taken: %s", error)
             self._loop.remove_reader(self._listening.fileno())
             self._pause = self._loop.call_later(
                 PAUSE_SECONDS, self._loop.add_reader, self._listening.fileno(), self._take
             )
-            return
+            return False
         hear(connection)  # it may have ended its handshake while this port refused others
         task = self._loop.create_task(self._greet(connection))
         self._greeted.add(task)  # the loop alone wouldn't keep it
         task.add_done_callback(self._greeted.discard)
+        return True
 
     async def _greet(self, connection: socket.socket) -> None:
         connection.setblocking(False)

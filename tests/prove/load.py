@@ -77,9 +77,11 @@ class Load:
             raise self.error
 
     def stop(self) -> None:
-        """Ask nothing more, and wait for what is under way."""
+        """Ask nothing more, and wait for what is under way. Raises `TimeoutError` where that doesn't end."""
         self._stopping = True
         self._thread.join(PATIENCE_SECONDS + 10)
+        if self._thread.is_alive():
+            raise TimeoutError("callers still wait for answers")
 
     def wait_for(self, answers: int, patience_seconds: float = 60) -> None:
         """Until so many answers have come. Raises `TimeoutError`."""

@@ -1,20 +1,25 @@
 """SIGTERM under load: what was accepted is answered, and what comes on a kept-alive connection is never reset."""
 
 import contextlib
+import itertools
 import os
 import random
 import signal
+import socket
 import time
 
+from tests.prove.client import Answer
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import questions
+from tests.prove.questions import Question, questions
 from tests.prove.run import Run
 from tests.prove.served import Service, copy_store
+from tests.raw_http import connect, hear
 
 SABOTAGE = "the service is killed 20 ms after the signal"
-HURRIED, UNHURRIED = 24, 12
-"""Callers that ask again at once, and those that rest half a second, whose connections are idle at the signal."""
+HURRIED, UNHURRIED, CROWD = 24, 12, 100
+"""Callers that ask again at once; those that rest half a second, whose connections are idle at the signal; who comes
+right before it, so that most still wait at the port."""
 
 
 def prove(run: Run) -> Outcome:
@@ -23,16 +28,21 @@ def prove(run: Run) -> Outcome:
     drawn = random.Random(run.seed)
     store = copy_store(run.folder, "spam-cnn")
     asked = questions(["spam"], 100, run.seed, largest=16)
-    answered = under_way = lost = not_zero = slow = failed = 0
+    answered = under_way = lost = lost_of_crowd = not_zero = slow = failed = left_open = 0
     how: list[str] = []
     for number in range(count):
         with contextlib.ExitStack() as stack:
             service = stack.enter_context(Service(run.folder, store, workers=1 + number % 2))
-            hurried = stack.enter_context(Load(service.port, asked, HURRIED))
-            unhurried = stack.enter_context(Load(service.port, asked, UNHURRIED, pause_seconds=0.5))
+            hurried = stack.enter_context(Load(service.port, asked, HURRIED, fault=_says_no_more))
+            unhurried = stack.enter_context(
+                Load(service.port, asked, UNHURRIED, pause_seconds=0.5, fault=_says_no_more)
+            )
             hurried.wait_for(200)
             time.sleep(drawn.uniform(0, 0.6))
             before = hurried.num_answered + unhurried.num_answered
+            crowd = [stack.enter_context(connect(service.port)) for _ in range(CROWD)]
+            for caller, question in zip(crowd, itertools.cycle(asked), strict=False):
+                caller.sendall(question.wire)
             began = time.monotonic()
             service.process.terminate()
             if run.sabotaged:
@@ -50,6 +60,10 @@ def prove(run: Run) -> Outcome:
                     f"stop {number}: {one.how}, {one.failed - began:+.3f} s from the signal" for one in load.failures
                 ]
                 failed += sum(seen for status, seen in load.statuses.items() if status not in {200, 429, 503})
+                left_open += len(load.faults)
+            told = [_status(caller) for caller in crowd]
+            lost_of_crowd += told.count(None)
+            failed += sum(status not in {None, 200, 429, 503} for status in told)
             under_way += hurried.num_answered + unhurried.num_answered - before
     return Outcome(
         [
@@ -57,9 +71,24 @@ def prove(run: Run) -> Outcome:
             Measure("requests answered", answered, at_least=200 * count),
             Measure("of them after the signal", under_way, at_least=count),
             none_of("requests lost", lost),
+            Measure("callers who came right before the signal", count * CROWD, at_least=count * CROWD),
+            none_of("of them lost", lost_of_crowd),
+            none_of("503s without Connection: close", left_open),
             none_of("requests answered with anything but 200, 429 and 503", failed),
             none_of("exits with another status than 0", not_zero),
             none_of("exits later than the time to drain", slow),
         ],
         how[:5],
     )
+
+
+def _says_no_more(_question: Question, answer: Answer) -> str | None:
+    return "503 without Connection: close" if answer.status == 503 and not answer.closes else None
+
+
+def _status(caller: socket.socket) -> int | None:
+    """What somebody who came by himself was told; None if nothing."""
+    try:
+        return hear(caller, 1, 1).statuses[0]
+    except (OSError, IndexError):
+        return None

@@ -40,14 +40,14 @@ def prove(run: Run) -> Outcome:
         port = service.port
         if run.sabotaged:
             port = stack.enter_context(faults.Proxy(port, faults.once(faults.reset))).port
+        with Load(service.port, questions(SOURCES, 200, run.seed, largest=4), callers=8, fault=judge.fault) as warming:
+            warming.wait_for(run.count(1000, 100))  # each has been in use before: afterwards both are
         asked = questions(["spam"], 100, run.seed, largest=4)
         load = stack.enter_context(Load(port, asked, callers=8, pause_seconds=0.005, fault=judge.fault))
         load.wait_for(run.count(500, 100))
         version = FIRST
-        before = 0.0
+        before = _memory(service, run.count(10, 1))
         for number in range(count):
-            if number == count // 4:  # warm by then: each source has been loaded, and let go
-                before = _memory(service, run.count(10, 1))
             began = time.monotonic()
             if number % 10 == 9:
                 wanted = (SOURCES[0], FIRST)

@@ -1,6 +1,7 @@
 """The batcher: rows in, rows out, whoever shares the batch."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from bundle.golden import Arrays
 from bundle.text import EncodedText
 from service.admission import Admission
-from service.batcher import Batcher, Limits
+from service.batcher import FULL_BATCHES, Batcher, Limits
 from service.errors import DeadlineExceeded, QueueFull
 from service.series_engine import Columns, SeriesEngine
 from service.text_batcher import TextAnswer, TextEngine
@@ -283,8 +284,10 @@ def test_one_deadline_of_many_callers_ends_only_its_own(make: Callable[..., Text
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(("waiting", "most"), [(6, 2), (7, 1)])
-def test_the_loop_has_its_turn_after_each_batch_or_after_two_while_callers_are_refused(waiting: int, most: int) -> None:
+@pytest.mark.parametrize(("waiting", "most"), [(6, FULL_BATCHES), (7, 1)])
+def test_the_loop_has_its_turn_after_each_batch_or_after_some_while_callers_are_refused(
+    waiting: int, most: int
+) -> None:
     turn = 0
     turns: list[int] = []
 
@@ -304,7 +307,12 @@ def test_the_loop_has_its_turn_after_each_batch_or_after_two_while_callers_are_r
             await ask(batcher, [row(4)] * 4, 5)  # how long they take is known from now on
             turns.clear()
             ticking = asyncio.create_task(tick())
-            await asyncio.gather(*(ask(batcher, [row(4)] * 8, 5) for _ in range(6)))
+            callers = [asyncio.create_task(ask(batcher, [row(4)] * 8, 5)) for _ in range(6)]
+            while not all(caller.done() for caller in callers):
+                with contextlib.suppress(QueueFull):
+                    batcher.refuse_if_full(5)
+                await asyncio.sleep(0)
+            await asyncio.gather(*callers)
             ticking.cancel()
 
     asyncio.run(run())

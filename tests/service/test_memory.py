@@ -1,5 +1,6 @@
 """What is allocated is told, and what is freed goes back to the system."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -34,3 +35,15 @@ def test_what_is_freed_between_what_stays_is_given_back() -> None:
     give_back()
     assert whole - resident_bytes() > 32 * MEGABYTE
     assert len(kept) == 256
+
+
+def test_what_only_refers_to_itself_is_given_back() -> None:
+    class Node:
+        itself: "Node"
+
+    node = Node()
+    node.itself = node
+    left = weakref.ref(node)
+    del node
+    give_back()
+    assert left() is None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from service.turnstile import REQUESTS_A_TURN
 from tests.prove.served import copy_store
 from tests.raw_http import LIVEZ, connect, hear, request, say
 from tests.samples import Samples, parse, value
@@ -164,3 +165,25 @@ def test_rows_of_callers_who_have_gone_are_not_computed(tmp_path: Path) -> None:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
                 samples = parse(response.read().decode())
     assert value(samples, "seqserve_rows_total", model="spam-cnn", version="3") <= 200
+
+
+def test_who_has_gone_before_anybody_worked_on_the_request_is_counted_too(tmp_path: Path) -> None:
+    port, store = free_port(), copy_store(tmp_path, "spam-cnn")
+    with serving(store, port, SEQSERVE_LOG_LEVEL="warning") as server:
+        callers = [connect(port) for _ in range(4 * REQUESTS_A_TURN)]
+        for caller in callers:
+            caller.sendall(LIVEZ)
+            assert hear(caller, 5, 1).statuses == [200]
+        server.send_signal(signal.SIGSTOP)  # all requests are read in one turn, more than may begin in it
+        for caller in callers:
+            caller.sendall(request(body=b'{"model": "spam", "inputs": "hello"}'))
+            caller.close()
+        server.send_signal(signal.SIGCONT)
+        samples: Samples = {}
+        until = time.monotonic() + 30
+        while value(samples, "seqserve_requests_total", route="/classify") < len(callers):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+                samples = parse(response.read().decode())
+    assert value(samples, "seqserve_requests_total", route="/classify", status="499") > 0

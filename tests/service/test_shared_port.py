@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
+from service import shared_port
 from service.shared_port import SharedPort
 
 
@@ -40,7 +42,9 @@ async def heard(callers: list[socket.socket]) -> str:
     return names
 
 
-def test_callers_who_come_together_are_shared() -> None:
+def test_callers_who_come_together_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_port, "SECONDS_EACH", 10.0)  # no turn is long, however busy the machine
+
     async def rush() -> str:
         first = listening()
         second = first.dup()
@@ -53,6 +57,29 @@ def test_callers_who_come_together_are_shared() -> None:
 
     names = asyncio.run(rush())
     assert (names.count("a"), names.count("b")) == (10, 10)
+
+
+def test_crowd_need_not_wait_for_a_long_turn_each() -> None:
+    async def rush() -> int:
+        own = listening()
+        callers = [socket.create_connection(own.getsockname()) for _ in range(60)]
+        taken = 0
+
+        def count() -> Greeting:
+            nonlocal taken
+            taken += 1
+            return Greeting("a")
+
+        port = SharedPort(own, count, None)
+        for _ in range(10):
+            time.sleep(0.01)  # noqa: ASYNC251 - a batch
+            await asyncio.sleep(0)
+        for caller in callers:
+            caller.close()
+        port.close()
+        return taken
+
+    assert asyncio.run(rush()) > 30
 
 
 def test_after_close_the_other_goes_on() -> None:
