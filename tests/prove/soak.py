@@ -9,7 +9,7 @@ from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store
 
-SABOTAGE = "the service leaks 5 MB a second"
+SABOTAGE = "each process of the service leaks 20 MB a second"
 MODELS = ("spam", "sentiment", "forecast", "ridership-cnn")
 BUNDLES = ("spam-cnn", "sentiment-rnn", "forecast-cnn", "ridership-cnn", "ridership-wavenet")
 WARM_SHARE = 1 / 4

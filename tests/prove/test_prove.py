@@ -105,7 +105,7 @@ def test_promises_are_kept(promise: str, tmp_path: Path) -> None:
     assert main([promise, "--quick", "--out", str(tmp_path / "prove.json")]) == 0
 
 
-@pytest.mark.parametrize("promise", ["fuzzed-requests", "killed-workers", "sigterms", "broken-bundles"])
+@pytest.mark.parametrize("promise", PROMISES)
 def test_a_promise_that_is_broken_on_purpose_turns_red(
     promise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

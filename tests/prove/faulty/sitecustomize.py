@@ -11,7 +11,7 @@ import time
 def _leak() -> None:
     kept = []
     while True:
-        kept.append(bytearray(os.urandom(1 << 16)) * 16)
+        kept.append(bytearray(os.urandom(1 << 16)) * 64)
         time.sleep(0.2)
 
 
