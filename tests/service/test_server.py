@@ -146,6 +146,18 @@ def test_a_crowd_at_the_port_is_let_in_before_it_closes(tmp_path: Path, workers:
     assert statuses[200,] > 300
 
 
+def samples_after(port: int, num_requests: int) -> Samples:
+    """What `/metrics` says once so many requests to label texts have ended."""
+    samples: Samples = {}
+    until = time.monotonic() + 30
+    while value(samples, "seqserve_requests_total", route="/classify") < num_requests:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+            samples = parse(response.read().decode())
+    return samples
+
+
 def test_rows_of_callers_who_have_gone_are_not_computed(tmp_path: Path) -> None:
     port, store = free_port(), copy_store(tmp_path, "spam-cnn")
     body = json.dumps({"model": "spam", "inputs": ["are you free for lunch today or tomorrow " * 60] * 100}).encode()
@@ -157,13 +169,7 @@ def test_rows_of_callers_who_have_gone_are_not_computed(tmp_path: Path) -> None:
         for caller in callers:
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
             caller.close()
-        samples: Samples = {}
-        until = time.monotonic() + 30
-        while value(samples, "seqserve_requests_total", route="/classify") < len(callers):
-            assert time.monotonic() < until
-            time.sleep(0.1)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
-                samples = parse(response.read().decode())
+        samples = samples_after(port, len(callers))
     assert value(samples, "seqserve_rows_total", model="spam-cnn", version="3") <= 200
 
 
@@ -179,11 +185,5 @@ def test_who_has_gone_before_anybody_worked_on_the_request_is_counted_too(tmp_pa
             caller.sendall(request(body=b'{"model": "spam", "inputs": "hello"}'))
             caller.close()
         server.send_signal(signal.SIGCONT)
-        samples: Samples = {}
-        until = time.monotonic() + 30
-        while value(samples, "seqserve_requests_total", route="/classify") < len(callers):
-            assert time.monotonic() < until
-            time.sleep(0.1)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
-                samples = parse(response.read().decode())
+        samples = samples_after(port, len(callers))
     assert value(samples, "seqserve_requests_total", route="/classify", status="499") > 0
