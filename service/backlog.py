@@ -15,6 +15,9 @@ vain later. The rest is for what can't be foreseen."""
 WEIGHT = 0.2
 """Of the latest batch."""
 
+MOST = 4
+"""Times what is known, one batch counts for no more: a process that stood still for seconds isn't slow."""
+
 
 class Backlog:
     """The rows at one model that are yet to be answered, and what a row takes."""
@@ -55,4 +58,4 @@ class Backlog:
         if known is None:
             self._row_seconds = row_seconds
         elif more_wait or row_seconds < known:
-            self._row_seconds = known + WEIGHT * (row_seconds - known)
+            self._row_seconds = known + WEIGHT * (min(row_seconds, MOST * known) - known)

@@ -26,7 +26,7 @@ from service.errors import QueueFull
 
 INLINE_SECONDS = 0.004
 """A batch expected to take no longer is computed on the event loop: the way to a thread and back takes as long as a
-short text does. The loop never stands still for more than this."""
+short text does. The loop never stands still for more than this, or `FULL_BATCHES` times as much."""
 
 INLINE_TURNS = 2
 """More rows than so many such batches hold go to a thread, where batches may be larger: unless they are short, so that

@@ -23,7 +23,7 @@ from service import arrivals, disk
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.loaded import Key, Loaded
 from service.loader import Loader, Proven, Served, last_modified
-from service.memory import give_back
+from service.memory import give_back, give_back_versions
 from service.metrics import Metrics
 from service.refused import PASSING, Refused
 from service.settings import Settings
@@ -159,6 +159,7 @@ class Catalog:
         self._retries: dict[Key, Retry] = {}
         self._again: set[Key] = set()  # refused, and to be looked at again
         self._freed = False
+        self._let_some_go = False
         self.snapshot = Snapshot()
 
     def find(self, model: str, version: int | None = None) -> Served | None:
@@ -316,7 +317,8 @@ class Catalog:
         self._make_room()
         if self._freed:
             self._freed = False
-            await asyncio.to_thread(give_back)
+            how, self._let_some_go = give_back_versions if self._let_some_go else give_back, False
+            await asyncio.to_thread(how)
 
     def _required(self) -> list[str]:
         return self._settings.required_models or list(self.snapshot.aliases)
@@ -472,6 +474,7 @@ class Catalog:
         served.metrics.measure_waiting(0)
         self._metrics.model_memory_bytes.labels(*key).set(0)
         served.batcher.cancel_alarm()
+        self._freed = self._let_some_go = True
         weakref.finalize(served.batcher, self._note_freed).atexit = False
 
     def _note_freed(self) -> None:

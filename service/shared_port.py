@@ -24,9 +24,6 @@ SECONDS_EACH = 0.0005
 
 MOST_A_TURN = 16
 
-IDLE_SECONDS = 0.05
-"""No turn is so long; then nobody has come meanwhile."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -49,7 +46,7 @@ class SharedPort:
         self._loop = asyncio.get_running_loop()
         self._greeted: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
-        self._took = 0.0
+        self._took: float | None = None
         listening.setblocking(False)
         self._loop.add_reader(listening.fileno(), self._take)
 
@@ -63,11 +60,17 @@ class SharedPort:
 
     def _take(self) -> None:
         now = time.perf_counter()
-        turn, self._took = now - self._took, now
-        most = 1 if turn > IDLE_SECONDS else max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))
-        for _ in range(most):
+        turn = 0.0 if self._took is None else now - self._took
+        self._took = now
+        self._loop.call_soon(self._loop.call_soon, self._forget_turn, now)  # when the next one is over
+        for _ in range(max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))):
             if not self._take_one():
                 return
+
+    def _forget_turn(self, took: float) -> None:
+        """What passes from now on until somebody comes is no turn."""
+        if self._took == took:
+            self._took = None
 
     def _take_one(self) -> bool:
         try:

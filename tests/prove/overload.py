@@ -138,6 +138,7 @@ def _overloaded(run: Run, store: Path, setup: Setup) -> Outcome:
         none_of("refusals that are no 429, 503 or 504", strange),
         none_of("requests without an answer", failures.total()),
         Measure("milliseconds for /livez, p99", 1000 * _p99(sorted(health)), at_most=run.least(50, 75)),
+        Measure("seconds for /livez, the slowest", max(health), at_most=1),
         Measure("times /livez was asked", len(health), at_least=5 * stretches * seconds),
     ]
     total = sum(seen.goodput for seen in overloads) / sum(beside)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.memory import allocated_bytes, give_back
+from service.memory import allocated_bytes, give_back, give_back_versions
 
 pytestmark = pytest.mark.skipif(allocated_bytes() == 0, reason="only the GNU C library tells")
 
@@ -45,5 +45,5 @@ def test_what_only_refers_to_itself_is_given_back() -> None:
     node.itself = node
     left = weakref.ref(node)
     del node
-    give_back()
+    give_back_versions()
     assert left() is None
