@@ -364,7 +364,8 @@ class Batcher(Generic[Rows, Answers]):
                 break
             queue.popleft()
             if block.num_rows > max_rows:
-                block, rest = block.split(max_rows, next(self._tickets))
+                num_parts = -(-block.num_rows // max_rows)  # of like size: a small one at the end takes longer a row
+                block, rest = block.split(-(-block.num_rows // num_parts), next(self._tickets))
                 queue.append(rest)
             batch.blocks.append(block)
             batch.num_rows += block.num_rows

@@ -26,21 +26,24 @@ class Runtime:
     Args:
         model: content of `model.onnx`.
         inputs, outputs: what the manifest says of them; the graph must agree.
+        rows_are_alike: whether all rows have one length, so that memory can be planned by their number.
 
     Raises `ModelUnusable`.
     """
 
-    def __init__(self, model: bytes, inputs: list[TensorSpec], outputs: list[TensorSpec]) -> None:
+    def __init__(
+        self, model: bytes, inputs: list[TensorSpec], outputs: list[TensorSpec], *, rows_are_alike: bool = False
+    ) -> None:
         options = ort.SessionOptions()
         # One thread a session, no spinning: a small model gains nothing from more, and idle threads burn half a CPU. No
-        # arena, no memory pattern: with ever new shapes both grow without end.
+        # arena: with ever new shapes it grows without end, and so do plans of what memory a shape takes.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.add_session_config_entry("session.load_model_format", "ONNX")  # not its own, which isn't checked
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
+        options.enable_mem_pattern = rows_are_alike
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
