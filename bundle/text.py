@@ -54,7 +54,7 @@ class TextEncoder:
             self._tokenizer.no_truncation()
             shortest = self.encode("")
             self.encode(_UNKNOWN)
-            if _only_leads(self._tokenizer.post_processor):  # putting tokens before ids oneself takes a tenth of the time
+            if _only_leads(self._tokenizer.post_processor):  # to put ids before others takes a moment
                 self._tokenizer.post_processor = None  # type: ignore[assignment]
                 self._leading = shortest.ids
         except BaseException as raised:

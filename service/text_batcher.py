@@ -21,8 +21,8 @@ from service.batcher import Batcher, Part, Places, Submission
 SIZES = (16, 32, 64, 128, 256, 512)
 
 SLICE_IDS = 2048
-"""A batch of longer texts is computed in slices of about so many padded ids: what a graph makes of more falls out of the
-processor's cache, and takes half as long again. Sorted by length, slices are padded less than the batch would be."""
+"""A batch of longer texts is computed in slices of about so many padded ids: what a graph makes of more falls out of
+the processor's cache, and takes up to twice as long. Sorted by length, slices are padded less than a whole batch."""
 
 TEXTS_AT_ONCE = 64
 """Texts encoded before the next batch, unless one caller has more; as many as a batch has."""

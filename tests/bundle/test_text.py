@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from bundle.text import PAD_ID, TextEncoder, pad
+from bundle.text import PAD_ID, EncodedText, TextEncoder, pad
 from training.tokenizer import TokenizerConfig, train_tokenizer
 
 TEXTS = ["free prize call now", "see you at eight", "call me later", "win a prize today"] * 5
@@ -88,6 +88,18 @@ def with_start_token(model: models.Model, start: int) -> str:
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(single="[START] $A", special_tokens=[("[START]", start)])
     return str(tokenizer.to_str())
+
+
+@pytest.mark.parametrize("template", ["[START] $A", "[START] [START] $A", "[START] $A [START]", "[START] $A $A"])
+@pytest.mark.parametrize("text", ["", "call", "me call", "call me " * 40])
+def test_ids_are_those_of_the_tokenizer_whatever_it_puts_around_a_text(template: str, text: str) -> None:
+    tokenizer = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=[("[START]", 1)])
+    encoder = TextEncoder(tokenizer.to_str(), 64)
+    ids = tokenizer.encode(text).ids
+    assert encoder.encode(text) == EncodedText(ids[:64], truncated=len(ids) > 64)
+    assert encoder.encode_all([text, "me"])[0] == encoder.encode(text)
 
 
 VOCABULARY = {"[PAD]": 0, "[START]": 1, "[UNK]": 2, "call": 3, "me": 4}

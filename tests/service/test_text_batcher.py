@@ -83,6 +83,22 @@ def test_texts_of_a_caller_who_left_are_not_encoded() -> None:
     assert encoder.asked == [["me"]]
 
 
+def test_batch_of_long_texts_is_computed_in_slices_sorted_by_length() -> None:
+    shapes = []
+
+    def note(arrays: Arrays) -> Arrays:
+        shapes.append(arrays["ids"].shape)
+        return run(arrays)
+
+    lengths = [250, 130, 255, 140, 256, 150, 200, 131] * 3
+    rows = [EncodedText([place + 1] * length, truncated=False) for place, length in enumerate(lengths)]
+    answers, padding_ratio = TextEngine(note).compute([rows[:5], rows[5:]])
+    assert [answer.probabilities for answer in answers] == [[sum(row.ids)] for row in rows]
+    assert [answer.encoded for answer in answers] == rows
+    assert shapes == [(8, 140), (8, 250), (8, 256)]
+    assert padding_ratio == pytest.approx(1 - sum(lengths) / (8 * (140 + 250 + 256)))
+
+
 @pytest.mark.parametrize(("length", "size"), [(1, 16), (16, 16), (17, 32), (512, 512), (513, 1024)])
 def test_sizes(length: int, size: int) -> None:
     assert size_of(length) == size
