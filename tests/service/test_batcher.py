@@ -122,7 +122,7 @@ def test_free_engine_starts_at_once_and_the_rest_forms_the_next_batch(
 
 def test_batches_keep_to_their_budget(make: Callable[..., Texts], engine: Engine) -> None:
     asyncio.run(ask(make(rows=4), [row(4)] * 10, 5))
-    assert [shape[0] for shape in engine.shapes] == [4, 4, 2]
+    assert [shape[0] for shape in engine.shapes] == [4, 3, 3]
     engine.shapes.clear()
     asyncio.run(ask(make(elements=40), [row(4)] * 5 + [row(100)], 5))
     assert sorted(engine.shapes) == [(1, 4), (1, 100), (2, 4), (2, 4)]
