@@ -55,7 +55,7 @@ class TextEncoder:
             shortest = self.encode("")
             self.encode(_UNKNOWN)
             if _only_leads(self._tokenizer.post_processor):  # to put ids before others takes a moment
-                self._tokenizer.post_processor = None  # type: ignore[assignment]
+                self._tokenizer.post_processor = None
                 self._leading = shortest.ids
         except BaseException as raised:
             error = _as_error(raised)

@@ -3,15 +3,14 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.manifest import ForecastSpec, FutureCovariate
+from bundle.manifest import ForecastSpec, FutureCovariate, PastCovariate
 from bundle.series import (
     DERIVATIONS,
     SEASONS,
@@ -89,13 +88,15 @@ def _describe(
 ) -> Beside:
     """What is said of one series; its future covariates are written into `codes`. Raises `Invalid`."""
     warnings: list[str] = []
-    newest = f"newest {spec.context_length} values"
     if num_known == 0:
-        raise Invalid([Place(("values",), f"The {newest} are all null; send some that aren't")])
+        message = f"The newest {spec.context_length} values are all null; send some that aren't"
+        raise Invalid([Place(("values",), message)])
     freq = spec.freq or series.freq
     season = spec.season or (SEASONS[freq] if freq else 1)
     if num_known < min(2 * season, spec.context_length):
-        warnings.append(f"only {num_known} of the {newest} are known; expect a rough forecast")
+        warnings.append(
+            f"only {num_known} of the newest {spec.context_length} values are known; expect a rough forecast"
+        )
     start = _start(series, spec)
     _check_past(series, spec, warnings)
     _write_future(series, spec, horizon, start, codes, warnings)
@@ -126,7 +127,7 @@ def _start(series: SeriesInput, spec: ForecastSpec) -> dt.datetime | None:
 
 
 def _check_past(series: SeriesInput, spec: ForecastSpec, warnings: list[str]) -> None:
-    _refuse_unknown("past_covariates", series.past_covariates, [covariate.name for covariate in spec.past_covariates])
+    _refuse_unknown("past_covariates", series.past_covariates, spec.past_covariates)
     for covariate in spec.past_covariates:
         values = series.past_covariates.get(covariate.name)
         if values is None:
@@ -144,9 +145,7 @@ def _write_future(
     codes: dict[str, NDArray[np.int64]],
     warnings: list[str],
 ) -> None:
-    _refuse_unknown(
-        "future_covariates", series.future_covariates, [covariate.name for covariate in spec.future_covariates]
-    )
+    _refuse_unknown("future_covariates", series.future_covariates, spec.future_covariates)
     num_past = len(series.values)
     for covariate in spec.future_covariates:
         categories = series.future_covariates.get(covariate.name)
@@ -203,7 +202,12 @@ def _iterated(series: SeriesInput, spec: ForecastSpec) -> list[str]:
     ]
 
 
-def _refuse_unknown(kind: str, sent: dict[str, Any], known: list[str]) -> None:
+def _refuse_unknown(
+    kind: str, sent: Collection[str], taken: Sequence[PastCovariate] | Sequence[FutureCovariate]
+) -> None:
+    if not sent:
+        return
+    known = [covariate.name for covariate in taken]
     if unknown := set(sent) - set(known):
         which = f"This model takes {', '.join(known)}" if known else "This model takes none"
         raise Invalid([Place((kind,), f"{len(unknown)} unknown; {which}")])
