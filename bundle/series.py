@@ -6,7 +6,7 @@ context a graph reads (`fixed_context`); quantiles become the intervals a caller
 
 import calendar
 import datetime as dt
-import itertools
+import struct
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -150,13 +150,23 @@ def fixed_contexts(
     kept = [values[max(0, len(values) - context_length) :] for values in series]
     lengths = [len(values) for values in kept]
     contexts = np.full((len(kept), context_length), np.nan, dtype=np.float32)
+    numbers = np.frombuffer(b"".join(map(_as_doubles, kept)))
     with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the caller refuses it
         if min(lengths) == max(lengths):
-            contexts[:, context_length - lengths[0] :] = np.array(kept, dtype=np.float64)  # None becomes NaN
+            contexts[:, context_length - lengths[0] :] = numbers.reshape(len(kept), -1)
         else:
-            known = np.arange(context_length) >= context_length - np.array(lengths)[:, None]
-            contexts[known] = np.array([*itertools.chain.from_iterable(kept)], dtype=np.float64)
+            contexts[np.arange(context_length) >= context_length - np.array(lengths)[:, None]] = numbers
     return contexts
+
+
+def _as_doubles(values: Sequence[float | None] | NDArray[np.floating]) -> bytes:
+    """Native doubles one after the other, NaN for None."""
+    if isinstance(values, list):
+        try:
+            return struct.pack(f"{len(values)}d", *values)  # takes a third of the time that numpy takes
+        except struct.error:  # some are None
+            pass
+    return np.array(values, dtype=np.float64).tobytes()
 
 
 def category_codes(values: Sequence[str | None], categories: Sequence[str]) -> NDArray[np.int64]:
