@@ -160,6 +160,7 @@ def rebuilt(
     assert isinstance(manifest.spec, ClassifySpec)
     vocabulary_size = TextEncoder(files[TOKENIZER_FILE].decode(), recipe.max_tokens).vocabulary_size
     network = TextClassifier(vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings)
+    network.halve_vectors()
     return CalibratedClassifier(network, manifest.spec.temperature).eval(), TextSamples(vocabulary_size)
 
 
@@ -311,6 +312,7 @@ class _Run:
             num_epochs=num_epochs,
             progress=self.progress,
         )
+        network.halve_vectors()
         return network, encoder, fitted
 
     def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
