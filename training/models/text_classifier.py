@@ -47,10 +47,10 @@ class TextClassifier(nn.Module):
         self.output = nn.Linear(self.body.num_outputs, num_classes)
 
     def forward(self, ids_BT: Tensor) -> Tensor:
-        mask_BT = (ids_BT != PAD_ID).float()
+        present_BT = ids_BT != PAD_ID
         x_BTC = self.embedding_dropout(self.embedding(ids_BT).float())
-        h_BTD = self.body(x_BTC, mask_BT)
-        logits_BK: Tensor = self.output(self.dropout(self._pooled(h_BTD, mask_BT.unsqueeze(2))))
+        h_BTD = self.body(x_BTC, present_BT.float())
+        logits_BK: Tensor = self.output(self.dropout(self._pooled(h_BTD, present_BT.unsqueeze(2))))
         return logits_BK
 
     def halve_vectors(self) -> None:
@@ -60,10 +60,10 @@ class TextClassifier(nn.Module):
         """
         self.embedding.half()
 
-    def _pooled(self, h_BTD: Tensor, mask_BT1: Tensor) -> Tensor:
+    def _pooled(self, h_BTD: Tensor, present_BT1: Tensor) -> Tensor:
         if self.pooling == "maximum":
-            return h_BTD.masked_fill(mask_BT1 == 0, -1e9).amax(dim=1)
-        return (h_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)
+            return torch.where(present_BT1, h_BTD, -1e9).amax(dim=1)
+        return (h_BTD * present_BT1).sum(dim=1) / present_BT1.sum(dim=1)
 
 
 class CalibratedClassifier(nn.Module):
