@@ -83,7 +83,7 @@ def test_wrong_answers_are_told_from_right_ones() -> None:
 
     def fault(status: int, **changes: object) -> str | None:
         scores = {"spam": 0.943395, "ham": 0.056605}
-        body = {"model": "spam-cnn", "version": 3, "results": [{"label": "spam", "scores": scores}], **changes}
+        body = {"model": "spam-cnn", "version": 4, "results": [{"label": "spam", "scores": scores}], **changes}
         return judge.fault(question, Answer(status, {}, json.dumps(body).encode(), closes=False))
 
     assert fault(200) is None
