@@ -614,7 +614,7 @@ _SHOW_MODEL = Worked(
 )
 
 _SHOW_VERSION = Worked(
-    [Example("A version (a part)", {"name": "spam", "version": "3"}, _CARD)],
+    [Example("A version (a part)", {"name": "spam", "version": "4"}, _CARD)],
     [
         _not_found("An unknown model", _NO_SUCH_MODEL, "GET /models/spma/versions/1"),
         _not_found("A version that isn't served", _NO_SUCH_VERSION, "GET /models/spam/versions/99"),
@@ -624,7 +624,7 @@ _SHOW_VERSION = Worked(
 )
 
 _SHOW_FILE = Worked(
-    [Example("The report (its beginning)", {"name": "spam", "version": "3", "file": "report.md"}, "# spam-cnn\n\n…")],
+    [Example("The report (its beginning)", {"name": "spam", "version": "4", "file": "report.md"}, "# spam-cnn\n\n…")],
     [
         _not_found("An unknown model", _NO_SUCH_MODEL, "GET /models/spma/versions/1/files/report.md"),
         _not_found("A version that isn't served", _NO_SUCH_VERSION, "GET /models/spam/versions/99/files/report.md"),

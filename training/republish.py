@@ -4,8 +4,8 @@ For when the code that builds the graph has improved since. The weights are read
 is built by today's code, exported and checked as after training, and has to repeat the golden samples that the bundle
 was published with. Figures, tokenizer, reference and golden samples are taken over: the answers are the same.
 
-Where today's network keeps weights less precisely, the golden samples need be repeated only roughly, and new ones are
-recorded, with outputs of today's.
+Where today's network keeps weights less precisely, the golden samples need be repeated only roughly; new ones are
+recorded, and the reference is measured anew, which needs the data.
 """
 
 import datetime as dt
@@ -14,13 +14,15 @@ import logging
 from pathlib import Path
 
 from bundle.golden import Golden, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, ClassifySpec, Manifest
+from bundle.reference import REFERENCE_FILE
 from bundle.store import BundleError, list_versions, read_bundle, version_folder
 from bundle.store import publish as write_bundle
 from training.export import EXPORT_TOLERANCE, export, session
-from training.publish import report_files, settings, source_commit
+from training.publish import reference_file, report_files, settings, source_commit
 from training.recipes import RECIPES
-from training.tasks import TrainedModel
+from training.tasks import TrainedModel, classify
+from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.table import TASKS
 from training.weights import load_weights
 
@@ -34,7 +36,7 @@ def republish(name: str, store: Path) -> Manifest:
     """Export the newest version anew and publish it as the next one.
 
     Raises `BundleError` if there is none, or its recipe isn't today's; `WeightsDiffer`, `ExportDiffers` or
-    `GoldenMismatch` if it isn't the same model. The store is then unchanged.
+    `GoldenMismatch` if it isn't the same model; `DataUnavailable`. The store is then unchanged.
     """
     versions = list_versions(store).get(name)
     if not versions:
@@ -79,6 +81,9 @@ def republish(name: str, store: Path) -> Manifest:
     files = {**bundle.files, MODEL_FILE: exported.model, **report_files(recipe, report, trained)}
     if rounded:
         files[GOLDEN_FILE] = exported.golden
+        if isinstance(before.spec, ClassifySpec) and isinstance(recipe, ClassifyRecipe):
+            texts = classify.reported_texts(recipe)
+            files[REFERENCE_FILE] = reference_file(before.spec, files, texts, report["evaluated_on"])
 
     def describe(version: int, checksums: dict[str, str]) -> Manifest:
         changes = {

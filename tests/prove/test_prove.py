@@ -78,7 +78,7 @@ def test_the_same_seed_makes_the_same_requests() -> None:
 
 def test_wrong_answers_are_told_from_right_ones() -> None:
     judge = Judge()
-    judge.published("spam-cnn", 3, SHIPPED / "spam-cnn" / "3")
+    judge.published("spam-cnn", 4, SHIPPED / "spam-cnn" / "4")
     question = Question(0, "spam", texts=["WINNER!! claim your prize at http://x.y"])
 
     def fault(status: int, **changes: object) -> str | None:
@@ -87,7 +87,7 @@ def test_wrong_answers_are_told_from_right_ones() -> None:
         return judge.fault(question, Answer(status, {}, json.dumps(body).encode(), closes=False))
 
     assert fault(200) is None
-    assert fault(200, version=4) == "spam-cnn version 4 was never published"
+    assert fault(200, version=5) == "spam-cnn version 5 was never published"
     assert "instead of" in str(fault(200, results=[{"scores": {"spam": 0.9439, "ham": 0.0561}}]))
     assert "0 results" in str(fault(200, results=[]))
     assert "status 500" in str(fault(500))

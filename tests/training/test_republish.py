@@ -15,15 +15,19 @@ from onnx import numpy_helper
 from torch import nn
 
 from bundle.golden import Golden, GoldenMismatch, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest, TensorSpec
-from bundle.store import BundleError, list_versions, publish, read_bundle, version_folder
-from tests.tiny import tiny_ridership, tiny_spam
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest, TensorSpec
+from bundle.reference import Reference
+from bundle.store import Bundle, BundleError, list_versions, publish, read_bundle, read_reference, version_folder
+from tests.tiny import TinyTexts, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS, unfitted
 from training.__main__ import main
+from training.data.loaders import LABELLED_TEXTS
 from training.export import EXPORT_TOLERANCE, session, trace
 from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
 from training.recipes import RECIPES
+from training.reference import measure
 from training.republish import republish
+from training.tasks.classify import reported_texts
 from training.tasks.samples import TextSamples
 from training.weights import WeightsDiffer, load_weights
 
@@ -32,6 +36,7 @@ VOCABULARY = 30
 
 @pytest.fixture
 def store(tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(LABELLED_TEXTS, "tiny", TinyTexts())
     monkeypatch.setitem(RECIPES, "spam-cnn", tiny_spam)
     monkeypatch.setitem(RECIPES, "ridership-wavenet", tiny_ridership)
     return Path(shutil.copytree(tiny_store, tmp_path / "store"))
@@ -84,7 +89,18 @@ def test_vectors_published_more_precisely_are_rounded(off: float, is_refused: bo
     ]
     assert held.data_type == onnx.TensorProto.FLOAT16
     np.testing.assert_array_equal(numpy_helper.to_array(held), precise.astype(np.float16))
+    reference = read_reference(after)
+    assert reference is not None
+    assert measured_again(after) == reference
     assert replay(Golden.from_bytes(after.files[GOLDEN_FILE]), session(after.files[MODEL_FILE])) <= EXPORT_TOLERANCE
+
+
+def measured_again(bundle: Bundle) -> Reference:
+    spec, texts = bundle.manifest.spec, reported_texts(tiny_spam())
+    assert isinstance(spec, ClassifySpec)
+    measured_on = json.loads(bundle.files[REPORT_FILE])["evaluated_on"]
+    tokenizer_json = bundle.files[TOKENIZER_FILE].decode()
+    return measure(spec, tokenizer_json, texts, session(bundle.files[MODEL_FILE]), measured_on)
 
 
 def _described(manifest: Manifest, version: int, checksums: dict[str, str]) -> Manifest:

@@ -164,6 +164,11 @@ def rebuilt(
     return CalibratedClassifier(network, manifest.spec.temperature).eval(), TextSamples(vocabulary_size)
 
 
+def reported_texts(recipe: ClassifyRecipe) -> list[str]:
+    """Those that the figures of a recipe are of. Raises `DataUnavailable`."""
+    return _reported(recipe.source().load()).texts
+
+
 def find_operating_point(
     recipe: ClassifyRecipe, actual: NDArray[np.int64], probabilities: NDArray[np.floating]
 ) -> OperatingPoint | None:
