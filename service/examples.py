@@ -126,7 +126,7 @@ _CLASSIFY = Worked(
             {"model": "spam", "inputs": ["WINNER!! claim your prize at http://x.y", "running late, see you at 8"]},
             {
                 "model": "spam-cnn",
-                "version": 3,
+                "version": 4,
                 "results": [
                     {
                         "label": "spam",
@@ -148,7 +148,7 @@ _CLASSIFY = Worked(
             {"model": "sentiment", "inputs": "What a lovely morning!", "top_k": 1},
             {
                 "model": "sentiment-rnn",
-                "version": 3,
+                "version": 4,
                 "results": [
                     {"label": "positive", "score": 0.934607, "scores": {"positive": 0.934607}, "truncated": False}
                 ],
@@ -156,10 +156,10 @@ _CLASSIFY = Worked(
         ),
         Example(
             "A certain version of a certain bundle",
-            {"model": "spam-rnn", "version": 3, "inputs": ["running late, see you at 8"]},
+            {"model": "spam-rnn", "version": 4, "inputs": ["running late, see you at 8"]},
             {
                 "model": "spam-rnn",
-                "version": 3,
+                "version": 4,
                 "results": [
                     {
                         "label": "ham",
@@ -175,7 +175,7 @@ _CLASSIFY = Worked(
             {"model": "spam", "inputs": "Win a prize", "explain": True},
             {
                 "model": "spam-cnn",
-                "version": 3,
+                "version": 4,
                 "results": [
                     {
                         "label": "spam",
@@ -251,7 +251,7 @@ _FORECAST = Worked(
             },
             {
                 "model": "ridership-wavenet",
-                "version": 2,
+                "version": 3,
                 "horizon": 3,
                 "forecasts": [
                     {
@@ -286,7 +286,7 @@ _FORECAST = Worked(
             },
             {
                 "model": "forecast-cnn",
-                "version": 2,
+                "version": 3,
                 "horizon": 2,
                 "forecasts": [
                     {
@@ -317,7 +317,7 @@ _FORECAST = Worked(
             },
             {
                 "model": "ridership-wavenet",
-                "version": 2,
+                "version": 3,
                 "horizon": 2,
                 "forecasts": [
                     {
@@ -340,7 +340,7 @@ _FORECAST = Worked(
         ),
         Example(
             "A certain version of a certain bundle",
-            {"model": "ridership-cnn", "version": 2, "values": _TWO_WEEKS, "start": "2019-01-07"},
+            {"model": "ridership-cnn", "version": 3, "values": _TWO_WEEKS, "start": "2019-01-07"},
         ),
         Example(
             "How much each week of the history counts",
@@ -353,7 +353,7 @@ _FORECAST = Worked(
             },
             {
                 "model": "ridership-wavenet",
-                "version": 2,
+                "version": 3,
                 "horizon": 1,
                 "forecasts": [
                     {
@@ -463,7 +463,7 @@ _OUTCOMES = Worked(
             "Two days of a forecast",
             {
                 "model": "ridership",
-                "version": 2,
+                "version": 3,
                 "outcomes": [
                     {"level": 80, "lower": 682619.6, "upper": 758385.8, "actual": 741250},
                     {"level": 80, "lower": 729024.9, "upper": 790340.4, "actual": 702311},
@@ -471,7 +471,7 @@ _OUTCOMES = Worked(
             },
             {
                 "model": "ridership-wavenet",
-                "version": 2,
+                "version": 3,
                 "levels": {"80": {"num_outcomes": 2, "num_inside": 1, "coverage": 0.5}},
             },
         )
@@ -493,7 +493,7 @@ _OUTCOMES = Worked(
         ),
         _invalid(
             "Ends the wrong way round",
-            'POST /outcomes\n{"model": "ridership", "version": 2, '
+            'POST /outcomes\n{"model": "ridership", "version": 3, '
             '"outcomes": [{"level": 80, "lower": 2, "upper": 1, "actual": 1}]}',
             "outcomes",
             0,
@@ -501,7 +501,7 @@ _OUTCOMES = Worked(
         ),
         _invalid(
             "A model that labels texts",
-            'POST /outcomes\n{"model": "spam", "version": 3, '
+            'POST /outcomes\n{"model": "spam", "version": 4, '
             '"outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1}]}',
             "model",
             msg="This model labels texts; outcomes are told of forecasts",
@@ -513,13 +513,13 @@ _OUTCOMES = Worked(
 
 _CARD: Mapping[str, Any] = {
     "name": "spam-cnn",
-    "version": 3,
-    "versions": [3],
+    "version": 4,
+    "versions": [4],
     "aliases": ["spam"],
     "manifest": {
         "format": 1,
         "name": "spam-cnn",
-        "version": 3,
+        "version": 4,
         "spec": {
             "task": "classify",
             "labels": ["ham", "spam"],
@@ -562,7 +562,7 @@ _CARD: Mapping[str, Any] = {
     "metrics": {"rows": 553, "mcc": 0.991, "precision": 1.0, "recall": 0.984},
     "baselines": {"majority": {"mcc": 0.0}, "tfidf_logistic_regression": {"mcc": 0.945}},
     "report": {"evaluated_on": "validation part less 4 near-duplicates of training texts: 553 rows"},
-    "files": ["/models/spam-cnn/versions/3/files/confusion.svg", "/models/spam-cnn/versions/3/files/report.md"],
+    "files": ["/models/spam-cnn/versions/4/files/confusion.svg", "/models/spam-cnn/versions/4/files/report.md"],
 }
 
 _LIST_MODELS = Worked(
@@ -575,8 +575,8 @@ _LIST_MODELS = Worked(
                         "name": "ridership-wavenet",
                         "task": "forecast",
                         "architecture": "wavenet",
-                        "version": 2,
-                        "versions": [2],
+                        "version": 3,
+                        "versions": [3],
                         "aliases": ["ridership"],
                         "labels": [],
                         "frequencies": ["D"],
@@ -586,8 +586,8 @@ _LIST_MODELS = Worked(
                         "name": "spam-cnn",
                         "task": "classify",
                         "architecture": "cnn",
-                        "version": 3,
-                        "versions": [3],
+                        "version": 4,
+                        "versions": [4],
                         "aliases": ["spam"],
                         "labels": ["ham", "spam"],
                         "frequencies": [],
@@ -595,8 +595,8 @@ _LIST_MODELS = Worked(
                     },
                 ],
                 "aliases": {
-                    "ridership": {"name": "ridership-wavenet", "pinned": None, "version": 2},
-                    "spam": {"name": "spam-cnn", "pinned": None, "version": 3},
+                    "ridership": {"name": "ridership-wavenet", "pinned": None, "version": 3},
+                    "spam": {"name": "spam-cnn", "pinned": None, "version": 4},
                 },
                 "refused": [],
                 "pending": [],
@@ -614,7 +614,7 @@ _SHOW_MODEL = Worked(
 )
 
 _SHOW_VERSION = Worked(
-    [Example("A version (a part)", {"name": "spam", "version": "3"}, _CARD)],
+    [Example("A version (a part)", {"name": "spam", "version": "4"}, _CARD)],
     [
         _not_found("An unknown model", _NO_SUCH_MODEL, "GET /models/spma/versions/1"),
         _not_found("A version that isn't served", _NO_SUCH_VERSION, "GET /models/spam/versions/99"),
@@ -624,14 +624,14 @@ _SHOW_VERSION = Worked(
 )
 
 _SHOW_FILE = Worked(
-    [Example("The report (its beginning)", {"name": "spam", "version": "3", "file": "report.md"}, "# spam-cnn\n\n…")],
+    [Example("The report (its beginning)", {"name": "spam", "version": "4", "file": "report.md"}, "# spam-cnn\n\n…")],
     [
         _not_found("An unknown model", _NO_SUCH_MODEL, "GET /models/spma/versions/1/files/report.md"),
         _not_found("A version that isn't served", _NO_SUCH_VERSION, "GET /models/spam/versions/99/files/report.md"),
         _not_found(
             "A file that isn't shown",
             "The version has no such file to show; its card lists what there is.",
-            "GET /models/spam/versions/3/files/model.onnx",
+            "GET /models/spam/versions/4/files/model.onnx",
         ),
         _NOT_READY,
     ],

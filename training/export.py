@@ -8,11 +8,13 @@ against itself for padding and batch neighbours. Only then are the golden sample
 
 import io
 import os
+import tempfile
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -23,6 +25,7 @@ from torch import nn
 from bundle.golden import Arrays, Golden, Run, relative_difference
 from bundle.graph import check_graph
 from bundle.manifest import TensorSpec
+from training.folding import folded
 from training.tasks import TrainedModel
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
@@ -65,10 +68,10 @@ def export(trained: TrainedModel) -> Exported:
         model = fresh.submit(trace, trained).result()
     document = onnx.load_from_string(model)
     onnx.checker.check_model(document, full_check=True)
+    _check_dynamic(document, trained)
     check_graph(model)
     if len(model) > MAX_MODEL_BYTES:
         raise ExportDiffers(f"the graph has {len(model)} bytes, over the limit of {MAX_MODEL_BYTES}")
-    _check_dynamic(document, trained)
     run = session(model)
     largest = check(trained, run)
     inputs = dict(trained.golden)
@@ -98,11 +101,11 @@ def trace(trained: TrainedModel) -> bytes:
             opset_version=OPSET,
             dynamo=False,
             external_data=False,
-            do_constant_folding=False,  # parameters keep their names and shapes; onnxruntime folds when it loads
+            do_constant_folding=False,  # by `folded`, which leaves parameters as they are
         )
     document = onnx.load_from_string(buffer.getvalue())
     _state_sizes(document, trained.outputs)
-    model: bytes = document.SerializeToString()
+    model: bytes = folded(document, optimised).SerializeToString()
     return model
 
 
@@ -115,15 +118,24 @@ def _state_sizes(document: onnx.ModelProto, outputs: Sequence[TensorSpec]) -> No
                 dimension.dim_value = size
 
 
+def optimised(document: onnx.ModelProto) -> onnx.ModelProto:
+    """What onnxruntime calls basic: standard operators again, the same on every machine."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        options.optimized_model_filepath = str(path)
+        _load(document.SerializeToString(), options)
+        return onnx.load(path)
+
+
 def session(model: bytes) -> Run:
     """The graph in onnxruntime, as the service runs it: one thread. Raises `ExportDiffers` where it can't be run."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    try:
-        loaded = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base of their own
-        raise ExportDiffers(f"onnxruntime can't load the graph: {error}") from error
+    loaded = _load(model, options)
     names = [output.name for output in loaded.get_outputs()]
 
     def run(inputs: Arrays) -> Arrays:
@@ -134,6 +146,13 @@ def session(model: bytes) -> Run:
             raise ExportDiffers(f"onnxruntime fails on {shapes}: {error}") from error
 
     return run
+
+
+def _load(model: bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base of their own
+        raise ExportDiffers(f"onnxruntime can't load the graph: {error}") from error
 
 
 def check(trained: TrainedModel, run: Run) -> float:

@@ -7,6 +7,7 @@ import json
 import logging
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,9 @@ def publish(recipe: Any, seed: int, trained: TrainedModel, store: Path) -> Manif
         **report_files(recipe, report, trained),
     }
     if isinstance(trained.spec, ClassifySpec):
-        tokenizer_json = trained.files[TOKENIZER_FILE].decode()
-        run, measured_on = session(exported.model), trained.report["evaluated_on"]
-        reference = measure(trained.spec, tokenizer_json, trained.reported_texts, run, measured_on)
-        files[REFERENCE_FILE] = (reference.model_dump_json(indent=1) + "\n").encode()
+        files[REFERENCE_FILE] = reference_file(
+            trained.spec, files, trained.reported_texts, trained.report["evaluated_on"]
+        )
     describe = partial(_manifest, recipe, seed, trained, exported)
     manifest = write_bundle(store, recipe.name, files, describe)
     if recipe.alias is not None and recipe.alias not in read_aliases(store):
@@ -95,6 +95,12 @@ def _manifest(
         limits=recipe.limits,
         files=checksums,
     )
+
+
+def reference_file(spec: ClassifySpec, files: Mapping[str, bytes], texts: list[str], measured_on: str) -> bytes:
+    """`reference.json` of a bundle with this graph and tokenizer, measured on these texts."""
+    reference = measure(spec, files[TOKENIZER_FILE].decode(), texts, session(files[MODEL_FILE]), measured_on)
+    return (reference.model_dump_json(indent=1) + "\n").encode()
 
 
 def report_files(recipe: Any, report: dict[str, Any], trained: TrainedModel) -> dict[str, bytes]:

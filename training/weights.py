@@ -22,8 +22,8 @@ class WeightsDiffer(ValueError):
     """The graph doesn't hold the weights of this network."""
 
 
-def load_weights(network: nn.Module, model: bytes) -> None:
-    """Fill a network's parameters and, as far as the graph holds them, its buffers.
+def load_weights(network: nn.Module, model: bytes) -> bool:
+    """Fill a network's parameters and, as far as the graph holds them, its buffers; whether some had to be rounded.
 
     Raises `WeightsDiffer` if a parameter isn't found in its shape; the network is then as it was.
     """
@@ -39,8 +39,9 @@ def load_weights(network: nn.Module, model: bytes) -> None:
         if weights.squeeze().shape != state[name].squeeze().shape:
             shapes = f"{list(weights.shape)} in the graph, {list(state[name].shape)} in the network"
             raise WeightsDiffer(f"{name} is {shapes}")
-        taken[name] = weights.reshape(state[name].shape)
+        taken[name] = weights.reshape(state[name].shape).to(state[name].dtype)
     network.load_state_dict(state | taken)
+    return any(not torch.equal(weights.flatten(), found[name].flatten()) for name, weights in taken.items())
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Tensor]]:

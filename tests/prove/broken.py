@@ -15,7 +15,7 @@ from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
 
 SABOTAGE = "one of them is not broken, and takes over as a broken one would from a service that doesn't look"
-NAME, GOOD = "spam-cnn", 3
+NAME, GOOD = "spam-cnn", 4
 PATIENCE_SECONDS = 60
 
 

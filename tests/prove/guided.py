@@ -15,7 +15,7 @@ from tests.prove.served import ROOT, SHIPPED
 from tests.prove.targets import SEPARATOR, TARGETS
 
 SABOTAGE = "a parser has a defect"
-BUNDLES = ("spam-cnn/3", "forecast-cnn/2")
+BUNDLES = ("spam-cnn/4", "forecast-cnn/3")
 
 
 def prove(run: Run) -> Outcome:

@@ -13,7 +13,7 @@ from tests.prove.client import get, post
 SEEDS: list[tuple[str, dict[str, Any]]] = [
     ("/classify", {"model": "spam", "inputs": ["win a prize", "see you at 8"], "top_k": 1}),
     ("/classify", {"model": "sentiment", "inputs": "what a day", "explain": True}),
-    ("/classify", {"model": "spam-cnn", "version": 3, "inputs": [""]}),
+    ("/classify", {"model": "spam-cnn", "version": 4, "inputs": [""]}),
     ("/forecast", {"model": "forecast", "values": [1, 2, None, 4.5], "horizon": 3, "levels": [50, 80.5]}),
     (
         "/forecast",
@@ -35,7 +35,7 @@ SEEDS: list[tuple[str, dict[str, Any]]] = [
     ("/forecast", {"model": "forecast-wavenet", "values": [3.5] * 30, "start": "2020-02-29T12:00+01:00", "freq": "h"}),
     (
         "/outcomes",
-        {"model": "ridership", "version": 2, "outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1.5}]},
+        {"model": "ridership", "version": 3, "outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1.5}]},
     ),
 ]
 """Right requests, from which all others are made."""

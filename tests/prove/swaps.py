@@ -15,7 +15,7 @@ from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
 
 SABOTAGE = "one connection is reset"
-NAME, FIRST = "spam-cnn", 3
+NAME, FIRST = "spam-cnn", 4
 SOURCES = ("spam-wavenet", "spam-cnn")
 """What is published under `NAME`, by turns: an answer of the version before is a wrong one."""
 EVERY_WORKER = 12
@@ -30,7 +30,7 @@ def prove(run: Run) -> Outcome:
     """A hundred versions of one model, the older ones removed as they go; every tenth by promoting an alias."""
     count = run.count(100, 3)
     store = copy_store(run.folder, *SOURCES)
-    sources = [Path(shutil.copytree(SHIPPED / name / "3", run.folder / "sources" / name)) for name in SOURCES]
+    sources = [Path(shutil.copytree(SHIPPED / name / "4", run.folder / "sources" / name)) for name in SOURCES]
     judge = Judge()
     for name, source in zip(SOURCES, sources, strict=True):
         judge.published(name, FIRST, source)

@@ -78,16 +78,16 @@ def test_the_same_seed_makes_the_same_requests() -> None:
 
 def test_wrong_answers_are_told_from_right_ones() -> None:
     judge = Judge()
-    judge.published("spam-cnn", 3, SHIPPED / "spam-cnn" / "3")
+    judge.published("spam-cnn", 4, SHIPPED / "spam-cnn" / "4")
     question = Question(0, "spam", texts=["WINNER!! claim your prize at http://x.y"])
 
     def fault(status: int, **changes: object) -> str | None:
         scores = {"spam": 0.943395, "ham": 0.056605}
-        body = {"model": "spam-cnn", "version": 3, "results": [{"label": "spam", "scores": scores}], **changes}
+        body = {"model": "spam-cnn", "version": 4, "results": [{"label": "spam", "scores": scores}], **changes}
         return judge.fault(question, Answer(status, {}, json.dumps(body).encode(), closes=False))
 
     assert fault(200) is None
-    assert fault(200, version=4) == "spam-cnn version 4 was never published"
+    assert fault(200, version=5) == "spam-cnn version 5 was never published"
     assert "instead of" in str(fault(200, results=[{"scores": {"spam": 0.9439, "ham": 0.0561}}]))
     assert "0 results" in str(fault(200, results=[]))
     assert "status 500" in str(fault(500))

@@ -3,24 +3,31 @@
 import dataclasses
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from torch import nn
 
-from bundle.golden import Golden
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TensorSpec
-from bundle.store import BundleError, list_versions, read_bundle, version_folder
-from tests.tiny import tiny_ridership, tiny_spam
+from bundle.golden import Golden, GoldenMismatch, replay
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest, TensorSpec
+from bundle.reference import Reference
+from bundle.store import Bundle, BundleError, list_versions, publish, read_bundle, read_reference, version_folder
+from tests.tiny import TinyTexts, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS, unfitted
 from training.__main__ import main
+from training.data.loaders import LABELLED_TEXTS
 from training.export import EXPORT_TOLERANCE, session, trace
 from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
 from training.recipes import RECIPES
+from training.reference import measure
 from training.republish import republish
+from training.tasks.classify import reported_texts
 from training.tasks.samples import TextSamples
 from training.weights import WeightsDiffer, load_weights
 
@@ -29,6 +36,7 @@ VOCABULARY = 30
 
 @pytest.fixture
 def store(tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(LABELLED_TEXTS, "tiny", TinyTexts())
     monkeypatch.setitem(RECIPES, "spam-cnn", tiny_spam)
     monkeypatch.setitem(RECIPES, "ridership-wavenet", tiny_ridership)
     return Path(shutil.copytree(tiny_store, tmp_path / "store"))
@@ -48,8 +56,55 @@ def test_next_version_is_the_same_model(name: str, store: Path, capsys: pytest.C
     taken_over = before.files.keys() - {MODEL_FILE, REPORT_FILE, "report.md"}
     assert {file: before.files[file] for file in taken_over} == {file: after.files[file] for file in taken_over}
     report = json.loads(after.files[REPORT_FILE])
-    assert report["weights_of"] == {"version": 1, "source_commit": before.manifest.source_commit}
+    weights_of = report["weights_of"]
+    assert 0 <= weights_of.pop("golden_difference") <= EXPORT_TOLERANCE
+    assert weights_of == {"version": 1, "source_commit": before.manifest.source_commit, "rounded": False}
     assert report["metrics"] == json.loads(before.files[REPORT_FILE])["metrics"]
+
+
+@pytest.mark.parametrize(("off", "is_refused"), [(1e-4, False), (0.1, True)])
+def test_vectors_published_more_precisely_are_rounded(off: float, is_refused: bool, store: Path) -> None:
+    published = read_bundle(version_folder(store, "spam-cnn", 1))
+    document = onnx.load_from_string(published.files[MODEL_FILE])
+    [table] = [weights for weights in document.graph.initializer if weights.name == "classifier.embedding.weight"]
+    precise = numpy_helper.to_array(table).astype(np.float32) * np.float32(1 + 1e-4)
+    table.CopyFrom(numpy_helper.from_array(precise, table.name))
+    model = document.SerializeToString()
+    golden = Golden.from_bytes(published.files[GOLDEN_FILE])
+    recorded = Golden(golden.inputs, {name: value + off for name, value in golden.outputs.items()}, golden.texts)
+    files = {**published.files, MODEL_FILE: model, GOLDEN_FILE: recorded.to_bytes()}
+    publish(store, "spam-cnn", files, partial(_described, published.manifest))
+    if is_refused:
+        with pytest.raises(GoldenMismatch, match="more than 5e-04 of their scale"):
+            republish("spam-cnn", store)
+        assert list_versions(store)["spam-cnn"] == [1, 2]
+        return
+    republish("spam-cnn", store)
+    after = read_bundle(version_folder(store, "spam-cnn", 3))
+    assert json.loads(after.files[REPORT_FILE])["weights_of"]["rounded"]
+    [held] = [
+        weights
+        for weights in onnx.load_from_string(after.files[MODEL_FILE]).graph.initializer
+        if weights.name == table.name
+    ]
+    assert held.data_type == onnx.TensorProto.FLOAT16
+    np.testing.assert_array_equal(numpy_helper.to_array(held), precise.astype(np.float16))
+    reference = read_reference(after)
+    assert reference is not None
+    assert measured_again(after) == reference
+    assert replay(Golden.from_bytes(after.files[GOLDEN_FILE]), session(after.files[MODEL_FILE])) <= EXPORT_TOLERANCE
+
+
+def measured_again(bundle: Bundle) -> Reference:
+    spec, texts = bundle.manifest.spec, reported_texts(tiny_spam())
+    assert isinstance(spec, ClassifySpec)
+    measured_on = json.loads(bundle.files[REPORT_FILE])["evaluated_on"]
+    tokenizer_json = bundle.files[TOKENIZER_FILE].decode()
+    return measure(spec, tokenizer_json, texts, session(bundle.files[MODEL_FILE]), measured_on)
+
+
+def _described(manifest: Manifest, version: int, checksums: dict[str, str]) -> Manifest:
+    return manifest.model_copy(update={"version": version, "files": checksums})
 
 
 def test_model_of_another_recipe_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +148,7 @@ def test_weights_are_found_where_the_first_graphs_held_them(variant: str, monkey
     export: Any = torch.onnx.export
     folding = {"do_constant_folding": True}
     monkeypatch.setattr(torch.onnx, "export", lambda *given, **named: export(*given, **named | folding))
+    monkeypatch.setattr("training.export.folded", lambda document, _optimise: document)
     check_found_again(variant)
 
 

@@ -160,7 +160,13 @@ def rebuilt(
     assert isinstance(manifest.spec, ClassifySpec)
     vocabulary_size = TextEncoder(files[TOKENIZER_FILE].decode(), recipe.max_tokens).vocabulary_size
     network = TextClassifier(vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings)
+    network.halve_vectors()
     return CalibratedClassifier(network, manifest.spec.temperature).eval(), TextSamples(vocabulary_size)
+
+
+def reported_texts(recipe: ClassifyRecipe) -> list[str]:
+    """Those that the figures of a recipe are of. Raises `DataUnavailable`."""
+    return _reported(recipe.source().load()).texts
 
 
 def find_operating_point(
@@ -311,6 +317,7 @@ class _Run:
             num_epochs=num_epochs,
             progress=self.progress,
         )
+        network.halve_vectors()
         return network, encoder, fitted
 
     def _batches(self, rows: LabelledTexts, encoder: TextEncoder, *, shuffle: bool) -> DataLoader[Any]:
