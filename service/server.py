@@ -69,7 +69,8 @@ class Server(uvicorn.Server):
                 sockets = [own.dup() for server in self.servers for own in server.sockets]
                 for server in self.servers:
                     server.close()
-            ports = [SharedPort(own, self._protocol, self.config.ssl) for own in sockets]
+            is_shared = self._lifeline is not None
+            ports = [SharedPort(own, self._protocol, self.config.ssl, is_shared=is_shared) for own in sockets]
             self.servers = cast(list[asyncio.Server], ports)
         if self._lifeline is not None and self.started:
             self._lifeline.beat()

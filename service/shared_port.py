@@ -3,7 +3,8 @@
 Were all taken that wait as soon as a worker looks, of callers who come together nearly all would fall to the one that
 looks first, for as long as they stay. A worker that takes one a turn of its event loop leaves the rest to whoever has
 time. Where turns are long it takes several: else whoever comes behind a crowd, and be it to ask for health, would wait
-a turn for each of them.
+a turn for each of them. And where nothing is to be done turns are so short that the first to look takes a handful
+before another has woken: so a worker stands back for a moment after each of the first few.
 """
 
 import asyncio
@@ -24,6 +25,12 @@ SECONDS_EACH = 0.0005
 
 MOST_A_TURN = 16
 
+STAND_BACK_SECONDS = 0.001
+"""Time enough for another worker to wake."""
+MOST_STOOD_BACK, AGAIN_AFTER_SECONDS = 4, 0.1
+"""So many times at most it stands back in such a time: of a crowd each gets some anyway, and callers who connect for
+every request should not wait."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -34,19 +41,28 @@ class SharedPort:
         listening: bound and listening.
         make_protocol: for each connection.
         context: where TLS is spoken.
+        is_shared: whether other processes take connections from it, too.
     """
 
     def __init__(
-        self, listening: socket.socket, make_protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
+        self,
+        listening: socket.socket,
+        make_protocol: Callable[[], asyncio.Protocol],
+        context: ssl.SSLContext | None,
+        *,
+        is_shared: bool = False,
     ) -> None:
         self.sockets = (listening,)
         self._listening = listening
         self._make_protocol = make_protocol
         self._context = context
+        self._is_shared = is_shared
         self._loop = asyncio.get_running_loop()
         self._greeted: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._took: float | None = None
+        self._began_standing_back = 0.0
+        self._num_stood_back = 0
         listening.setblocking(False)
         self._loop.add_reader(listening.fileno(), self._take)
 
@@ -66,6 +82,20 @@ class SharedPort:
         for _ in range(max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))):
             if not self._take_one():
                 return
+        if self._is_shared:
+            self._stand_back(now)
+
+    def _stand_back(self, now: float) -> None:
+        """Leave the next connection to others for a moment, unless that has been done often lately."""
+        if now - self._began_standing_back > AGAIN_AFTER_SECONDS:
+            self._began_standing_back, self._num_stood_back = now, 0
+        self._num_stood_back += 1
+        if self._num_stood_back <= MOST_STOOD_BACK:
+            self._pause_for(STAND_BACK_SECONDS)
+
+    def _pause_for(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listening.fileno())
+        self._pause = self._loop.call_later(seconds, self._loop.add_reader, self._listening.fileno(), self._take)
 
     def _forget_turn(self, took: float) -> None:
         """What passes from now on until somebody comes is no turn."""
@@ -79,10 +109,7 @@ class SharedPort:
             return False
         except OSError as error:
             logger.error("no connection can be taken: %s", error)
-            self._loop.remove_reader(self._listening.fileno())
-            self._pause = self._loop.call_later(
-                PAUSE_SECONDS, self._loop.add_reader, self._listening.fileno(), self._take
-            )
+            self._pause_for(PAUSE_SECONDS)
             return False
         hear(connection)  # it may have ended its handshake while this port refused others
         task = self._loop.create_task(self._greet(connection))

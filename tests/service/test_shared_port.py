@@ -59,6 +59,29 @@ def test_callers_who_come_together_are_shared(monkeypatch: pytest.MonkeyPatch) -
     assert (names.count("a"), names.count("b")) == (10, 10)
 
 
+@pytest.mark.parametrize(("is_shared", "taken_at_once"), [(True, 1), (False, 6)])
+def test_worker_with_nothing_else_to_do_leaves_some_callers_to_others(is_shared: bool, taken_at_once: int) -> None:
+    async def arrive() -> tuple[int, int]:
+        own = listening()
+        callers = [socket.create_connection(own.getsockname()) for _ in range(6)]
+        taken = 0
+
+        def count() -> Greeting:
+            nonlocal taken
+            taken += 1
+            return Greeting("a")
+
+        port = SharedPort(own, count, None, is_shared=is_shared)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        at_once = taken
+        await heard(callers)
+        port.close()
+        return at_once, taken
+
+    assert asyncio.run(arrive()) == (taken_at_once, 6)
+
+
 def test_crowd_need_not_wait_for_a_long_turn_each() -> None:
     async def rush() -> int:
         own = listening()
