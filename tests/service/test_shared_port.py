@@ -28,6 +28,17 @@ def greeting(name: str) -> Callable[[], Greeting]:
     return lambda: Greeting(name)
 
 
+class Counting:
+    """Makes greetings, and counts them."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __call__(self) -> Greeting:
+        self.taken += 1
+        return Greeting("a")
+
+
 def listening() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=100)
 
@@ -64,20 +75,14 @@ def test_worker_with_nothing_else_to_do_leaves_some_callers_to_others(is_shared:
     async def arrive() -> tuple[int, int]:
         own = listening()
         callers = [socket.create_connection(own.getsockname()) for _ in range(6)]
-        taken = 0
-
-        def count() -> Greeting:
-            nonlocal taken
-            taken += 1
-            return Greeting("a")
-
-        port = SharedPort(own, count, None, is_shared=is_shared)
+        greet = Counting()
+        port = SharedPort(own, greet, None, is_shared=is_shared)
         for _ in range(20):
             await asyncio.sleep(0)
-        at_once = taken
+        at_once = greet.taken
         await heard(callers)
         port.close()
-        return at_once, taken
+        return at_once, greet.taken
 
     assert asyncio.run(arrive()) == (taken_at_once, 6)
 
@@ -86,21 +91,15 @@ def test_crowd_need_not_wait_for_a_long_turn_each() -> None:
     async def rush() -> int:
         own = listening()
         callers = [socket.create_connection(own.getsockname()) for _ in range(60)]
-        taken = 0
-
-        def count() -> Greeting:
-            nonlocal taken
-            taken += 1
-            return Greeting("a")
-
-        port = SharedPort(own, count, None)
+        greet = Counting()
+        port = SharedPort(own, greet, None)
         for _ in range(10):
             time.sleep(0.01)  # noqa: ASYNC251 - a batch
             await asyncio.sleep(0)
         for caller in callers:
             caller.close()
         port.close()
-        return taken
+        return greet.taken
 
     assert asyncio.run(rush()) > 30
 
