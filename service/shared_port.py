@@ -4,7 +4,7 @@ Were all taken that wait as soon as a worker looks, of callers who come together
 looks first, for as long as they stay. A worker that takes one a turn of its event loop leaves the rest to whoever has
 time. Where turns are long it takes several: else whoever comes behind a crowd, and be it to ask for health, would wait
 a turn for each of them. And where nothing is to be done turns are so short that the first to look takes a handful
-before another has woken: so a worker stands back for a moment after each of the first few.
+before another has woken: so after such a turn a worker stands back for a moment, the first few times.
 """
 
 import asyncio
@@ -66,36 +66,46 @@ class SharedPort:
         listening.setblocking(False)
         self._loop.add_reader(listening.fileno(), self._take)
 
+    @property
+    def pausing(self) -> bool:
+        """Whether it takes none for a moment."""
+        return self._pause is not None
+
     def close(self) -> None:
         """Take no more; connections stay."""
         if self._pause is not None:
             self._pause.cancel()
+            self._pause = None
         if self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening.fileno())
         self._listening.close()
 
     def _take(self) -> None:
         now = time.perf_counter()
-        turn = 0.0 if self._took is None else now - self._took
+        turn = None if self._took is None else now - self._took
+        if self._is_shared and turn is not None and turn < SECONDS_EACH and self._may_stand_back(now):
+            self._pause_for(STAND_BACK_SECONDS)
+            return
         self._took = now
         self._loop.call_soon(self._loop.call_soon, self._forget_turn, now)  # when the next one is over
-        for _ in range(max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))):
+        for _ in range(max(1, min(int((turn or 0.0) / SECONDS_EACH), MOST_A_TURN))):
             if not self._take_one():
                 return
-        if self._is_shared:
-            self._stand_back(now)
 
-    def _stand_back(self, now: float) -> None:
-        """Leave the next connection to others for a moment, unless that has been done often lately."""
+    def _may_stand_back(self, now: float) -> bool:
+        """Whether to leave the next connection to others for a moment: unless that has been done often lately."""
         if now - self._began_standing_back > AGAIN_AFTER_SECONDS:
             self._began_standing_back, self._num_stood_back = now, 0
         self._num_stood_back += 1
-        if self._num_stood_back <= MOST_STOOD_BACK:
-            self._pause_for(STAND_BACK_SECONDS)
+        return self._num_stood_back <= MOST_STOOD_BACK
 
     def _pause_for(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening.fileno())
-        self._pause = self._loop.call_later(seconds, self._loop.add_reader, self._listening.fileno(), self._take)
+        self._pause = self._loop.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listening.fileno(), self._take)
 
     def _forget_turn(self, took: float) -> None:
         """What passes from now on until somebody comes is no turn."""

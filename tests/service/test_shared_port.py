@@ -53,14 +53,23 @@ async def heard(callers: list[socket.socket]) -> str:
     return names
 
 
-def test_callers_who_come_together_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_port, "SECONDS_EACH", 10.0)  # no turn is long, however busy the machine
+@pytest.fixture
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn is long, and no pause long ago, however busy the machine."""
+    monkeypatch.setattr(shared_port, "SECONDS_EACH", 10.0)
+    monkeypatch.setattr(shared_port, "AGAIN_AFTER_SECONDS", 60.0)
 
+
+@pytest.mark.usefixtures("short_turns")
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_callers_who_come_together_are_shared(is_shared: bool) -> None:
     async def rush() -> str:
         first = listening()
         second = first.dup()
         callers = [socket.create_connection(first.getsockname()) for _ in range(20)]
-        ports = [SharedPort(own, greeting(name), None) for own, name in ((first, "a"), (second, "b"))]
+        ports = [
+            SharedPort(own, greeting(name), None, is_shared=is_shared) for own, name in ((first, "a"), (second, "b"))
+        ]
         names = await heard(callers)
         for port in ports:
             port.close()
@@ -70,6 +79,7 @@ def test_callers_who_come_together_are_shared(monkeypatch: pytest.MonkeyPatch) -
     assert (names.count("a"), names.count("b")) == (10, 10)
 
 
+@pytest.mark.usefixtures("short_turns")
 @pytest.mark.parametrize(("is_shared", "taken_at_once"), [(True, 1), (False, 6)])
 def test_worker_with_nothing_else_to_do_leaves_some_callers_to_others(is_shared: bool, taken_at_once: int) -> None:
     async def arrive() -> tuple[int, int]:
@@ -87,12 +97,55 @@ def test_worker_with_nothing_else_to_do_leaves_some_callers_to_others(is_shared:
     assert asyncio.run(arrive()) == (taken_at_once, 6)
 
 
-def test_crowd_need_not_wait_for_a_long_turn_each() -> None:
+@pytest.mark.usefixtures("short_turns")
+def test_pauses_are_few() -> None:
+    async def arrive() -> int:
+        own = listening()
+        callers = [socket.create_connection(own.getsockname()) for _ in range(60)]
+        greet = Counting()
+        port = SharedPort(own, greet, None, is_shared=True)
+        num_pauses = 0
+        while greet.taken < 60:
+            num_pauses += port.pausing
+            while port.pausing:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        for caller in callers:
+            caller.close()
+        port.close()
+        return num_pauses
+
+    assert asyncio.run(arrive()) == shared_port.MOST_STOOD_BACK
+
+
+@pytest.mark.usefixtures("short_turns")
+def test_closed_in_a_pause_it_stays_closed() -> None:
+    faults: list[object] = []
+
+    async def close() -> int:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        own = listening()
+        callers = [socket.create_connection(own.getsockname()) for _ in range(6)]
+        greet = Counting()
+        port = SharedPort(own, greet, None, is_shared=True)
+        while not port.pausing:
+            await asyncio.sleep(0)
+        port.close()
+        await asyncio.sleep(10 * shared_port.STAND_BACK_SECONDS)
+        for caller in callers:
+            caller.close()
+        return greet.taken
+
+    assert (asyncio.run(close()), faults) == (1, [])
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_crowd_need_not_wait_for_a_long_turn_each(is_shared: bool) -> None:
     async def rush() -> int:
         own = listening()
         callers = [socket.create_connection(own.getsockname()) for _ in range(60)]
         greet = Counting()
-        port = SharedPort(own, greet, None)
+        port = SharedPort(own, greet, None, is_shared=is_shared)
         for _ in range(10):
             time.sleep(0.01)  # noqa: ASYNC251 - a batch
             await asyncio.sleep(0)
