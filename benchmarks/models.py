@@ -117,9 +117,7 @@ def main() -> None:
 
 def _turn(model: Model, batch: int) -> Callable[[], float]:
     """One turn, in microseconds of the processor a row."""
-    manifest = model.bundle.manifest
-    one_context = isinstance(manifest.spec, ForecastSpec)
-    runtime = Runtime(model.bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs, rows_are_alike=one_context)
+    runtime = Runtime.of(model.bundle)
     feeder = model.feeder(batch)
     runtime.run(feeder())
 

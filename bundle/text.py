@@ -55,8 +55,8 @@ class TextEncoder:
             shortest = self.encode("")
             self.encode(_UNKNOWN)
             if _only_leads(self._tokenizer.post_processor):  # to put ids before others takes a moment
+                self._leading = self._tokenize("", with_places=False).ids
                 self._tokenizer.post_processor = None
-                self._leading = shortest.ids
         except BaseException as raised:
             error = _as_error(raised)
             if not isinstance(error, Exception):  # tokenizers raises bare Exception

@@ -10,7 +10,7 @@ import numpy as np
 
 from bundle.golden import Golden, GoldenMismatch, replay
 from bundle.graph import GraphRefused, check_graph
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec
 from bundle.reference import Reference
 from bundle.store import Bundle, BundleError, BundleUnreadable, read_reference
 from bundle.text import TextEncoder
@@ -40,8 +40,7 @@ def prove(bundle: Bundle, make_encoder: Callable[[str, int], TextEncoder] = Text
     """
     manifest = bundle.manifest
     check_graph(bundle.files[MODEL_FILE])
-    one_context = isinstance(manifest.spec, ForecastSpec)
-    runtime = Runtime(bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs, rows_are_alike=one_context)
+    runtime = Runtime.of(bundle)
     golden = Golden.from_bytes(bundle.files[GOLDEN_FILE])
     for kind, recorded, specs in (
         ("inputs", golden.inputs, manifest.inputs),

@@ -67,7 +67,7 @@ class TextEngine:
         """One batch, and the share of its ids that are padding."""
         rows = list(chain.from_iterable(parts))
         lengths = [len(row.ids) for row in rows]
-        num_slices = -(-len(rows) * max(lengths) // SLICE_IDS)
+        num_slices = min(len(rows), -(-len(rows) * max(lengths) // SLICE_IDS))
         if num_slices == 1:
             probabilities, num_padded = self._probabilities(rows)
         else:

@@ -92,13 +92,14 @@ def with_start_token(model: models.Model, start: int) -> str:
 
 @pytest.mark.parametrize("template", ["[START] $A", "[START] [START] $A", "[START] $A [START]", "[START] $A $A"])
 @pytest.mark.parametrize("text", ["", "call", "me call", "call me " * 40])
-def test_ids_are_those_of_the_tokenizer_whatever_it_puts_around_a_text(template: str, text: str) -> None:
+@pytest.mark.parametrize("window", [1, 2, 64])
+def test_ids_are_those_of_the_tokenizer_whatever_it_puts_around_a_text(template: str, text: str, window: int) -> None:
     tokenizer = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=[("[START]", 1)])
-    encoder = TextEncoder(tokenizer.to_str(), 64)
+    encoder = TextEncoder(tokenizer.to_str(), window)
     ids = tokenizer.encode(text).ids
-    assert encoder.encode(text) == EncodedText(ids[:64], truncated=len(ids) > 64)
+    assert encoder.encode(text) == EncodedText(ids[:window], truncated=len(ids) > window)
     assert encoder.encode_all([text, "me"])[0] == encoder.encode(text)
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def runtime(tiny_store: Path) -> Runtime:
     bundle = read_bundle(version_folder(tiny_store, "spam-cnn", 1))
-    return Runtime(bundle.files["model.onnx"], bundle.manifest.inputs, bundle.manifest.outputs)
+    return Runtime.of(bundle)
 
 
 def test_arrays_in_arrays_out(runtime: Runtime) -> None:
@@ -54,7 +54,7 @@ from pathlib import Path
 from bundle.store import read_bundle
 from service.runtime import Runtime
 bundle = read_bundle(Path({str(tiny_store)!r}) / "spam-cnn" / "1")
-Runtime(bundle.files["model.onnx"], bundle.manifest.inputs, bundle.manifest.outputs)
+Runtime.of(bundle)
 """
     kept = {
         name: value

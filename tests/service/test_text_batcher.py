@@ -99,6 +99,12 @@ def test_batch_of_long_texts_is_computed_in_slices_sorted_by_length() -> None:
     assert padding_ratio == pytest.approx(1 - sum(lengths) / (8 * (140 + 250 + 256)))
 
 
+def test_text_longer_than_a_slice_is_one() -> None:
+    rows = [EncodedText([1] * length, truncated=False) for length in (5000, 4100)]
+    answers, _ = TextEngine(run).compute([rows])
+    assert [answer.probabilities for answer in answers] == [[5000], [4100]]
+
+
 @pytest.mark.parametrize(("length", "size"), [(1, 16), (16, 16), (17, 32), (512, 512), (513, 1024)])
 def test_sizes(length: int, size: int) -> None:
     assert size_of(length) == size
