@@ -18,8 +18,8 @@ from benchmarks.serving.contender import Request
 
 SCRIPT = Path(__file__).with_name("load.lua")
 REST_SECONDS = 0.05
-"""Mean rest of a connection in an open loop. The longer, the more connections; with 0.2 wrk took half as much CPU again,
-of what the servers have, since it goes through all that rest in each of its turns."""
+"""Mean rest of a connection in an open loop. The longer, the more connections: with 0.2 wrk took half as much CPU
+again, which the servers lacked, since it goes through all that rest in each of its turns."""
 TIMEOUT_SECONDS = 60
 """A slow answer is a latency, not an error."""
 ERRORS = ("connect", "read", "write", "status", "timeout")
