@@ -83,7 +83,6 @@ def create_app(settings: Settings) -> Application:
             ThreadPoolExecutor(threads, thread_name_prefix="encoding") as encoding,
             ThreadPoolExecutor(1, thread_name_prefix="loading") as loading,
         ):
-            memory.start_threads(inference, loading)
             proved_aside = functools.partial(
                 trial.attempt, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds
             )

@@ -8,16 +8,12 @@ import asyncio
 import ctypes
 import gc
 import mmap
-from concurrent.futures import Executor
 
 KEPT_BYTES = 32 * 1024 * 1024
 """Enough for the largest array of a batch; more only makes the process larger."""
 LOOK_SECONDS = 1.0
 GROWN_BYTES = 4 * 1024 * 1024
 """By so much the process must have grown since memory was last given back for that to be worth its milliseconds."""
-
-PLACES = 2
-"""Where threads allocate: more would only keep more of what is freed."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
@@ -51,27 +47,16 @@ def allocated_bytes() -> int:
 
 
 def keep_freed() -> None:
-    """Keep up to `KEPT_BYTES` of freed memory for the next batch, in `PLACES` for all threads.
+    """Keep up to `KEPT_BYTES` of freed memory for the next batch, in one place for all threads.
 
     Left alone, the C library returns what a batch of long rows has used as soon as it is freed, and the next batch gets
     it anew, page by page: a tenth of its time. And it would keep some for each thread: what a version leaves that was
     loaded by one of them fits none that another loads.
     """
     if hasattr(_C, "mallopt"):
-        _C.mallopt(_M_ARENA_MAX, PLACES)
+        _C.mallopt(_M_ARENA_MAX, 1)
         _C.mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
         _C.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
-
-
-def start_threads(computing: Executor, loading: Executor) -> None:
-    """Start one thread of each now, ahead of the process's others, which decides where they allocate.
-
-    The first gets a place of its own: sharing one, batch and event loop wait for each other, and 100 series take 8 %
-    more CPU. The second gets the event loop's, as it comes first among those that share: so versions are all in one
-    place, where a new one fits into what an old one leaves.
-    """
-    computing.submit(int).result()
-    loading.submit(int).result()
 
 
 async def keep_giving_back() -> None:

@@ -1,7 +1,5 @@
 """What is allocated is told, and what is freed goes back to the system."""
 
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 
@@ -49,27 +47,3 @@ def test_what_only_refers_to_itself_is_given_back() -> None:
     del node
     give_back_versions()
     assert left() is None
-
-
-WHERE = """
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-import numpy as np
-from service import memory
-
-def is_apart():
-    block = np.ones(memory.KEPT_BYTES // 16, dtype=np.uint8)
-    heap = next(line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith("[heap]"))
-    begin, end = (int(bound, 16) for bound in heap.split()[0].split("-"))
-    return not begin <= block.ctypes.data < end
-
-memory.keep_freed()
-with ThreadPoolExecutor(1) as computing, ThreadPoolExecutor(1) as loading:
-    memory.start_threads(computing, loading)
-    print(is_apart(), computing.submit(is_apart).result(), loading.submit(is_apart).result())
-"""
-
-
-def test_batches_allocate_apart_from_all_else() -> None:
-    told = subprocess.run([sys.executable, "-c", WHERE], capture_output=True, text=True, check=True).stdout
-    assert told.split() == ["False", "True", "False"]
