@@ -22,6 +22,7 @@ import psutil
 
 from benchmarks.serving import usage, wrk
 from benchmarks.serving.contenders import CONTENDERS, SERVICE
+from benchmarks.serving.preload import preloaded
 from benchmarks.serving.server import ROOT, free_port, post, stop
 from benchmarks.serving.spread import spread
 from benchmarks.serving.table import markdown
@@ -115,7 +116,7 @@ def _service(checkout: Path) -> Iterator[tuple[psutil.Process, int]]:
     started = subprocess.Popen(
         [sys.executable, "-m", "service"],
         cwd=checkout,
-        env=os.environ | {"SEQSERVE_PORT": str(port)},
+        env=os.environ | preloaded() | {"SEQSERVE_PORT": str(port)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )

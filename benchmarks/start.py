@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.preload import preloaded
 from bundle.manifest import Manifest
 from bundle.store import list_versions, publish, read_aliases, read_bundle, set_alias, version_folder
 
@@ -107,7 +108,8 @@ class Process:
             self._port = free.getsockname()[1]
         settings = {"SEQSERVE_PORT": str(self._port), "SEQSERVE_STORE": str(store), "SEQSERVE_LOG_LEVEL": "warning"}
         self._started = time.perf_counter()
-        self._process = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=os.environ | settings)
+        environment = os.environ | preloaded() | settings
+        self._process = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=environment)
 
     def __enter__(self) -> "Process":
         return self

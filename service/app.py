@@ -34,6 +34,7 @@ from service import (
     trial,
 )
 from service.access import REFUSED_KINDS, Gate, needed_scope
+from service.allocator import allocator
 from service.catalog import Catalog
 from service.cpus import available_cpus
 from service.doors import Doors
@@ -152,5 +153,5 @@ def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
     application = create_app(Settings())
     interpreter.settle()
-    memory.keep_freed()
+    allocator.keep_freed()
     return application

@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 from bundle.store import Alias, BundleError, list_versions, read_aliases, version_folder
 from service import arrivals, disk
+from service.allocator import allocator
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.loaded import Key, Loaded
 from service.loader import Loader, Proven, Served, last_modified
-from service.memory import give_back, give_back_versions
+from service.memory import give_back_versions
 from service.metrics import Metrics
 from service.refused import PASSING, Refused
 from service.settings import Settings
@@ -317,7 +318,7 @@ class Catalog:
         self._make_room()
         if self._freed:
             self._freed = False
-            how, self._let_some_go = give_back_versions if self._let_some_go else give_back, False
+            how, self._let_some_go = give_back_versions if self._let_some_go else allocator.give_back, False
             await asyncio.to_thread(how)
 
     def _required(self) -> list[str]:

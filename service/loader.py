@@ -15,9 +15,9 @@ from bundle.manifest import MODEL_FILE, ForecastSpec, Manifest
 from bundle.reference import Reference
 from bundle.store import Bundle, read_bundle
 from bundle.text import TextEncoder
+from service.allocator import allocator
 from service.batcher import Batcher, Limits
 from service.labels import Labeller
-from service.memory import allocated_bytes
 from service.metrics import Metrics, ModelMetrics
 from service.proof import prove, refusal
 from service.refused import Refused
@@ -96,7 +96,7 @@ class Loader:
             before: what is known of the version from when it was loaded earlier; its figures go on.
         """
         manifest, settings = bundle.manifest, self._settings
-        allocated = allocated_bytes()
+        allocated = allocator.allocated_bytes()
         try:
             proof = prove(bundle, self._encoder)
         except Exception as error:  # as above
@@ -106,7 +106,7 @@ class Loader:
         else:
             manifest, metrics = before.manifest, before.metrics
         limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
-        grown = max(allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
+        grown = max(allocator.allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
         proven = Proven(manifest, bundle.digest, metrics, proof.reference, proof.report)
         run, spec = proof.runtime.run, manifest.spec
         if isinstance(spec, ForecastSpec):

@@ -3,6 +3,7 @@
 import sys
 
 from benchmarks.serving.contender import SEQSERVE_SERIES, SEQSERVE_TEXTS, Contender, Launch
+from benchmarks.serving.preload import preloaded
 
 SERVICE = "seqserve"
 CONSTANT = "uvicorn, constant answer"
@@ -18,7 +19,7 @@ def _service(_launch: Launch) -> list[str]:
 
 
 def _settings(launch: Launch) -> dict[str, str]:
-    return {
+    return preloaded() | {
         "SEQSERVE_PORT": str(launch.port),
         "SEQSERVE_WORKERS": str(launch.workers),
         "SEQSERVE_STORE": str(launch.store),

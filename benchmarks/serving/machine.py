@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+from benchmarks.serving.preload import preloaded
+
 
 def machine() -> dict[str, Any]:
     """Moment, processors and the versions that count."""
@@ -15,5 +17,6 @@ def machine() -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "platform": platform.platform(),
         "python": platform.python_version(),
+        "preloaded_by_the_service": preloaded().get("LD_PRELOAD", os.environ.get("LD_PRELOAD", "")),
         "packages": {name: version(name) for name in packages},
     }

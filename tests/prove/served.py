@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.serving.preload import preloaded
 from benchmarks.serving.server import free_port
 from bundle.store import list_versions, version_folder
 
@@ -63,12 +64,16 @@ class Service:
         self._folder = folder
         self._num_workers = int(str(settings.get("workers", 1)))
         self._log = folder / f"service-{self.port}.log"
-        self._environment = os.environ | {
-            "SEQSERVE_STORE": str(store),
-            "SEQSERVE_PORT": str(self.port),
-            "SEQSERVE_LOG_LEVEL": "warning",
-            **{f"SEQSERVE_{name.upper()}": str(value) for name, value in settings.items()},
-        }
+        self._environment = (
+            os.environ
+            | preloaded()
+            | {
+                "SEQSERVE_STORE": str(store),
+                "SEQSERVE_PORT": str(self.port),
+                "SEQSERVE_LOG_LEVEL": "warning",
+                **{f"SEQSERVE_{name.upper()}": str(value) for name, value in settings.items()},
+            }
+        )
         if fault is not None:
             self._environment |= {"PYTHONPATH": os.pathsep.join([str(FAULTY), str(ROOT)]), "PROVE_FAULT": fault}
 
