@@ -20,7 +20,7 @@ FROM ${PYTHON_IMAGE}
 # A faster memory allocator: docs/decisions/0018-memory-allocator.md
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libtcmalloc-minimal4 \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 LABEL org.opencontainers.image.title="seqserve" org.opencontainers.image.licenses="Apache-2.0"
 LABEL org.cyclonedx.sbom="/opt/seqserve/sbom.cdx.json"
 COPY --from=build /opt/seqserve /opt/seqserve
