@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.serving.preload import preloaded
 from bundle.store import ALIASES_FILE, set_alias, version_folder
 from tests.prove import faults
 from tests.prove.load import Failure, Load
@@ -72,7 +73,7 @@ class Scene:
         if not FAKETIME.exists():
             return temporary
         return temporary | {
-            "LD_PRELOAD": str(FAKETIME),
+            "LD_PRELOAD": " ".join([str(FAKETIME), *preloaded().values()]),
             "FAKETIME_TIMESTAMP_FILE": str(self.clock),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as when an operator, or NTP, sets the clock
