@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python; do \
 .PHONY: serve test check prove format bench bench-all lock audit sbom image
 
 # A faster memory allocator, as in the image; where it isn't installed, the service takes the C library's.
-TCMALLOC = $(firstword $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4 /usr/lib*/libtcmalloc_minimal.so.4))
+TCMALLOC = $(if $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4 /usr/lib*/libtcmalloc_minimal.so.4),libtcmalloc_minimal.so.4)
 
 serve: .venv/installed  ## the service with the shipped models on http://127.0.0.1:8000
 	LD_PRELOAD="$${LD_PRELOAD-$(TCMALLOC)}" .venv/bin/python -m service

@@ -25,7 +25,7 @@ class Allocator(Protocol):
     name: str
 
     def keep_freed(self) -> None:
-        """Keep up to `KEPT_BYTES` of freed memory for the next batch."""
+        """Keep freed memory for the next batch, where all threads can use it."""
 
     def allocated_bytes(self) -> int:
         """Bytes that are allocated now; always 0 where nobody tells."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.allocator import GNU, allocator
+from service.allocator import GNU, THREADS_BYTES, allocator
 from service.memory import resident_bytes
 
 TCMALLOC = find_library("tcmalloc_minimal")
@@ -44,14 +44,20 @@ def test_tcmalloc_is_known_where_it_is_preloaded() -> None:
     if TCMALLOC is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("libtcmalloc-minimal4 is missing; the image has it")
     shows_name = "from service.allocator import allocator; print(allocator.name)"
+    shows_kept = (
+        "import ctypes; from service.allocator import allocator; allocator.keep_freed(); size = ctypes.c_size_t();"
+        "name = b'tcmalloc.max_total_thread_cache_bytes';"
+        "ctypes.CDLL(None).MallocExtension_GetNumericProperty(name, ctypes.byref(size)); print(size.value)"
+    )
     environment = os.environ | {"LD_PRELOAD": TCMALLOC}
     assert _printed([sys.executable, "-c", shows_name], environment) == "tcmalloc\n"
+    assert _printed([sys.executable, "-c", shows_kept], environment) == f"{THREADS_BYTES}\n"
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "not preloaded"]
-    assert "2 passed" in _printed(tests, environment)
+    assert "\n2 passed" in _printed(tests, environment)
 
 
 def test_without_it_it_is_the_c_library() -> None:
-    if "LD_PRELOAD" in os.environ:
+    if os.environ.get("LD_PRELOAD"):
         pytest.skip("something is preloaded")
     assert isinstance(allocator, GNU)
 
