@@ -57,7 +57,7 @@ class TCMalloc:
 class GNU:
     """The GNU C library's own. Others have none of its functions: nothing is known of them, and nothing asked."""
 
-    name = "the C library's"
+    name = "the C library"
 
     _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
@@ -104,5 +104,12 @@ class _MallInfo2(ctypes.Structure):
 if hasattr(_C, "mallinfo2"):
     _C.mallinfo2.restype = _MallInfo2
 
-allocator: Allocator = TCMalloc() if hasattr(_C, "MallocExtension_ReleaseFreeMemory") else GNU()
+
+def _in_use() -> Allocator:
+    """tcmalloc if blocks come from it: it can be loaded behind another, and has handed out none then."""
+    is_loaded = hasattr(_C, "MallocExtension_ReleaseFreeMemory")
+    return TCMalloc() if is_loaded and TCMalloc().allocated_bytes() > 0 else GNU()
+
+
+allocator: Allocator = _in_use()
 """That of this process."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ from service.state import Context, State
 from service.turnstile import Turnstile
 from service.usage import Usage
 from service.watched_keys import WatchedKeys
+
+logger = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
 
@@ -154,4 +157,5 @@ def from_environment() -> Application:
     application = create_app(Settings())
     interpreter.settle()
     allocator.keep_freed()
+    logger.info("memory is handed out by %s", allocator.name)
     return application

@@ -178,7 +178,8 @@ class Supervisor:
             if not is_closed and time.monotonic() >= closes:
                 refuse_handshakes(listening.fileno())
                 is_closed = True
-            time.sleep(0.02)
+            with suppress(OSError):  # as above
+                time.sleep(0.02)
         forced = [worker for worker in self._workers if worker.process.poll() is None]
         for worker in forced:
             logger.error("worker %d hasn't ended in time and is killed", worker.process.pid)

@@ -85,7 +85,10 @@ def _command(folder: Path, memory_bytes: int, seconds: float) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without the settings, which may hold secrets; nothing reserves memory for more than one thread."""
+    """Without the settings, which may hold secrets, and what is preloaded, which would count as the model's memory.
+
+    Nothing reserves memory for more than one thread.
+    """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("PYTHON")}
     return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 

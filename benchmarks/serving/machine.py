@@ -17,6 +17,6 @@ def machine() -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "preloaded_by_the_service": preloaded().get("LD_PRELOAD", os.environ.get("LD_PRELOAD", "")),
+        "preloaded_by_the_service": (os.environ | preloaded()).get("LD_PRELOAD", ""),
         "packages": {name: version(name) for name in packages},
     }

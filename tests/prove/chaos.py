@@ -5,6 +5,7 @@ is killed can't be answered; those are told from all others by when they were un
 """
 
 import contextlib
+import os
 import random
 import shutil
 import subprocess
@@ -73,7 +74,7 @@ class Scene:
         if not FAKETIME.exists():
             return temporary
         return temporary | {
-            "LD_PRELOAD": " ".join([str(FAKETIME), *preloaded().values()]),
+            "LD_PRELOAD": f"{FAKETIME} {(os.environ | preloaded()).get('LD_PRELOAD', '')}",
             "FAKETIME_TIMESTAMP_FILE": str(self.clock),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as when an operator, or NTP, sets the clock

@@ -3,16 +3,15 @@
 import os
 import subprocess
 import sys
-from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.serving.preload import TCMALLOC
 from service.allocator import GNU, THREADS_BYTES, allocator
 from service.memory import resident_bytes
 
-TCMALLOC = find_library("tcmalloc_minimal")
 MEGABYTE = 1024 * 1024
 
 tells = pytest.mark.skipif(allocator.allocated_bytes() == 0, reason="only the GNU C library and tcmalloc tell")

@@ -115,7 +115,8 @@ def test_process_that_outlives_its_service_ends_itself() -> None:
     assert asyncio.run(run()) == -signal.SIGALRM
 
 
-def test_settings_are_not_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_neither_settings_nor_what_is_preloaded_is_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LD_PRELOAD", "")
     program = "import json, os; print(json.dumps({'reason': ' '.join(os.environ), 'why': 'files'}))"
     monkeypatch.setattr("service.trial._command", lambda *_: [sys.executable, "-c", program])
     monkeypatch.setenv("SEQSERVE_STORE", "secret")
@@ -124,3 +125,4 @@ def test_settings_are_not_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert isinstance(outcome, Refused)
     assert "SEQSERVE" not in outcome.reason
     assert "SECRET" not in outcome.reason
+    assert "LD_PRELOAD" not in outcome.reason
