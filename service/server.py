@@ -17,6 +17,7 @@ from typing import cast
 import uvicorn
 
 from service.configuration import configuration
+from service.connection_counts import ConnectionCounts
 from service.doors import Doors
 from service.guarded_protocol import GuardedProtocol
 from service.lifeline import Lifeline
@@ -47,12 +48,16 @@ class Server(uvicorn.Server):
     Args:
         settings: how long what may take.
         lifeline: to the process that keeps this one; None where there is none.
+        counts: of the connections of all workers; None where there is but this one.
     """
 
-    def __init__(self, settings: Settings, lifeline: Lifeline | None = None) -> None:
+    def __init__(
+        self, settings: Settings, lifeline: Lifeline | None = None, counts: ConnectionCounts | None = None
+    ) -> None:
         super().__init__(configuration(settings))
         self._settings = settings
         self._lifeline = lifeline
+        self._counts = counts
         self._is_orphan = False
 
     @property
@@ -72,12 +77,14 @@ class Server(uvicorn.Server):
                 sockets = [own.dup() for server in self.servers for own in server.sockets]
                 for server in self.servers:
                     server.close()
-            is_shared = self._lifeline is not None
-            ports = [SharedPort(own, self._protocol, self.config.ssl, is_shared=is_shared) for own in sockets]
+            ports = [SharedPort(own, self._protocol, self.config.ssl, self._num_open, self._counts) for own in sockets]
             self.servers = cast(list[asyncio.Server], ports)
         if self._lifeline is not None and self.started:
             self._lifeline.beat()
             asyncio.get_running_loop().add_reader(self._lifeline.fileno(), self._look_at_lifeline)
+
+    def _num_open(self) -> int:
+        return len(self.server_state.connections)
 
     def _protocol(self) -> asyncio.Protocol:
         options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}

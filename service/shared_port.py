@@ -3,8 +3,8 @@
 Were all taken that wait as soon as a worker looks, of callers who come together nearly all would fall to the one that
 looks first, for as long as they stay. A worker that takes one a turn of its event loop leaves the rest to whoever has
 time. Where turns are long it takes several: else whoever comes behind a crowd, and be it to ask for health, would wait
-a turn for each of them. And where nothing is to be done turns are so short that the first to look takes a handful
-before another has woken: so after such a turn a worker stands back for a moment, the first few times.
+a turn for each of them. And where all have time, one is a little quicker than the others, with each connection anew: so
+a worker that has more connections than another stands back for a moment before it takes the next.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from service.connection_counts import ABSENT, ConnectionCounts
 from service.listener import hear
 
 PAUSE_SECONDS = 0.1
@@ -26,10 +27,11 @@ SECONDS_EACH = 0.0005
 MOST_A_TURN = 16
 
 STAND_BACK_SECONDS = 0.001
-"""Time enough for another worker to wake."""
-MOST_STOOD_BACK, AGAIN_AFTER_SECONDS = 4, 0.1
-"""So many times at most it stands back in such a time: of a crowd each gets some anyway, and callers who connect for
-every request should not wait."""
+"""Time enough for another worker that has nothing else to do."""
+
+FREE_LEAD = 4
+"""Of so many connections one may be more than another worker has: of four callers each of two gets two, and a crowd
+needn't wait for each of its connections to be weighed."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ class SharedPort:
         listening: bound and listening.
         make_protocol: for each connection.
         context: where TLS is spoken.
-        is_shared: whether other processes take connections from it, too.
+        open_now: tells how many connections this worker has.
+        counts: of all workers that take connections from it; None where there is but this one.
     """
 
     def __init__(
@@ -49,21 +52,22 @@ class SharedPort:
         listening: socket.socket,
         make_protocol: Callable[[], asyncio.Protocol],
         context: ssl.SSLContext | None,
-        *,
-        is_shared: bool = False,
+        open_now: Callable[[], int],
+        counts: ConnectionCounts | None = None,
     ) -> None:
         self.sockets = (listening,)
         self._listening = listening
         self._make_protocol = make_protocol
         self._context = context
-        self._is_shared = is_shared
+        self._open_now = open_now
+        self._counts = counts
         self._loop = asyncio.get_running_loop()
         self._greeted: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._took: float | None = None
-        self._began_standing_back = 0.0
-        self._num_stood_back = 0
+        self._has_stood_back = False
         listening.setblocking(False)
+        self._tell()
         self._loop.add_reader(listening.fileno(), self._take)
 
     @property
@@ -76,28 +80,39 @@ class SharedPort:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
+        if self._counts is not None:
+            self._counts.tell(ABSENT)
         if self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening.fileno())
         self._listening.close()
 
     def _take(self) -> None:
         now = time.perf_counter()
-        turn = None if self._took is None else now - self._took
-        if self._is_shared and turn is not None and turn < SECONDS_EACH and self._may_stand_back(now):
+        turn = 0.0 if self._took is None else now - self._took
+        self._took = now
+        if self._counts is not None and not self._has_stood_back and self._leads(self._counts):
+            self._has_stood_back = True
             self._pause_for(STAND_BACK_SECONDS)
             return
-        self._took = now
+        self._has_stood_back = False
         self._loop.call_soon(self._loop.call_soon, self._forget_turn, now)  # when the next one is over
-        for _ in range(max(1, min(int((turn or 0.0) / SECONDS_EACH), MOST_A_TURN))):
+        for _ in range(max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))):
             if not self._take_one():
-                return
+                break
+        self._tell()
 
-    def _may_stand_back(self, now: float) -> bool:
-        """Whether to leave the next connection to others for a moment: unless that has been done often lately."""
-        if now - self._began_standing_back > AGAIN_AFTER_SECONDS:
-            self._began_standing_back, self._num_stood_back = now, 0
-        self._num_stood_back += 1
-        return self._num_stood_back <= MOST_STOOD_BACK
+    def _num_taken(self) -> int:
+        return self._open_now() + len(self._greeted)
+
+    def _tell(self) -> None:
+        if self._counts is not None:
+            self._counts.tell(self._num_taken())
+
+    def _leads(self, counts: ConnectionCounts) -> bool:
+        """Whether another should have the next."""
+        own = self._num_taken()
+        counts.tell(own)
+        return own - own // FREE_LEAD > counts.fewest_elsewhere()
 
     def _pause_for(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening.fileno())

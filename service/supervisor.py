@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.configuration import configuration
+from service.connection_counts import ABSENT, ConnectionCounts, make_counts
 from service.listener import BACKLOG, refuse_handshakes
 from service.settings import Settings
 
@@ -43,6 +44,7 @@ class Worker:
 
     process: "subprocess.Popen[bytes]"
     line: socket.socket
+    place: int
     last_beat: float
     serves: bool = False
 
@@ -61,6 +63,7 @@ class Supervisor:
         self._settings = settings
         self._selector = selectors.DefaultSelector()
         self._workers: list[Worker] = []
+        self._counts = make_counts(settings.workers)
         self._starts: list[float] = [0.0] * settings.workers
         """When the missing workers are to be started."""
         self._pause = 0.0
@@ -104,7 +107,7 @@ class Supervisor:
         for start in [start for start in self._starts if start <= now]:
             self._starts.remove(start)
             try:
-                worker = _start(listening)
+                worker = _start(listening, self._counts, self._free_place())
             except OSError as error:  # no memory, processes or files are left
                 again = self._pause_longer()
                 logger.error("no worker can be started (%s); it is tried again in %g seconds", error, again)
@@ -113,6 +116,9 @@ class Supervisor:
             self._workers.append(worker)
             self._selector.register(worker.line, selectors.EVENT_READ, worker)
         return True
+
+    def _free_place(self) -> int:
+        return min(set(range(self._settings.workers)) - {worker.place for worker in self._workers})
 
     def _wait_for_news(self, seconds: float) -> None:
         """Take note of beats and ends, for so long at most."""
@@ -142,6 +148,7 @@ class Supervisor:
     def _replace(self, worker: Worker, why: str) -> None:
         self._selector.unregister(worker.line)
         self._workers.remove(worker)
+        ConnectionCounts(self._counts, worker.place).tell(ABSENT)
         # Its line is closed a moment before it ends. A clock that jumps can end the wait with an error of the system.
         with suppress(subprocess.TimeoutExpired, OSError):
             worker.process.wait(0.2)
@@ -189,13 +196,13 @@ class Supervisor:
         return 1 if forced else 0
 
 
-def _start(listening: int) -> Worker:
+def _start(listening: int, counts: int, place: int) -> Worker:
     ours, its = socket.socketpair()
     with its:
         process = subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "service.worker", str(listening), str(its.fileno())],
-            pass_fds=(listening, its.fileno()),
+            [sys.executable, "-m", "service.worker", *map(str, (listening, its.fileno(), counts, place))],
+            pass_fds=(listening, its.fileno(), counts),
             env=os.environ,
         )
     ours.setblocking(False)
-    return Worker(process, ours, time.monotonic())
+    return Worker(process, ours, place, time.monotonic())

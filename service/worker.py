@@ -1,19 +1,20 @@
-"""One of several worker processes, as `supervisor` starts it: `python -m service.worker LISTENING LIFELINE`."""
+"""One of several worker processes, as `supervisor` starts it: `python -m service.worker LISTENING LIFELINE COUNTS PLACE`."""
 
 import signal
 import socket
 import sys
 
+from service.connection_counts import ConnectionCounts
 from service.lifeline import Lifeline
 from service.server import Server
 from service.settings import Settings
 
 
-def main(listening: int, lifeline: int) -> int:
-    """Serve on a listening socket until told to stop; both are numbers of open files."""
+def main(listening: int, lifeline: int, counts: int, place: int) -> int:
+    """Serve on a listening socket until told to stop, in one of several places; all else are numbers of open files."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    server = Server(Settings(), Lifeline(socket.socket(fileno=lifeline)))
+    server = Server(Settings(), Lifeline(socket.socket(fileno=lifeline)), ConnectionCounts(counts, place))
     server.run([socket.socket(fileno=listening)])
     return 0
 

@@ -28,12 +28,12 @@ def workers_folder(num_workers: int) -> Iterator[None]:
     if num_workers == 1:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside or _in_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside or in_memory()) as folder:
         os.environ[WORKERS_FOLDER] = folder
         yield
 
 
-def _in_memory() -> str | None:
+def in_memory() -> str | None:
     """A folder that takes no disk; None: the system's temporary one will do.
 
     prometheus_client maps its files, and a write to a mapped file for which the disk has no more room ends the process.
