@@ -30,8 +30,8 @@ STAND_BACK_SECONDS = 0.001
 """Time enough for another worker that has nothing else to do."""
 
 FREE_LEAD = 4
-"""Of so many connections one may be more than another worker has: of four callers each of two gets two, and a crowd
-needn't wait for each of its connections to be weighed."""
+"""Of so many connections one may be more than another worker has: of four callers each of two workers gets two, and a
+crowd needn't stand in line for each of its connections to be weighed."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,17 +80,16 @@ class SharedPort:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        if self._counts is not None:
-            self._counts.tell(ABSENT)
         if self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening.fileno())
         self._listening.close()
+        self._tell()
 
     def _take(self) -> None:
         now = time.perf_counter()
         turn = 0.0 if self._took is None else now - self._took
         self._took = now
-        if self._counts is not None and not self._has_stood_back and self._leads(self._counts):
+        if not self._has_stood_back and self._leads():
             self._has_stood_back = True
             self._pause_for(STAND_BACK_SECONDS)
             return
@@ -106,13 +105,15 @@ class SharedPort:
 
     def _tell(self) -> None:
         if self._counts is not None:
-            self._counts.tell(self._num_taken())
+            self._counts.tell(ABSENT if self._listening.fileno() < 0 else self._num_taken())
 
-    def _leads(self, counts: ConnectionCounts) -> bool:
+    def _leads(self) -> bool:
         """Whether another should have the next."""
+        if self._counts is None:
+            return False
+        self._tell()  # some may have gone
         own = self._num_taken()
-        counts.tell(own)
-        return own - own // FREE_LEAD > counts.fewest_elsewhere()
+        return own - own // FREE_LEAD > self._counts.fewest_elsewhere()
 
     def _pause_for(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening.fileno())
@@ -139,8 +140,12 @@ class SharedPort:
         hear(connection)  # it may have ended its handshake while this port refused others
         task = self._loop.create_task(self._greet(connection))
         self._greeted.add(task)  # the loop alone wouldn't keep it
-        task.add_done_callback(self._greeted.discard)
+        task.add_done_callback(self._is_in)
         return True
+
+    def _is_in(self, task: asyncio.Task[None]) -> None:
+        self._greeted.discard(task)
+        self._tell()
 
     async def _greet(self, connection: socket.socket) -> None:
         connection.setblocking(False)

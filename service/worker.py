@@ -1,4 +1,7 @@
-"""One of several worker processes, as `supervisor` starts it: `python -m service.worker LISTENING LIFELINE COUNTS PLACE`."""
+"""One of several worker processes, as `supervisor` starts it.
+
+`python -m service.worker LISTENING LIFELINE COUNTS PLACE`
+"""
 
 import signal
 import socket

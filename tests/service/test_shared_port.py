@@ -2,45 +2,58 @@
 
 import asyncio
 import errno
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 
 from service import shared_port
+from service.connection_counts import ABSENT, ConnectionCounts, make_counts
 from service.shared_port import SharedPort
 
 
-class Greeting(asyncio.Protocol):
-    """Says its name."""
+class Worker:
+    """One of several in this process: greets by name, and counts its connections, which stay until it closes."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, own: socket.socket, counts: ConnectionCounts | None) -> None:
+        self.name = name
+        self.open: list[asyncio.Transport] = []
+        self.port = SharedPort(own, lambda: Greeting(self), None, lambda: len(self.open), counts)
+
+    def close(self) -> None:
+        self.port.close()
+        for transport in self.open:
+            transport.close()
+
+
+class Greeting(asyncio.Protocol):
+    """Says its worker's name."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.write(self._name.encode())
-        transport.close()
+        self._worker.open.append(transport)
+        transport.write(self._worker.name.encode())
 
 
-def greeting(name: str) -> Callable[[], Greeting]:
-    return lambda: Greeting(name)
-
-
-class Counting:
-    """Makes greetings, and counts them."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-
-    def __call__(self) -> Greeting:
-        self.taken += 1
-        return Greeting("a")
+@pytest.fixture
+def counts() -> Iterator[tuple[ConnectionCounts, ConnectionCounts]]:
+    """Of two workers."""
+    file = make_counts(2)
+    yield ConnectionCounts(file, 0), ConnectionCounts(file, 1)
+    os.close(file)
 
 
 def listening() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=100)
+
+
+def call(port: socket.socket, times: int) -> list[socket.socket]:
+    return [socket.create_connection(port.getsockname()) for _ in range(times)]
 
 
 async def heard(callers: list[socket.socket]) -> str:
@@ -55,104 +68,124 @@ async def heard(callers: list[socket.socket]) -> str:
 
 @pytest.fixture
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No turn is long, and no pause long ago, however busy the machine."""
+    """No turn is long, however busy the machine."""
     monkeypatch.setattr(shared_port, "SECONDS_EACH", 10.0)
-    monkeypatch.setattr(shared_port, "AGAIN_AFTER_SECONDS", 60.0)
+
+
+Two = tuple[ConnectionCounts, ConnectionCounts]
 
 
 @pytest.mark.usefixtures("short_turns")
-@pytest.mark.parametrize("is_shared", [True, False])
-def test_callers_who_come_together_are_shared(is_shared: bool) -> None:
-    async def rush() -> str:
+@pytest.mark.parametrize("num_callers", [2, 4, 8, 60])
+@pytest.mark.parametrize("together", [True, False])
+def test_callers_are_shared(counts: Two, num_callers: int, together: bool) -> None:
+    """Of those who come one after the other, too, where the same worker is always a little quicker."""
+
+    async def arrive() -> str:
         first = listening()
-        second = first.dup()
-        callers = [socket.create_connection(first.getsockname()) for _ in range(20)]
-        ports = [
-            SharedPort(own, greeting(name), None, is_shared=is_shared) for own, name in ((first, "a"), (second, "b"))
-        ]
-        names = await heard(callers)
-        for port in ports:
-            port.close()
+        workers = [Worker(name, own, its) for name, own, its in zip("ab", (first, first.dup()), counts, strict=True)]
+        names = ""
+        if together:
+            names = await heard(call(first, num_callers))
+        else:
+            for _ in range(num_callers):
+                names += await heard(call(first, 1))
+        for worker in workers:
+            worker.close()
         return names
 
-    names = asyncio.run(rush())
-    assert (names.count("a"), names.count("b")) == (10, 10)
+    names = asyncio.run(arrive())
+    assert len(names) == num_callers
+    assert abs(names.count("a") - names.count("b")) <= num_callers // shared_port.FREE_LEAD
 
 
 @pytest.mark.usefixtures("short_turns")
-@pytest.mark.parametrize(("is_shared", "taken_at_once"), [(True, 1), (False, 6)])
-def test_worker_with_nothing_else_to_do_leaves_some_callers_to_others(is_shared: bool, taken_at_once: int) -> None:
-    async def arrive() -> tuple[int, int]:
-        own = listening()
-        callers = [socket.create_connection(own.getsockname()) for _ in range(6)]
-        greet = Counting()
-        port = SharedPort(own, greet, None, is_shared=is_shared)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        at_once = greet.taken
-        await heard(callers)
-        port.close()
-        return at_once, greet.taken
+def test_who_has_more_takes_what_nobody_else_does(counts: Two) -> None:
+    counts[1].tell(0)  # and stands still
 
-    assert asyncio.run(arrive()) == (taken_at_once, 6)
+    async def arrive() -> str:
+        own = listening()
+        worker = Worker("a", own, counts[0])
+        names = await heard(call(own, 30))
+        worker.close()
+        return names
+
+    assert asyncio.run(arrive()) == "a" * 30
 
 
 @pytest.mark.usefixtures("short_turns")
-def test_pauses_are_few() -> None:
-    async def arrive() -> int:
+@pytest.mark.parametrize(("others", "pauses"), [(0, True), (6, False), (ABSENT, False)])
+def test_it_stands_back_only_for_another_with_fewer(counts: Two, others: int, pauses: bool) -> None:
+    counts[1].tell(others)
+
+    async def arrive() -> bool:
         own = listening()
-        callers = [socket.create_connection(own.getsockname()) for _ in range(60)]
-        greet = Counting()
-        port = SharedPort(own, greet, None, is_shared=True)
-        num_pauses, was_pausing = 0, False
-        while greet.taken < 60:
-            num_pauses += port.pausing and not was_pausing
-            was_pausing = port.pausing
+        callers = call(own, 6)
+        worker = Worker("a", own, counts[0])
+        has_paused = False
+        while len(worker.open) < 6:
             await asyncio.sleep(0)
+            has_paused |= worker.port.pausing
         for caller in callers:
             caller.close()
-        port.close()
-        return num_pauses
+        worker.close()
+        return has_paused
 
-    assert asyncio.run(arrive()) == shared_port.MOST_STOOD_BACK
+    assert asyncio.run(arrive()) == pauses
+
+
+def test_others_see_what_it_has(counts: Two) -> None:
+    async def arrive() -> list[int]:
+        own = listening()
+        seen = [counts[1].fewest_elsewhere()]
+        worker = Worker("a", own, counts[0])
+        seen.append(counts[1].fewest_elsewhere())
+        await heard(call(own, 3))
+        seen.append(counts[1].fewest_elsewhere())
+        worker.close()
+        return [*seen, counts[1].fewest_elsewhere()]
+
+    assert asyncio.run(arrive()) == [ABSENT, 0, 3, ABSENT]
 
 
 @pytest.mark.usefixtures("short_turns")
-def test_closed_in_a_pause_it_stays_closed() -> None:
+def test_closed_in_a_pause_it_stays_closed(counts: Two) -> None:
+    counts[1].tell(0)
     faults: list[object] = []
 
     async def close() -> int:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
         own = listening()
-        callers = [socket.create_connection(own.getsockname()) for _ in range(6)]
-        greet = Counting()
-        port = SharedPort(own, greet, None, is_shared=True)
+        callers = call(own, 6)
+        worker = Worker("a", own, counts[0])
         for _ in range(5):
             await asyncio.sleep(0)
-        assert port.pausing
-        port.close()
+        assert worker.port.pausing
+        worker.port.close()
         await asyncio.sleep(10 * shared_port.STAND_BACK_SECONDS)
         for caller in callers:
             caller.close()
-        return greet.taken
+        num_taken = len(worker.open)
+        worker.close()
+        return num_taken
 
     assert (asyncio.run(close()), faults) == (1, [])
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
-def test_crowd_need_not_wait_for_a_long_turn_each(is_shared: bool) -> None:
+def test_crowd_need_not_wait_for_a_long_turn_each(counts: Two, is_shared: bool) -> None:
     async def rush() -> int:
         own = listening()
-        callers = [socket.create_connection(own.getsockname()) for _ in range(60)]
-        greet = Counting()
-        port = SharedPort(own, greet, None, is_shared=is_shared)
+        callers = call(own, 60)
+        worker = Worker("a", own, counts[0] if is_shared else None)
         for _ in range(10):
             time.sleep(0.01)  # noqa: ASYNC251 - a batch
             await asyncio.sleep(0)
         for caller in callers:
             caller.close()
-        port.close()
-        return greet.taken
+        num_taken = len(worker.open)
+        worker.close()
+        return num_taken
 
     assert asyncio.run(rush()) > 30
 
@@ -160,11 +193,11 @@ def test_crowd_need_not_wait_for_a_long_turn_each(is_shared: bool) -> None:
 def test_after_close_the_other_goes_on() -> None:
     async def close_one() -> str:
         first = listening()
-        address, second = first.getsockname(), first.dup()
-        closed, port = SharedPort(first, greeting("a"), None), SharedPort(second, greeting("b"), None)
+        second = first.dup()
+        closed, other = Worker("a", first, None), Worker("b", second, None)
         closed.close()
-        names = await heard([socket.create_connection(address) for _ in range(3)])
-        port.close()
+        names = await heard(call(second, 3))
+        other.close()
         return names
 
     assert asyncio.run(close_one()) == "bbb"
@@ -185,12 +218,12 @@ def test_too_many_open_files_is_said_and_passes(
         nonlocal full
         plain = listening()
         address, own = plain.getsockname(), Full(fileno=plain.detach())
-        port = SharedPort(own, greeting("a"), None)
+        worker = Worker("a", own, None)
         caller = socket.create_connection(address)
         await asyncio.sleep(0.05)
         full = False
         names = await heard([caller])
-        port.close()
+        worker.close()
         return names
 
     assert asyncio.run(wait()) == "a"

@@ -1,6 +1,8 @@
 """Several workers: those that end or hang are replaced, none outlives its keeper, none is started without pause."""
 
+import contextlib
 import errno
+import http.client
 import os
 import re
 import signal
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import pytest
 
 from service import supervisor
@@ -64,6 +67,39 @@ def test_workers_that_end_or_hang_are_replaced_and_none_is_left_behind(tiny_stor
         wait_until(lambda: all(map(is_gone, left)))
 
 
+def num_connections(worker: int, port: int) -> int:
+    held = psutil.Process(worker).net_connections("tcp")
+    return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port for one in held)
+
+
+def test_connections_are_shared_also_with_a_worker_that_came_later(tiny_store: Path) -> None:
+    port = free_port()
+    with (
+        serving(tiny_store, port, SEQSERVE_WORKERS="2", SEQSERVE_LOG_LEVEL="error") as server,
+        contextlib.ExitStack() as callers,
+    ):
+        wait_until(lambda: num_figures(port) == 2)
+        stays, killed = workers_of(server)
+
+        def call() -> None:
+            """As callers do who come one after the other and stay."""
+            for _ in range(40):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                callers.callback(connection.close)
+                connection.request("GET", "/livez")
+                assert connection.getresponse().read()
+
+        call()
+        assert num_connections(stays, port) == pytest.approx(20, abs=5)
+        assert num_connections(killed, port) == pytest.approx(20, abs=5)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len(workers_of(server) - {killed}) == 2 and num_figures(port) == 2)
+        call()
+        came = (workers_of(server) - {stays}).pop()
+        assert num_connections(stays, port) == pytest.approx(30, abs=6)
+        assert num_connections(came, port) == pytest.approx(30, abs=6)
+
+
 FAILING = """
 import sys
 from service import supervisor
@@ -87,7 +123,7 @@ def test_workers_that_never_start_are_given_up() -> None:
 
 
 def test_a_worker_that_the_system_refuses_is_started_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_listening: int) -> NoReturn:
+    def refuse(*_files: int) -> NoReturn:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(supervisor, "_start", refuse)
