@@ -6,6 +6,7 @@ context a graph reads (`fixed_context`); quantiles become the intervals a caller
 
 import calendar
 import datetime as dt
+import functools
 import struct
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -147,26 +148,24 @@ def fixed_contexts(
     series: Sequence[Sequence[float | None] | NDArray[np.floating]], context_length: int
 ) -> NDArray[np.float32]:
     """The same of several series, `float32[series, context_length]`."""
-    kept = [values[max(0, len(values) - context_length) :] for values in series]
-    lengths = [len(values) for values in kept]
-    contexts = np.full((len(kept), context_length), np.nan, dtype=np.float32)
-    numbers = np.frombuffer(b"".join(map(_as_doubles, kept)))
+    contexts = np.full((len(series), context_length), np.nan)
+    for context, values in zip(contexts, series, strict=True):
+        kept = values if len(values) <= context_length else values[len(values) - context_length :]
+        if len(kept):
+            _write(context[context_length - len(kept) :], kept)
     with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the caller refuses it
-        if min(lengths) == max(lengths):
-            contexts[:, context_length - lengths[0] :] = numbers.reshape(len(kept), -1)
-        else:
-            contexts[np.arange(context_length) >= context_length - np.array(lengths)[:, None]] = numbers
-    return contexts
+        return contexts.astype(np.float32)
 
 
-def _as_doubles(values: Sequence[float | None] | NDArray[np.floating]) -> bytes:
-    """Native doubles one after the other, NaN for None."""
+def _write(doubles: NDArray[np.float64], values: Sequence[float | None] | NDArray[np.floating]) -> None:
+    """Into as many doubles, NaN for None."""
     if isinstance(values, list):
         try:
-            return struct.pack(f"{len(values)}d", *values)  # takes a third of the time that numpy takes
+            struct.pack_into(f"{len(values)}d", doubles, 0, *values)  # takes a third of the time that numpy takes
+            return
         except struct.error:  # some are None
             pass
-    return np.array(values, dtype=np.float64).tobytes()
+    doubles[:] = np.array(values, dtype=np.float64)
 
 
 def category_codes(values: Sequence[str | None], categories: Sequence[str]) -> NDArray[np.int64]:
@@ -200,14 +199,24 @@ def quantiles_at(
 
     Returns `[..., wanted]`. Raises `ValueError` for a level outside the model's.
     """
+    above, weight = _neighbours(tuple(levels), tuple(wanted))
+    high = quantiles[..., above]
+    if (weight == 1.0).all():
+        return high
+    low = quantiles[..., above - 1]
+    # Written from the nearer end, so that a level the model has is returned bit for bit and rounding can't pass an end.
+    return np.where(weight == 1.0, high, np.minimum(low + (high - low) * weight, high)).astype(quantiles.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _neighbours(levels: tuple[float, ...], wanted: tuple[float, ...]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Of each wanted level the index of the one above, and how far it is on the way there from the one below."""
     grid, points = np.asarray(levels), np.asarray(wanted)
     if len(points) and (points.min() < grid[0] - 1e-9 or points.max() > grid[-1] + 1e-9):
         raise ValueError(f"levels must lie between {grid[0]} and {grid[-1]}")
     above = np.clip(np.searchsorted(grid, points - 1e-9), 1, len(grid) - 1)
     weight = np.clip((points - grid[above - 1]) / (grid[above] - grid[above - 1]), 0.0, 1.0)
-    low, high = quantiles[..., above - 1], quantiles[..., above]
-    # Written from the nearer end, so that a level the model has is returned bit for bit and rounding can't pass an end.
-    return np.where(weight == 1.0, high, np.minimum(low + (high - low) * weight, high)).astype(quantiles.dtype)
+    return above, weight
 
 
 def interval_levels(level: float) -> tuple[float, float]:

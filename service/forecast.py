@@ -180,13 +180,12 @@ def decode(
     """`quantiles[series, horizon, levels]` to the forecast of each series."""
     wanted = [0.5, *(end for level in levels for end in interval_levels(level))]
     steps = _round(quantiles_at(quantiles, spec.quantile_levels, wanted)).transpose(0, 2, 1).tolist()
-    names = [level_name(level) for level in levels]
+    ends = [(level_name(level), 2 * index + 1, 2 * index + 2) for index, level in enumerate(levels)]
     forecasts = []
-    for (median, *ends), sent, own in zip(steps, series, beside, strict=True):
-        pairs = zip(names, ends[::2], ends[1::2], strict=True)
+    for own_steps, sent, own in zip(steps, series, beside, strict=True):
         answer: Forecast = {
-            "median": median,
-            "intervals": {name: {"lower": lower, "upper": upper} for name, lower, upper in pairs},
+            "median": own_steps[0],
+            "intervals": {name: {"lower": own_steps[lower], "upper": own_steps[upper]} for name, lower, upper in ends},
             "warnings": own.warnings,
         }
         if sent.id is not None:

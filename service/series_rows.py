@@ -27,6 +27,8 @@ from service.errors import Invalid, Place
 from service.forecast_schema import SeriesInput
 from service.paths import NUM_PATHS
 
+_ONLY_VALUES = {"values"}
+
 
 @dataclass(slots=True)
 class Beside:
@@ -53,7 +55,9 @@ async def encode(series: Sequence[SeriesInput], spec: ForecastSpec, horizon: int
     rows["history"] = fixed_contexts([one.values for one in series], spec.context_length)
     for covariate in spec.past_covariates:
         sent = [one.past_covariates.get(covariate.name, ()) for one in series]
-        rows[f"past_{covariate.name}"] = fixed_contexts(sent, spec.context_length)
+        rows[f"past_{covariate.name}"] = (
+            fixed_contexts(sent, spec.context_length) if any(sent) else np.full_like(rows["history"], np.nan)
+        )
     some_infinite = any(np.isinf(contexts).any() for contexts in rows.values())
     num_known = np.isfinite(rows["history"]).sum(axis=1).tolist()
     num_ahead = -(-horizon // spec.horizon) * spec.horizon
@@ -62,14 +66,21 @@ async def encode(series: Sequence[SeriesInput], spec: ForecastSpec, horizon: int
         for covariate in spec.future_covariates
     }
     beside: list[Beside] = []
+    beside_values: dict[int, Beside] = {}  # by how many are known: nothing else matters where only values were sent
     places: list[Place] = []
     turn_ends = time.perf_counter() + INLINE_SECONDS
     for index, one in enumerate(series):
+        is_bare = one.model_fields_set == _ONLY_VALUES and not some_infinite
+        if is_bare and (same := beside_values.get(num_known[index])) is not None:
+            beside.append(same)
+            continue
         try:
             if some_infinite:
                 _refuse_infinite(rows, index)
             own = {name: row[index] for name, row in codes.items()}
             beside.append(_describe(one, spec, horizon, num_known[index], own))
+            if is_bare:
+                beside_values[num_known[index]] = beside[-1]
         except Invalid as refusal:
             places += [Place((index, *place.loc), place.msg) for place in refusal.places]
         if time.perf_counter() > turn_ends:  # a long horizon takes milliseconds: others get their turn
