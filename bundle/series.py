@@ -161,7 +161,7 @@ def _write(doubles: NDArray[np.float64], values: Sequence[float | None] | NDArra
     """Into as many doubles, NaN for None."""
     if isinstance(values, list):
         try:
-            struct.pack_into(f"{len(values)}d", doubles, 0, *values)  # takes a third of the time that numpy takes
+            struct.pack_into(f"{len(values)}d", doubles.data, 0, *values)  # takes a third of the time that numpy takes
             return
         except struct.error:  # some are None
             pass

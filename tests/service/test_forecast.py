@@ -252,6 +252,30 @@ def test_neighbours_do_not_matter(client: TestClient) -> None:
         assert alone["median"] == pytest.approx(together[place]["median"], rel=1e-5)
 
 
+def test_what_is_said_of_one_is_not_said_of_another(client: TestClient) -> None:
+    """Series with nothing but values are described once, by how many of them are known."""
+    series: list[dict[str, Any]] = [
+        {"values": RAIL},
+        {"values": RAIL[:5]},
+        {"values": RAIL[:5], "start": "2019-01-01"},
+        {"values": [None, *RAIL[:5]]},
+        {"values": RAIL[:6]},
+        {"values": RAIL, "past_covariates": {"bus": BUS}},
+        {"values": RAIL[1:]},
+    ]
+    together = [one["warnings"] for one in forecast(client, series=series)["forecasts"]]
+    assert together == [forecast(client, series=[one])["forecasts"][0]["warnings"] for one in series]
+    assert len(set(map(tuple, together))) == 5
+
+
+def test_one_that_is_beyond_the_model_is_named_among_others(client: TestClient) -> None:
+    series = [{"values": values} for values in (RAIL, [None, None], RAIL, [1e39, 1.0], RAIL)]
+    response = client.post("/forecast", json={"model": "ridership", "series": series})
+    assert response.status_code == 422
+    places = [error["loc"][-3:] for error in response.json()["errors"]]
+    assert places == [["series", 1, "values"], ["series", 3, "values"]]
+
+
 def test_extreme_values_are_answered_or_refused(client: TestClient) -> None:
     for value in (0.0, -5.0, 1e-30, 1e30, -1e38, 3.3e38):
         response = client.post("/forecast", json={"model": "ridership", "values": [value] * 40, "horizon": 14})
