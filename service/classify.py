@@ -59,20 +59,17 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
             record.charge(len(rows))
             answers = await batcher.submit(rows, admission.deadline)
     own_answers = answers[: len(texts)]
-    results = [
-        labeller.result(probabilities, payload.top_k, truncated=encoded.truncated)
-        for probabilities, encoded in own_answers
-    ]
+    results = [labeller.result(answer, payload.top_k) for answer in own_answers]
     for index, own in enumerate(hidden):  # there are none unless asked for; their rows come behind those of the texts
         label = labeller.labels.index(results[index]["label"])
         rest = [answers[place].probabilities[label] for place in places_without[index]]
         results[index]["explanation"] = weigh(texts[index], own.words, answers[index].probabilities[label], rest)
     served.metrics.classified(
         labels=[result["label"] for result in results],
-        scores=[labeller.score(probabilities) for probabilities, _ in own_answers],
-        lengths=[len(encoded.ids) for _, encoded in own_answers],
-        unknown_token_ratios=[batcher.encoder.unknown_token_ratio(encoded.ids) for _, encoded in own_answers],
-        num_truncated=sum(encoded.truncated for _, encoded in own_answers),
+        scores=[labeller.score(answer.probabilities) for answer in own_answers],
+        lengths=[len(answer.encoded.ids) for answer in own_answers],
+        unknown_token_ratios=[batcher.encoder.unknown_token_ratio(answer.encoded.ids) for answer in own_answers],
+        num_truncated=sum(answer.encoded.truncated for answer in own_answers),
     )
     record.lap("decode")
     return {"model": served.manifest.name, "version": served.manifest.version, "results": results}

@@ -6,6 +6,7 @@ from bundle.decision import OperatingPoint, decide
 from bundle.manifest import ClassifySpec
 from bundle.reference import score
 from service.classify_schema import ClassifyResult
+from service.text_batcher import TextAnswer
 
 
 class Labeller:
@@ -20,18 +21,24 @@ class Labeller:
         self._spec = spec
         self._operating_point = OperatingPoint.of(spec)
 
-    def result(self, probabilities: Sequence[float], top_k: int | None, *, truncated: bool) -> ClassifyResult:
-        """The probabilities of one text, in the order of the labels, to its result; None for `top_k` is all labels."""
-        labels = self.labels
-        best = decide(probabilities, self._operating_point)
-        order = sorted(range(len(probabilities)), key=probabilities.__getitem__, reverse=True)
+    def result(self, answer: TextAnswer, top_k: int | None) -> ClassifyResult:
+        """What is answered about one text; None for `top_k` is all labels."""
+        labels, rounded = self.labels, answer.rounded
+        best = decide(answer.probabilities, self._operating_point)
         return {
             "label": labels[best],
-            "score": round(probabilities[best], 6),
-            "scores": {labels[index]: round(probabilities[index], 6) for index in order[:top_k]},
-            "truncated": truncated,
+            "score": rounded[best],
+            "scores": {labels[index]: rounded[index] for index in _descending(answer.probabilities)[:top_k]},
+            "truncated": answer.encoded.truncated,
         }
 
     def score(self, probabilities: Sequence[float]) -> float:
         """`bundle.reference.score`."""
         return score(probabilities, self._spec)
+
+
+def _descending(probabilities: Sequence[float]) -> Sequence[int]:
+    """Places of the probabilities, the largest first; of equals the first."""
+    if len(probabilities) == 2:  # takes a third of the time of what follows
+        return (0, 1) if probabilities[0] >= probabilities[1] else (1, 0)
+    return sorted(range(len(probabilities)), key=probabilities.__getitem__, reverse=True)

@@ -13,6 +13,7 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bundle.golden import Arrays
 from bundle.text import EncodedText, TextEncoder, pad
@@ -28,10 +29,16 @@ TEXTS_AT_ONCE = 64
 """Texts encoded before the next batch, unless one caller has more; as many as a batch has."""
 
 
+DECIMALS = 6
+"""Of probabilities in answers: float32 holds hardly more."""
+
+
 class TextAnswer(NamedTuple):
     """What the graph answers to one text."""
 
     probabilities: list[float]
+    rounded: list[float]
+    """The same to `DECIMALS`, as they are shown."""
     encoded: EncodedText
 
 
@@ -69,25 +76,25 @@ class TextEngine:
         lengths = [len(row.ids) for row in rows]
         num_slices = min(len(rows), -(-len(rows) * max(lengths) // SLICE_IDS))
         if num_slices == 1:
-            probabilities, num_padded = self._probabilities(rows)
+            computed, num_padded = self._probabilities(rows)
         else:
-            probabilities, num_padded = [[]] * len(rows), 0
             order = sorted(range(len(rows)), key=lengths.__getitem__)
             bounds = [len(rows) * number // num_slices for number in range(num_slices + 1)]
-            for begin, end in pairwise(bounds):
-                places = order[begin:end]
-                own, own_padded = self._probabilities([rows[place] for place in places])
-                num_padded += own_padded
-                for place, one in zip(places, own, strict=True):
-                    probabilities[place] = one
-        answers = list(map(TextAnswer, probabilities, rows))
+            slices = [
+                self._probabilities([rows[place] for place in order[begin:end]]) for begin, end in pairwise(bounds)
+            ]
+            in_order = np.concatenate([own for own, _ in slices])
+            computed, num_padded = np.empty_like(in_order), sum(own_padded for _, own_padded in slices)
+            computed[order] = in_order
+        probabilities = computed.astype(np.float64)
+        rounded = np.round(probabilities, DECIMALS)  # all at once takes a quarter of the time that one by one takes
+        answers = list(map(TextAnswer, probabilities.tolist(), rounded.tolist(), rows))
         return answers, 1 - sum(lengths) / num_padded
 
-    def _probabilities(self, rows: Sequence[EncodedText]) -> tuple[list[list[float]], int]:
-        """Of each row, and how many ids they make padded."""
+    def _probabilities(self, rows: Sequence[EncodedText]) -> tuple[NDArray[np.floating], int]:
+        """Of the rows, `[rows, classes]`, and how many ids they make padded."""
         padded = pad([row.ids for row in rows])
-        probabilities: list[list[float]] = self._run({"ids": padded})["probabilities"].tolist()
-        return probabilities, padded.size
+        return self._run({"ids": padded})["probabilities"], padded.size
 
     def gather(self, pieces: Sequence[tuple[Places, list[TextAnswer]]], num_rows: int) -> list[TextAnswer]:
         """Answers in the order of the texts."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.serving.preload import preloaded
 from service.__main__ import healthcheck
 from service.settings import Settings
 
@@ -37,8 +38,11 @@ def until_proved(address: str, headers: dict[str, str] | None = None) -> None:
 
 @contextmanager
 def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The service on a port, ready; `settings` are environment variables. What it prints goes where the test's does."""
-    chosen = {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
+    """The service on a port, ready; `settings` are environment variables. What it prints goes where the test's does.
+
+    With the allocator that the image has, where this machine has it too.
+    """
+    chosen = preloaded() | {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
     command = [sys.executable, "-m", "service"]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | chosen, start_new_session=True) as server:
         try:

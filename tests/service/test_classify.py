@@ -1,5 +1,6 @@
 """`POST /classify`, answered by a tiny classifier trained here."""
 
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from starlette.testclient import TestClient
 
 from bundle.manifest import ClassifySpec
 from bundle.store import read_bundle, read_reference, version_folder
+from bundle.text import EncodedText
 from service.classify_schema import ClassifyResponse
 from service.labels import Labeller
+from service.text_batcher import TextAnswer
 from tests.tiny import TinyTexts
 from training.data.splits import without_near_duplicates
 
@@ -92,16 +95,32 @@ def test_as_many_texts_as_allowed(client: TestClient) -> None:
 SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_label="spam", threshold=0.3)
 
 
+def answer(probabilities: list[float]) -> TextAnswer:
+    return TextAnswer(probabilities, probabilities, EncodedText([1], False))
+
+
+@pytest.mark.parametrize("num_labels", [2, 3])
+def test_scores_descend_and_of_equals_the_first_comes_first(num_labels: int) -> None:
+    labels = ["ham", "spam", "other"][:num_labels]
+    labeller = Labeller(ClassifySpec(labels=labels, max_tokens=8))
+    for probabilities in itertools.permutations([0.1, 0.3, 0.6][-num_labels:]):
+        scores = labeller.result(answer(list(probabilities)), None)["scores"]
+        assert list(scores.values()) == sorted(probabilities, reverse=True)
+        assert scores == dict(zip(labels, probabilities, strict=True))
+    assert list(labeller.result(answer([0.5] * num_labels), None)["scores"]) == labels
+    assert len(labeller.result(answer([0.5] * num_labels), 1)["scores"]) == 1
+
+
 @pytest.mark.parametrize(
     ("probabilities", "label"),
     [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
 )
 def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
-    result = Labeller(SPEC).result(probabilities, None, truncated=False)
+    result = Labeller(SPEC).result(answer(probabilities), None)
     assert result["label"] == label
     assert result["score"] == result["scores"][label]
 
 
 def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
     spec = SPEC.model_copy(update={"threshold": 0.9})
-    assert Labeller(spec).result([0.1, 0.8, 0.1], None, truncated=False)["label"] == "ham"
+    assert Labeller(spec).result(answer([0.1, 0.8, 0.1]), None)["label"] == "ham"

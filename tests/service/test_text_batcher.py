@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from bundle.golden import Arrays
@@ -97,6 +98,15 @@ def test_batch_of_long_texts_is_computed_in_slices_sorted_by_length() -> None:
     assert [answer.encoded for answer in answers] == rows
     assert shapes == [(8, 140), (8, 250), (8, 256)]
     assert padding_ratio == pytest.approx(1 - sum(lengths) / (8 * (140 + 250 + 256)))
+
+
+def test_probabilities_are_shown_as_python_rounds_them() -> None:
+    drawn = np.random.default_rng(0).random((512, 2), dtype=np.float32)
+    drawn[:4] = [[0.0, 1.0], [1e-9, 0.5], [1 / 128, 3 / 128], [0.0000005, 0.9999995]]
+    rows = [EncodedText([1], truncated=False)] * len(drawn)
+    answers, _ = TextEngine(lambda _: {"probabilities": drawn}).compute([rows])
+    assert [answer.probabilities for answer in answers] == drawn.tolist()
+    assert [answer.rounded for answer in answers] == [[round(one, 6) for one in row] for row in drawn.tolist()]
 
 
 def test_text_longer_than_a_slice_is_one() -> None:
