@@ -1,5 +1,6 @@
 """What one worker lets in, and whether it is closing: shared by its connections, its server and `/readyz`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +42,8 @@ class Doors:
     dropped: Counter
     closing: bool = False
     """Set once the worker has been told to stop: each answer from then on is the last of its connection."""
+    one_left: Callable[[], None] = lambda: None
+    """Called when a connection is gone."""
     max_inside: int = field(init=False)
     _outside: dict[Outsider, None] = field(default_factory=dict)
     """In the order in which they came."""

@@ -59,6 +59,7 @@ class Server(uvicorn.Server):
         self._lifeline = lifeline
         self._counts = counts
         self._is_orphan = False
+        self._ports: list[SharedPort] = []
 
     @property
     def _doors(self) -> Doors:
@@ -79,9 +80,15 @@ class Server(uvicorn.Server):
                     server.close()
             ports = [SharedPort(own, self._protocol, self.config.ssl, self._num_open, self._counts) for own in sockets]
             self.servers = cast(list[asyncio.Server], ports)
+            self._ports = ports
+            self._doors.one_left = self._tell_workers
         if self._lifeline is not None and self.started:
             self._lifeline.beat()
             asyncio.get_running_loop().add_reader(self._lifeline.fileno(), self._look_at_lifeline)
+
+    def _tell_workers(self) -> None:
+        for port in self._ports:
+            port.tell()
 
     def _num_open(self) -> int:
         return len(self.server_state.connections)

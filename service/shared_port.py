@@ -67,7 +67,7 @@ class SharedPort:
         self._took: float | None = None
         self._has_stood_back = False
         listening.setblocking(False)
-        self._tell()
+        self.tell()
         self._loop.add_reader(listening.fileno(), self._take)
 
     @property
@@ -83,7 +83,7 @@ class SharedPort:
         if self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening.fileno())
         self._listening.close()
-        self._tell()
+        self.tell()
 
     def _take(self) -> None:
         now = time.perf_counter()
@@ -98,12 +98,16 @@ class SharedPort:
         for _ in range(max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))):
             if not self._take_one():
                 break
-        self._tell()
+        self.tell()
 
     def _num_taken(self) -> int:
         return self._open_now() + len(self._greeted)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Let the other workers see how many connections there are. Call it, too, when one is gone.
+
+        Of a crowd that follows another they would else take too many, since this worker seems to have some.
+        """
         if self._counts is not None:
             self._counts.tell(ABSENT if self._listening.fileno() < 0 else self._num_taken())
 
@@ -111,7 +115,6 @@ class SharedPort:
         """Whether another should have the next."""
         if self._counts is None:
             return False
-        self._tell()  # some may have gone
         own = self._num_taken()
         return own - own // FREE_LEAD > self._counts.fewest_elsewhere()
 
@@ -145,7 +148,7 @@ class SharedPort:
 
     def _is_in(self, task: asyncio.Task[None]) -> None:
         self._greeted.discard(task)
-        self._tell()
+        self.tell()
 
     async def _greet(self, connection: socket.socket) -> None:
         connection.setblocking(False)

@@ -142,10 +142,13 @@ def test_others_see_what_it_has(counts: Two) -> None:
         seen.append(counts[1].fewest_elsewhere())
         await heard(call(own, 3))
         seen.append(counts[1].fewest_elsewhere())
+        worker.open.pop().close()
+        worker.port.tell()
+        seen.append(counts[1].fewest_elsewhere())
         worker.close()
         return [*seen, counts[1].fewest_elsewhere()]
 
-    assert asyncio.run(arrive()) == [ABSENT, 0, 3, ABSENT]
+    assert asyncio.run(arrive()) == [ABSENT, 0, 3, 2, ABSENT]
 
 
 @pytest.mark.usefixtures("short_turns")
