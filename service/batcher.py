@@ -42,6 +42,11 @@ REFUSING_TURNS = 4
 """Then the loop has so many turns in a row, most of them short: a caller that comes, and be it to ask for health, needs
 several until it has its answer, and shouldn't wait for batches between them."""
 
+STAY_SECONDS = 0.05
+"""A lone caller's batches are computed in one thread, one after another, for so long at most: the way there and back
+takes 200 µs where a CPU has to be woken, and other models may have to wait for the thread. Nobody of the same model
+waits for more than the batch at hand."""
+
 Places = slice | NDArray[np.intp]
 """Where some rows of a caller stand among all of them."""
 
@@ -160,6 +165,8 @@ class _Batch(Generic[Rows, Answers]):
     inline: bool
     blocks: list[_Block[Rows, Answers]] = field(default_factory=list)
     num_rows: int = 0
+    num_parts: int = 1
+    """More of a lone caller's only block, where it holds more than a batch may: they are computed one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,17 +321,14 @@ class Batcher(Generic[Rows, Answers]):
                     return
                 try:
                     if batch.inline:
-                        computed = self._compute(batch)
+                        computed = [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
                     else:
-                        computed = await loop.run_in_executor(self.executor, self._compute, batch)
+                        computed = await loop.run_in_executor(self.executor, self._compute_in_thread, batch)
                 except Exception as error:
                     for block in batch.blocks:
                         block.submission.fail(error)
                 else:
-                    self.watcher.computed(batch.num_rows, computed.padding_ratio, computed.seconds)
-                    self._learn(batch.size, computed.cpu_seconds / batch.num_rows)
-                    self._deliver(batch, computed)
-                    num_rows += batch.num_rows
+                    num_rows += self._take_back(batch, computed)
                 num_batches += 1
                 more_wait = self._more_wait()
                 if num_batches < FULL_BATCHES and batch.inline and self._is_refusing and more_wait:
@@ -365,8 +369,11 @@ class Batcher(Generic[Rows, Answers]):
             queue.popleft()
             if block.num_rows > max_rows:
                 num_parts = -(-block.num_rows // max_rows)  # of like size: a small one at the end takes longer a row
-                block, rest = block.split(-(-block.num_rows // num_parts), next(self._tickets))
-                queue.append(rest)
+                if inline or len(self._live) > 1:
+                    block, rest = block.split(-(-block.num_rows // num_parts), next(self._tickets))
+                    queue.append(rest)
+                else:
+                    batch.num_parts = num_parts
             batch.blocks.append(block)
             batch.num_rows += block.num_rows
         return batch
@@ -383,20 +390,51 @@ class Batcher(Generic[Rows, Answers]):
             return min(budget, turn), True
         return budget, False
 
-    def _compute(self, batch: _Batch[Rows, Answers]) -> _Computed[Answers]:
-        began, cpu_began = time.perf_counter(), time.thread_time()
-        answers, padding_ratio = self.engine.compute([block.rows for block in batch.blocks])
-        # What is learnt of a row must not grow with what else the machine does, or with waiting for the interpreter.
-        computed = _Computed(answers, padding_ratio, time.perf_counter() - began, time.thread_time() - cpu_began)
-        if len(answers) != batch.num_rows:
-            raise RuntimeError(f"{batch.num_rows} rows went in, {len(answers)} came out")
+    def _compute_in_thread(self, batch: _Batch[Rows, Answers]) -> list[_Computed[Answers]]:
+        """One batch; of a lone caller's rows as many as there is time for, until somebody else comes or it leaves."""
+        if batch.num_parts == 1:
+            return [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
+        rows = batch.blocks[0].rows
+        computed: list[_Computed[Answers]] = []
+        begin, until = 0, time.perf_counter() + STAY_SECONDS
+        for num_parts in range(batch.num_parts, 0, -1):
+            if computed and (len(self._live) != 1 or time.perf_counter() > until):
+                break
+            end = begin - (begin - batch.num_rows) // num_parts
+            computed.append(self._compute([rows[begin:end]], end - begin))
+            begin = end
         return computed
 
-    def _deliver(self, batch: _Batch[Rows, Answers], computed: _Computed[Answers]) -> None:
-        for submission in {block.submission for block in batch.blocks}:
+    def _compute(self, parts: Sequence[Rows], num_rows: int) -> _Computed[Answers]:
+        began, cpu_began = time.perf_counter(), time.thread_time()
+        answers, padding_ratio = self.engine.compute(parts)
+        # What is learnt of a row must not grow with what else the machine does, or with waiting for the interpreter.
+        computed = _Computed(answers, padding_ratio, time.perf_counter() - began, time.thread_time() - cpu_began)
+        if len(answers) != num_rows:
+            raise RuntimeError(f"{num_rows} rows went in, {len(answers)} came out")
+        return computed
+
+    def _take_back(self, batch: _Batch[Rows, Answers], computed: Sequence[_Computed[Answers]]) -> int:
+        """Deliver what is computed, queue what isn't; how many rows were."""
+        blocks, num_rows = batch.blocks, 0
+        for one in computed:
+            own, num_own = blocks, len(one.answers)
+            num_rows += num_own
+            if num_rows < batch.num_rows:
+                block, rest = blocks[0].split(num_own, next(self._tickets))
+                own, blocks = [block], [rest]
+            self.watcher.computed(num_own, one.padding_ratio, one.seconds)
+            self._learn(batch.size, one.cpu_seconds / num_own)
+            self._deliver(own, one)
+        if num_rows < batch.num_rows:
+            self._queues.setdefault(batch.size, deque()).append(blocks[0])
+        return num_rows
+
+    def _deliver(self, blocks: Sequence[_Block[Rows, Answers]], computed: _Computed[Answers]) -> None:
+        for submission in {block.submission for block in blocks}:
             submission.inference_seconds += computed.seconds
         begin = 0
-        for block in batch.blocks:
+        for block in blocks:
             end = begin + block.num_rows
             submission, answers = block.submission, computed.answers[begin:end]
             begin = end

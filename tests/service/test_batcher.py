@@ -5,13 +5,15 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bundle.golden import Arrays
 from bundle.text import EncodedText
+from service import batcher as batcher_module
 from service.admission import Admission
 from service.batcher import FULL_BATCHES, Batcher, Limits
 from service.errors import DeadlineExceeded, QueueFull
@@ -142,6 +144,67 @@ def test_what_is_left_of_many_rows_queues_behind_others(make: Callable[..., Text
 
     assert asyncio.run(run()) == ["few", "many"]
     assert [shape[0] for shape in engine.shapes] == [4, 2, 4, 4, 3]
+
+
+class CountingExecutor(ThreadPoolExecutor):
+    """Of one thread; counts what is handed to it."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.num_jobs = 0
+
+    def submit(self, *job: Any, **options: Any) -> Future[Any]:
+        self.num_jobs += 1
+        return super().submit(*job, **options)
+
+
+@pytest.mark.parametrize(("seconds", "num_jobs"), [(60, 1), (0, 3)])
+def test_batches_of_a_lone_caller_are_computed_at_a_stretch(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, seconds: float, num_jobs: int
+) -> None:
+    monkeypatch.setattr(batcher_module, "STAY_SECONDS", seconds)
+    monkeypatch.setattr(batcher_module, "INLINE_SECONDS", 0)  # however fast rows turn out to be
+    notebook = Notebook()
+    with CountingExecutor() as executor:
+        batcher = Batcher(TextEngine(engine), executor, Limits(4, 1000, 8), notebook)
+        assert asyncio.run(ask(batcher, [row(4, n) for n in range(10)], 5)) == [2 * n for n in range(10)]
+    assert [shape[0] for shape in engine.shapes] == [4, 3, 3]
+    assert [num_rows for num_rows, _ in notebook.batches] == [4, 3, 3]
+    assert executor.num_jobs == num_jobs
+
+
+def test_a_lone_caller_is_no_longer_alone_when_another_comes(make: Callable[..., Texts], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make(rows=4)
+        engine.gate.clear()
+        many = asyncio.create_task(ask(batcher, [row(4)] * 15, 5))
+        await until(lambda: len(engine.shapes) == 1)
+        few = asyncio.create_task(ask(batcher, [row(100)] * 2, 5))
+        await asyncio.sleep(0.01)
+        engine.gate.set()
+        assert len(await few) == 2
+        assert not many.done()
+        assert len(await many) == 15
+
+    asyncio.run(run())
+    assert engine.shapes == [(4, 4), (2, 100), (4, 4), (4, 4), (3, 4)]
+
+
+def test_what_is_left_of_a_lone_caller_who_leaves_is_not_computed(
+    make: Callable[..., Texts], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher_module, "STAY_SECONDS", 60)
+
+    async def run() -> None:
+        batcher = make(rows=4)
+        engine.gate.clear()
+        with pytest.raises(DeadlineExceeded):
+            await ask(batcher, [row(4)] * 15, 0.05)
+        engine.gate.set()
+        await until(lambda: batcher._pump is None)
+
+    asyncio.run(run())
+    assert engine.shapes == [(4, 4)]
 
 
 def test_oldest_row_goes_first_whatever_its_length(make: Callable[..., Texts], engine: Engine) -> None:
