@@ -199,24 +199,31 @@ def quantiles_at(
 
     Returns `[..., wanted]`. Raises `ValueError` for a level outside the model's.
     """
-    above, weight = _neighbours(tuple(levels), tuple(wanted))
+    below, above, weight = _neighbours(tuple(levels), tuple(wanted))
     high = quantiles[..., above]
     if (weight == 1.0).all():
         return high
-    low = quantiles[..., above - 1]
+    low = quantiles[..., below]
     # Written from the nearer end, so that a level the model has is returned bit for bit and rounding can't pass an end.
     return np.where(weight == 1.0, high, np.minimum(low + (high - low) * weight, high)).astype(quantiles.dtype)
 
 
 @functools.lru_cache(maxsize=256)
-def _neighbours(levels: tuple[float, ...], wanted: tuple[float, ...]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Of each wanted level the index of the one above, and how far it is on the way there from the one below."""
-    grid, points = np.asarray(levels), np.asarray(wanted)
+def _neighbours(
+    levels: tuple[float, ...], wanted: tuple[float, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Of each wanted level the indices of the ones below and above, and how far it is on the way between them.
+
+    One that is there, but for what floats can't hold, is all the way up.
+    """
+    grid, points = np.asarray(levels), np.asarray(wanted, dtype=np.float64)
     if len(points) and (points.min() < grid[0] - 1e-9 or points.max() > grid[-1] + 1e-9):
         raise ValueError(f"levels must lie between {grid[0]} and {grid[-1]}")
-    above = np.clip(np.searchsorted(grid, points - 1e-9), 1, len(grid) - 1)
-    weight = np.clip((points - grid[above - 1]) / (grid[above] - grid[above - 1]), 0.0, 1.0)
-    return above, weight
+    above = np.minimum(np.searchsorted(grid, points - 1e-9), len(grid) - 1)
+    below = np.maximum(above - 1, 0)
+    is_there = grid[above] - points < 1e-9
+    width = np.where(is_there, 1.0, grid[above] - grid[below])
+    return below, above, np.where(is_there, 1.0, (points - grid[below]) / width)
 
 
 def interval_levels(level: float) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """How many connections each of several workers has, for all of them to see: a few numbers in memory that they share.
 
-None waits for another: each writes its own number only, and reads what the others wrote last.
+None waits for another: each writes its own number only, and reads what the others wrote last. Of one that has ended the
+supervisor says so in its place.
 """
 
 import mmap
@@ -8,16 +9,22 @@ import os
 import tempfile
 from array import array
 
-from service.workers_folder import in_memory
-
 ABSENT = 2**31 - 1
 """In place of the number of a worker that takes none."""
 
 
 def make_counts(num_workers: int) -> int:
     """An open file with a number for each worker, for them to inherit. Raises `OSError`."""
-    with tempfile.TemporaryFile(prefix="seqserve-", dir=in_memory(), buffering=0) as file:
-        file.write(array("i", [ABSENT] * num_workers).tobytes())
+    file = _memory_file()
+    os.write(file, array("i", [ABSENT] * num_workers).tobytes())
+    return file
+
+
+def _memory_file() -> int:
+    """Needs no folder that can be written to, where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("seqserve-connections")
+    with tempfile.TemporaryFile(prefix="seqserve-") as file:
         return os.dup(file.fileno())
 
 
@@ -25,7 +32,7 @@ class ConnectionCounts:
     """The numbers, as one worker sees them.
 
     Args:
-        file: from `make_counts`.
+        file: from `make_counts`; may be closed afterwards.
         place: which of them is the worker's own.
     """
 

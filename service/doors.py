@@ -42,7 +42,7 @@ class Doors:
     dropped: Counter
     closing: bool = False
     """Set once the worker has been told to stop: each answer from then on is the last of its connection."""
-    one_left: Callable[[], None] = lambda: None
+    on_leave: Callable[[], None] = lambda: None
     """Called when a connection is gone."""
     max_inside: int = field(init=False)
     _outside: dict[Outsider, None] = field(default_factory=dict)

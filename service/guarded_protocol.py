@@ -96,7 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """It is closed; nobody waits for what is under way."""
         self._deaf = True
         super().connection_lost(exc)
-        self._doors.one_left()
+        self._doors.on_leave()
         self.pipeline.clear()
         if self._answering is not None:
             self._give_up(self._answering)

@@ -81,12 +81,12 @@ class Server(uvicorn.Server):
             ports = [SharedPort(own, self._protocol, self.config.ssl, self._num_open, self._counts) for own in sockets]
             self.servers = cast(list[asyncio.Server], ports)
             self._ports = ports
-            self._doors.one_left = self._tell_workers
+            self._doors.on_leave = self._tell_counts
         if self._lifeline is not None and self.started:
             self._lifeline.beat()
             asyncio.get_running_loop().add_reader(self._lifeline.fileno(), self._look_at_lifeline)
 
-    def _tell_workers(self) -> None:
+    def _tell_counts(self) -> None:
         for port in self._ports:
             port.tell()
 

@@ -65,7 +65,6 @@ class SharedPort:
         self._greeted: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._took: float | None = None
-        self._has_stood_back = False
         listening.setblocking(False)
         self.tell()
         self._loop.add_reader(listening.fileno(), self._take)
@@ -86,14 +85,18 @@ class SharedPort:
         self.tell()
 
     def _take(self) -> None:
+        """Somebody waits."""
+        if self._leads():
+            self._took = time.perf_counter()  # the pause is a turn, and where it gets long, a long one
+            self._pause_for(STAND_BACK_SECONDS, self._take_some)
+        else:
+            self._take_some()
+
+    def _take_some(self) -> None:
+        """Take one, or several, that another worker hasn't taken yet."""
         now = time.perf_counter()
         turn = 0.0 if self._took is None else now - self._took
         self._took = now
-        if not self._has_stood_back and self._leads():
-            self._has_stood_back = True
-            self._pause_for(STAND_BACK_SECONDS)
-            return
-        self._has_stood_back = False
         self._loop.call_soon(self._loop.call_soon, self._forget_turn, now)  # when the next one is over
         for _ in range(max(1, min(int(turn / SECONDS_EACH), MOST_A_TURN))):
             if not self._take_one():
@@ -118,13 +121,14 @@ class SharedPort:
         own = self._num_taken()
         return own - own // FREE_LEAD > self._counts.fewest_elsewhere()
 
-    def _pause_for(self, seconds: float) -> None:
+    def _pause_for(self, seconds: float, then: Callable[[], None] = lambda: None) -> None:
         self._loop.remove_reader(self._listening.fileno())
-        self._pause = self._loop.call_later(seconds, self._go_on)
+        self._pause = self._loop.call_later(seconds, self._go_on, then)
 
-    def _go_on(self) -> None:
+    def _go_on(self, then: Callable[[], None]) -> None:
         self._pause = None
         self._loop.add_reader(self._listening.fileno(), self._take)
+        then()
 
     def _forget_turn(self, took: float) -> None:
         """What passes from now on until somebody comes is no turn."""

@@ -63,7 +63,9 @@ class Supervisor:
         self._settings = settings
         self._selector = selectors.DefaultSelector()
         self._workers: list[Worker] = []
-        self._counts = make_counts(settings.workers)
+        self._counts_file = make_counts(settings.workers)
+        self._counts = [ConnectionCounts(self._counts_file, place) for place in range(settings.workers)]
+        """By place."""
         self._starts: list[float] = [0.0] * settings.workers
         """When the missing workers are to be started."""
         self._pause = 0.0
@@ -107,7 +109,7 @@ class Supervisor:
         for start in [start for start in self._starts if start <= now]:
             self._starts.remove(start)
             try:
-                worker = _start(listening, self._counts, self._free_place())
+                worker = _start(listening, self._counts_file, self._free_place())
             except OSError as error:  # no memory, processes or files are left
                 again = self._pause_longer()
                 logger.error("no worker can be started (%s); it is tried again in %g seconds", error, again)
@@ -148,11 +150,11 @@ class Supervisor:
     def _replace(self, worker: Worker, why: str) -> None:
         self._selector.unregister(worker.line)
         self._workers.remove(worker)
-        ConnectionCounts(self._counts, worker.place).tell(ABSENT)
         # Its line is closed a moment before it ends. A clock that jumps can end the wait with an error of the system.
         with suppress(subprocess.TimeoutExpired, OSError):
             worker.process.wait(0.2)
         status = worker.end()
+        self._counts[worker.place].tell(ABSENT)
         ended = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
         if worker.serves:
             logger.error("worker %d %s (%s); another takes its place", worker.process.pid, why, ended)

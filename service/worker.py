@@ -3,6 +3,7 @@
 `python -m service.worker LISTENING LIFELINE COUNTS PLACE`
 """
 
+import os
 import signal
 import socket
 import sys
@@ -17,7 +18,9 @@ def main(listening: int, lifeline: int, counts: int, place: int) -> int:
     """Serve on a listening socket until told to stop, in one of several places; all else are numbers of open files."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    server = Server(Settings(), Lifeline(socket.socket(fileno=lifeline)), ConnectionCounts(counts, place))
+    shared_counts = ConnectionCounts(counts, place)
+    os.close(counts)
+    server = Server(Settings(), Lifeline(socket.socket(fileno=lifeline)), shared_counts)
     server.run([socket.socket(fileno=listening)])
     return 0
 

@@ -172,6 +172,12 @@ def test_quantiles_of_the_models_own_levels_come_back_exactly() -> None:
     np.testing.assert_array_equal(quantiles_at(quantiles, LEVELS, LEVELS), quantiles)
 
 
+def test_ends_of_intervals_that_the_model_has_come_back_exactly() -> None:
+    quantiles = np.array([[1e-3, 7.7, 1e6, 3e9, 1e17]])  # 1 - 0.8 isn't 0.2 to a computer
+    ends = [*interval_levels(95), *interval_levels(80)]
+    np.testing.assert_array_equal(quantiles_at(quantiles, LEVELS, ends), quantiles[:, [0, 4, 1, 3]])
+
+
 def test_level_outside_the_models_is_refused() -> None:
     with pytest.raises(ValueError, match="between"):
         quantiles_at(np.zeros((1, 5)), LEVELS, [0.99])

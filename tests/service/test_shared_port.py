@@ -134,6 +134,30 @@ def test_it_stands_back_only_for_another_with_fewer(counts: Two, others: int, pa
     assert asyncio.run(arrive()) == pauses
 
 
+def test_what_another_took_meanwhile_leaves_nothing_behind(counts: Two) -> None:
+    """A worker that stood back for one that another took stands back for the next as well."""
+    counts[1].tell(0)
+
+    async def arrive() -> list[tuple[bool, int]]:
+        own = listening()
+        worker = Worker("a", own, counts[0])
+        seen, callers = [], []
+        await heard(call(own, 1))
+        for num_callers in (1, 12):
+            callers += call(own, num_callers)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            seen.append((worker.port.pausing, len(worker.open)))
+            callers += [own.accept()[0] for _ in range(num_callers)]  # as another worker would
+            await asyncio.sleep(20 * shared_port.STAND_BACK_SECONDS)
+        for caller in callers:
+            caller.close()
+        worker.close()
+        return seen
+
+    assert asyncio.run(arrive()) == [(True, 1), (True, 1)]
+
+
 def test_others_see_what_it_has(counts: Two) -> None:
     async def arrive() -> list[int]:
         own = listening()
