@@ -26,6 +26,9 @@ FACTOR = 4
 CALLERS = 32
 """Of the closed loop that capacity is measured by."""
 DEADLINE_SECONDS = 5
+ON_ITS_WAY_SECONDS = 0.5
+"""An answer may be that is given at the last moment, as some are where other work takes half of the machine meanwhile;
+allowed in the quick form, which is run on any machine."""
 REFUSALS = {"429", "503", "504"}
 
 
@@ -133,7 +136,7 @@ def _overloaded(run: Run, store: Path, setup: Setup) -> Outcome:
         Measure(
             "seconds for an answer of the admitted, p99",
             max(seen.p99_seconds for seen in overloads),
-            at_most=DEADLINE_SECONDS,
+            at_most=run.least(DEADLINE_SECONDS, DEADLINE_SECONDS + ON_ITS_WAY_SECONDS),
         ),
         none_of("refusals that are no 429, 503 or 504", strange),
         none_of("requests without an answer", failures.total()),
