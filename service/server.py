@@ -78,7 +78,8 @@ class Server(uvicorn.Server):
                 sockets = [own.dup() for server in self.servers for own in server.sockets]
                 for server in self.servers:
                     server.close()
-            ports = [SharedPort(own, self._protocol, self.config.ssl, self._num_open, self._counts) for own in sockets]
+            connections = self.server_state.connections
+            ports = [SharedPort(own, self._protocol, self.config.ssl, connections, self._counts) for own in sockets]
             self.servers = cast(list[asyncio.Server], ports)
             self._ports = ports
             self._doors.on_leave = self._tell_counts
@@ -89,9 +90,6 @@ class Server(uvicorn.Server):
     def _tell_counts(self) -> None:
         for port in self._ports:
             port.tell()
-
-    def _num_open(self) -> int:
-        return len(self.server_state.connections)
 
     def _protocol(self) -> asyncio.Protocol:
         options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}

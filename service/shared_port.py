@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from service.connection_counts import ABSENT, ConnectionCounts
@@ -43,7 +43,7 @@ class SharedPort:
         listening: bound and listening.
         make_protocol: for each connection.
         context: where TLS is spoken.
-        open_now: tells how many connections this worker has.
+        connections: that this worker has, each as its protocol.
         counts: of all workers that take connections from it; None where there is but this one.
     """
 
@@ -52,17 +52,17 @@ class SharedPort:
         listening: socket.socket,
         make_protocol: Callable[[], asyncio.Protocol],
         context: ssl.SSLContext | None,
-        open_now: Callable[[], int],
+        connections: Collection[object],
         counts: ConnectionCounts | None = None,
     ) -> None:
         self.sockets = (listening,)
         self._listening = listening
         self._make_protocol = make_protocol
         self._context = context
-        self._open_now = open_now
+        self._connections = connections
         self._counts = counts
         self._loop = asyncio.get_running_loop()
-        self._greeted: set[asyncio.Task[None]] = set()
+        self._greeted: dict[asyncio.Task[None], asyncio.Protocol] = {}
         self._pause: asyncio.TimerHandle | None = None
         self._took: float | None = None
         listening.setblocking(False)
@@ -104,7 +104,7 @@ class SharedPort:
         self.tell()
 
     def _num_taken(self) -> int:
-        return self._open_now() + len(self._greeted)
+        return len(self._connections) + sum(own not in self._connections for own in self._greeted.values())
 
     def tell(self) -> None:
         """Let the other workers see how many connections there are. Call it, too, when one is gone.
@@ -145,16 +145,17 @@ class SharedPort:
             self._pause_for(PAUSE_SECONDS)
             return False
         hear(connection)  # it may have ended its handshake while this port refused others
-        task = self._loop.create_task(self._greet(connection))
-        self._greeted.add(task)  # the loop alone wouldn't keep it
+        protocol = self._make_protocol()
+        task = self._loop.create_task(self._greet(connection, protocol))
+        self._greeted[task] = protocol  # the loop alone wouldn't keep the task
         task.add_done_callback(self._is_in)
         return True
 
     def _is_in(self, task: asyncio.Task[None]) -> None:
-        self._greeted.discard(task)
+        del self._greeted[task]
         self.tell()
 
-    async def _greet(self, connection: socket.socket) -> None:
+    async def _greet(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
         connection.setblocking(False)
         with suppress(OSError):  # it has gone, or speaks no TLS
-            await self._loop.connect_accepted_socket(self._make_protocol, connection, ssl=self._context)
+            await self._loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._context)

@@ -19,12 +19,12 @@ class Worker:
 
     def __init__(self, name: str, own: socket.socket, counts: ConnectionCounts | None) -> None:
         self.name = name
-        self.open: list[asyncio.Transport] = []
-        self.port = SharedPort(own, lambda: Greeting(self), None, lambda: len(self.open), counts)
+        self.open: dict[asyncio.Protocol, asyncio.Transport] = {}
+        self.port = SharedPort(own, lambda: Greeting(self), None, self.open, counts)
 
     def close(self) -> None:
         self.port.close()
-        for transport in self.open:
+        for transport in self.open.values():
             transport.close()
 
 
@@ -36,7 +36,7 @@ class Greeting(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._worker.open.append(transport)
+        self._worker.open[self] = transport
         transport.write(self._worker.name.encode())
 
 
@@ -166,13 +166,31 @@ def test_others_see_what_it_has(counts: Two) -> None:
         seen.append(counts[1].fewest_elsewhere())
         await heard(call(own, 3))
         seen.append(counts[1].fewest_elsewhere())
-        worker.open.pop().close()
+        worker.open.popitem()[1].close()
         worker.port.tell()
         seen.append(counts[1].fewest_elsewhere())
         worker.close()
         return [*seen, counts[1].fewest_elsewhere()]
 
     assert asyncio.run(arrive()) == [ABSENT, 0, 3, 2, ABSENT]
+
+
+@pytest.mark.usefixtures("short_turns")
+def test_no_connection_is_counted_twice(counts: Two) -> None:
+    async def arrive() -> set[int]:
+        own = listening()
+        callers = call(own, 6)
+        worker = Worker("a", own, counts[0])
+        seen = set()
+        for _ in range(100):
+            await asyncio.sleep(0)
+            seen.add(counts[1].fewest_elsewhere())
+        for caller in callers:
+            caller.close()
+        worker.close()
+        return seen
+
+    assert asyncio.run(arrive()) == set(range(7))
 
 
 @pytest.mark.usefixtures("short_turns")
