@@ -21,7 +21,7 @@ from tests.prove.promise import Measure, Outcome, none_of
 from tests.prove.run import Run
 from tests.prove.served import ROOT, Service, copy_store
 
-SABOTAGE = "every answer of /livez takes 80 ms longer"
+SABOTAGE = "every answer of /livez takes 0.4 s longer"
 FACTOR = 4
 CALLERS = 32
 """Of the closed loop that capacity is measured by."""
@@ -140,7 +140,7 @@ def _overloaded(run: Run, store: Path, setup: Setup) -> Outcome:
         ),
         none_of("refusals that are no 429, 503 or 504", strange),
         none_of("requests without an answer", failures.total()),
-        Measure("milliseconds for /livez, p99", 1000 * _p99(sorted(health)), at_most=run.least(50, 75)),
+        Measure("milliseconds for /livez, p99", 1000 * _p99(sorted(health)), at_most=run.least(50, 250)),
         Measure("seconds for /livez, the slowest", max(health), at_most=1),
         Measure("times /livez was asked", len(health), at_least=5 * stretches * seconds),
     ]
