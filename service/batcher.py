@@ -6,7 +6,7 @@ whose first rows have waited longest goes first; what is left of a caller with m
 behind the others.
 
 What takes a moment is computed on the event loop, in batches short enough for it; what takes longer in a thread, in
-batches as large as the budget lets, and those of a lone caller one after another in one stay there.
+batches as large as the budget lets, and those of a lone caller one after another, without coming back between them.
 """
 
 import asyncio

@@ -59,7 +59,6 @@ class Server(uvicorn.Server):
         self._lifeline = lifeline
         self._counts = counts
         self._is_orphan = False
-        self._ports: list[SharedPort] = []
 
     @property
     def _doors(self) -> Doors:
@@ -81,15 +80,15 @@ class Server(uvicorn.Server):
             connections = self.server_state.connections
             ports = [SharedPort(own, self._protocol, self.config.ssl, connections, self._counts) for own in sockets]
             self.servers = cast(list[asyncio.Server], ports)
-            self._ports = ports
-            self._doors.on_leave = self._tell_counts
+
+            def tell_counts() -> None:
+                for port in ports:
+                    port.tell()
+
+            self._doors.on_leave = tell_counts
         if self._lifeline is not None and self.started:
             self._lifeline.beat()
             asyncio.get_running_loop().add_reader(self._lifeline.fileno(), self._look_at_lifeline)
-
-    def _tell_counts(self) -> None:
-        for port in self._ports:
-            port.tell()
 
     def _protocol(self) -> asyncio.Protocol:
         options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}

@@ -88,7 +88,7 @@ class SharedPort:
         """Somebody waits."""
         if self._leads():
             self._took = time.perf_counter()  # the pause is a turn, and where it gets long, a long one
-            self._pause_for(STAND_BACK_SECONDS, self._take_some)
+            self._pause_for(STAND_BACK_SECONDS)
         else:
             self._take_some()
 
@@ -121,14 +121,15 @@ class SharedPort:
         own = self._num_taken()
         return own - own // FREE_LEAD > self._counts.fewest_elsewhere()
 
-    def _pause_for(self, seconds: float, then: Callable[[], None] = lambda: None) -> None:
+    def _pause_for(self, seconds: float) -> None:
         self._loop.remove_reader(self._listening.fileno())
-        self._pause = self._loop.call_later(seconds, self._go_on, then)
+        self._pause = self._loop.call_later(seconds, self._go_on)
 
-    def _go_on(self, then: Callable[[], None]) -> None:
+    def _go_on(self) -> None:
+        """What nobody else has taken in the pause is taken without another."""
         self._pause = None
         self._loop.add_reader(self._listening.fileno(), self._take)
-        then()
+        self._take_some()
 
     def _forget_turn(self, took: float) -> None:
         """What passes from now on until somebody comes is no turn."""
