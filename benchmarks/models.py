@@ -20,9 +20,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.manifest import MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
+from bundle.manifest import MODEL_FILE
 from bundle.store import Bundle, list_versions, read_bundle, version_folder
-from bundle.text import TextEncoder, pad
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder, pad
+from bundle.tasks.forecast.spec import ForecastSpec
 from service.forecast_schema import SeriesInput
 from service.runtime import Runtime
 from service.series_rows import encode

@@ -22,7 +22,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bundle.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest, Name
-from bundle.reference import REFERENCE_FILE, Reference
+from bundle.tasks import TASKS
 
 ALIASES_FILE = "aliases.json"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -69,8 +69,8 @@ def read_bundle(folder: Path) -> Bundle:
     """Read one version, `<store>/<name>/<version>`, and verify it whole.
 
     Raises `BundleError` if it is incomplete or changed, of an unknown format, holds anything the manifest doesn't name,
-    a link or a sub-folder, its manifest speaks of another name or version than its place, or its reference is no such
-    file.
+    a link or a sub-folder, its manifest speaks of another name or version than its place, or a file of its task can't
+    be read.
     """
     try:
         present = _plain_files(folder)
@@ -95,30 +95,28 @@ def read_bundle(folder: Path) -> Bundle:
             left -= len(files[name])
             _check(name, files[name], checksum)
         bundle = Bundle(manifest, files, hashlib.sha256(document).hexdigest())
-        read_reference(bundle)
+        _check_task_files(bundle)
         return bundle
     except OSError as error:
         raise BundleUnreadable(f"can't be read: {error.strerror or error}") from error
 
 
-def read_reference(bundle: Bundle) -> Reference | None:
-    """What drift is measured against; None where the bundle has none.
-
-    Raises `BundleError` if it is malformed, or not of this bundle's labels; `read_bundle` has seen to it that it isn't.
-    """
-    content = bundle.files.get(REFERENCE_FILE)
-    if content is None:
-        return None
+def _check_task_files(bundle: Bundle) -> None:
+    """Raises `BundleError` for a file that only another task has, or that its task can't read."""
     spec = bundle.manifest.spec
-    if spec.task != "classify":
-        raise BundleError(f"{REFERENCE_FILE}: only a classifier has one")
-    try:
-        reference = Reference.model_validate_json(content)
-    except ValidationError as error:
-        raise BundleError(f"{REFERENCE_FILE}: {_first_problem(error)}") from error
-    if reference.labels.keys() != set(spec.labels):
-        raise BundleError(f"{REFERENCE_FILE}: labels are not those of the manifest")
-    return reference
+    own = TASKS[spec.task].optional_files
+    for name, task in TASKS.items():
+        if foreign := sorted((task.optional_files.keys() - own.keys()) & bundle.files.keys()):
+            raise BundleError(f"{foreign[0]}: only a bundle of the task {name} has one")
+    for file, read in own.items():
+        if file not in bundle.files:
+            continue
+        try:
+            read(spec, bundle.files[file])
+        except ValidationError as error:
+            raise BundleError(f"{file}: {_first_problem(error)}") from error
+        except ValueError as error:
+            raise BundleError(f"{file}: {error}") from error
 
 
 def read_published(folder: Path, manifest: Manifest, name: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from bundle.text import EncodedText, TextEncoder
+from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service import request_record
 from service.admission import Admission, deadline_of
 from service.classify_schema import ClassifyRequest, ClassifyResponse, WordWeight

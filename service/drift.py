@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.reference import Reference, population_stability_index
+from bundle.tasks.classify.reference import Reference, population_stability_index
 
 FADING_ROWS = 5000
 FEWEST_ROWS = 500
@@ -32,7 +32,7 @@ class RecentTexts:
         """Whether `counts` would give others than it did last."""
 
     def add(self, labels: Sequence[str], scores: Sequence[float], lengths: Sequence[int]) -> None:
-        """Take note of texts and what they were answered; `scores` are those of `bundle.reference.score`.
+        """Take note of texts and what they were answered; `scores` are those of `reference.score`.
 
         They are counted together later: one by one, counting would take longer than all else that is noted of a text.
         """

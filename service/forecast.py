@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.manifest import ForecastSpec
-from bundle.series import interval_levels, quantiles_at
+from bundle.tasks.forecast.series import interval_levels, quantiles_at
+from bundle.tasks.forecast.spec import ForecastSpec
 from service import request_record
 from service.admission import Admission, deadline_of
 from service.errors import Invalid, Place

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import TypedDict
 
-from bundle.series import Freq
+from bundle.tasks.forecast.series import Freq
 from service.schema import RequestModel
 
 MAX_COVARIATES = 100

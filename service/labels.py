@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bundle.decision import OperatingPoint, decide
-from bundle.manifest import ClassifySpec
-from bundle.reference import score
+from bundle.tasks.classify.decision import OperatingPoint, decide
+from bundle.tasks.classify.reference import score
+from bundle.tasks.classify.spec import ClassifySpec
 from service.classify_schema import ClassifyResult
 from service.text_batcher import TextAnswer
 
@@ -33,7 +33,7 @@ class Labeller:
         }
 
     def score(self, probabilities: Sequence[float]) -> float:
-        """`bundle.reference.score`."""
+        """`bundle.tasks.classify.reference.score`."""
         return score(probabilities, self._spec)
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bundle.manifest import MODEL_FILE, ForecastSpec, Manifest
-from bundle.reference import Reference
+from bundle.manifest import MODEL_FILE, Manifest
 from bundle.store import Bundle, read_bundle
-from bundle.text import TextEncoder
+from bundle.tasks.classify.reference import Reference
+from bundle.tasks.classify.text import TextEncoder
+from bundle.tasks.forecast.spec import ForecastSpec
 from service.allocator import allocator
 from service.batcher import Batcher, Limits
 from service.labels import Labeller

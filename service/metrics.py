@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.values import ValueClass
 
-from bundle.manifest import ClassifySpec, Manifest
-from bundle.reference import Reference
+from bundle.manifest import Manifest
+from bundle.tasks.classify.reference import Reference
+from bundle.tasks.classify.spec import ClassifySpec
 from service import request_record
 from service.drift import RecentTexts
 from service.memory import resident_bytes
@@ -282,7 +283,7 @@ class ModelMetrics:
         unknown_token_ratios: Sequence[float],
         num_truncated: int,
     ) -> None:
-        """Texts have got their labels; `scores` are those of `bundle.reference.score`, lengths count tokens."""
+        """Texts have got their labels; `scores` are those of `reference.score`, lengths count tokens."""
         self._answered += labels
         self._score.observe_all(scores)
         self._unknown_token_ratio.observe_all(unknown_token_ratios)

@@ -8,9 +8,12 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec, Manifest
-from bundle.series import SEASONS, Freq
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from bundle.store import BundleError, BundleUnreadable, read_published, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE
+from bundle.tasks.forecast.series import SEASONS, Freq
+from bundle.tasks.forecast.spec import ForecastSpec
 from service import disk
 from service.catalog import Snapshot
 from service.errors import NotReady, UnknownFile, UnknownModel

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from bundle.manifest import ForecastSpec
+from bundle.tasks.forecast.spec import ForecastSpec
 from service import request_record
 from service.errors import Invalid, Place
 from service.forecast_schema import level_name

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.manifest import ForecastSpec
+from bundle.tasks.forecast.spec import ForecastSpec
 from service.series_engine import Quantiles
 
 Ask = Callable[[Arrays], Awaitable[Quantiles]]

@@ -10,10 +10,11 @@ import numpy as np
 
 from bundle.golden import Golden, GoldenMismatch, replay
 from bundle.graph import GraphRefused, check_graph
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec
-from bundle.reference import Reference
-from bundle.store import Bundle, BundleError, BundleUnreadable, read_reference
-from bundle.text import TextEncoder
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE
+from bundle.store import Bundle, BundleError, BundleUnreadable
+from bundle.tasks.classify.reference import REFERENCE_FILE, Reference, read_reference
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder
 from service.refused import Refused
 from service.runtime import InferenceFailed, ModelUnusable, Runtime
 
@@ -53,7 +54,10 @@ def prove(bundle: Bundle, make_encoder: Callable[[str, int], TextEncoder] = Text
         encoder = make_encoder(bundle.files[TOKENIZER_FILE].decode(), manifest.spec.max_tokens)
         _prove_tokenizer(encoder, golden)
     replay(golden, runtime.run)
-    return Proof(runtime, encoder, read_reference(bundle), _report(bundle))
+    reference = None
+    if isinstance(manifest.spec, ClassifySpec) and REFERENCE_FILE in bundle.files:
+        reference = read_reference(manifest.spec, bundle.files[REFERENCE_FILE])
+    return Proof(runtime, encoder, reference, _report(bundle))
 
 
 def refusal(error: Exception) -> Refused:

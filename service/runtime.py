@@ -5,8 +5,10 @@ import os
 import numpy as np
 
 from bundle.golden import Arrays
-from bundle.manifest import MODEL_FILE, ForecastSpec, TensorSpec
+from bundle.manifest import MODEL_FILE
 from bundle.store import Bundle
+from bundle.tasks.forecast.spec import ForecastSpec
+from bundle.tensors import TensorSpec
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.manifest import ForecastSpec, FutureCovariate, PastCovariate
-from bundle.series import (
+from bundle.tasks.forecast.series import (
     DERIVATIONS,
     SEASONS,
     Freq,
@@ -22,6 +21,7 @@ from bundle.series import (
     parse_start,
     timestamps,
 )
+from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
 from service.batcher import INLINE_SECONDS
 from service.errors import Invalid, Place
 from service.forecast_schema import SeriesInput

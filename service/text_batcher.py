@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.text import EncodedText, TextEncoder, pad
+from bundle.tasks.classify.text import EncodedText, TextEncoder, pad
 from service.batcher import Batcher, Part, Places, Submission
 
 SIZES = (16, 32, 64, 128, 256, 512)

@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from bundle.text import EncodedText, TextEncoder
+from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.errors import Invalid, Place
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from bundle.golden import Golden
-from bundle.manifest import FORMAT, ForecastSpec, Manifest
+from bundle.manifest import FORMAT, Manifest
 from bundle.store import publish, set_alias
+from bundle.tasks.forecast.spec import ForecastSpec
 
 NAME, ALIAS = "any-frequency", "any"
 HORIZON = 3

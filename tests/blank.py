@@ -3,8 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from bundle.manifest import FORMAT, ForecastSpec, Manifest, TensorSpec
+from bundle.manifest import FORMAT, Manifest
 from bundle.store import publish
+from bundle.tasks.forecast.spec import ForecastSpec
+from bundle.tensors import TensorSpec
 
 FILES = {"model.onnx": b"not a graph", "golden.npz": b"not arrays", "report.md": b"# blank\n"}
 

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from bundle.golden import Arrays, Golden, Run, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TOKENIZER_FILE, ClassifySpec, ForecastSpec
-from bundle.reference import NUM_BINS, population_stability_index
-from bundle.store import Bundle, list_versions, read_aliases, read_bundle, read_reference, version_folder
-from bundle.text import PAD_ID, TextEncoder, pad
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE
+from bundle.store import Bundle, list_versions, read_aliases, read_bundle, version_folder
+from bundle.tasks.classify.reference import NUM_BINS, population_stability_index
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import PAD_ID, TOKENIZER_FILE, TextEncoder, pad
+from bundle.tasks.forecast.spec import ForecastSpec
 from service.settings import Settings
+from tests.references import reference_of
 from tests.settled import settled
 from training.__main__ import main
 from training.data.loaders import COVARIATE_SERIES, SERIES_SETS
@@ -85,7 +88,7 @@ def test_code_that_trained_it_was_committed(bundle: Bundle) -> None:
 
 
 def test_every_classifier_has_a_reference_that_has_not_drifted_from_itself(bundle: Bundle) -> None:
-    reference = read_reference(bundle)
+    reference = reference_of(bundle)
     assert (reference is not None) == isinstance(bundle.manifest.spec, ClassifySpec)
     if reference is None:
         return
@@ -101,7 +104,7 @@ def test_every_classifier_has_a_reference_that_has_not_drifted_from_itself(bundl
 
 @pytest.mark.real_data
 def test_reference_is_found_again_on_the_reported_texts(bundle: Bundle, run: Run, real_data: Path) -> None:
-    spec, reference = bundle.manifest.spec, read_reference(bundle)
+    spec, reference = bundle.manifest.spec(bundle)
     if not isinstance(spec, ClassifySpec) or reference is None:
         return
     recipe = RECIPES[bundle.manifest.name]()

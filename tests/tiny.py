@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bundle.manifest import TrainingData
-from bundle.series import day_type
+from bundle.tasks.forecast.series import day_type
 from training.data import cta_ridership
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit

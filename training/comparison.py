@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from bundle.manifest import ClassifySpec
+from bundle.tasks.classify.spec import ClassifySpec
 from training.export import export
 from training.outcomes import Outcome, read_outcome, settings_key, write_outcome
 from training.publish import source_commit

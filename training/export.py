@@ -24,7 +24,7 @@ from torch import nn
 
 from bundle.golden import Arrays, Golden, Run, relative_difference
 from bundle.graph import check_graph
-from bundle.manifest import TensorSpec
+from bundle.tensors import TensorSpec
 from training.folding import folded
 from training.tasks import TrainedModel
 

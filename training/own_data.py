@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from bundle.manifest import Name
-from bundle.series import FREQUENCIES
+from bundle.tasks.forecast.series import FREQUENCIES
 from training.data.own_series import OwnSeries
 from training.models import ARCHITECTURES
 from training.recipes import RECIPES, Recipe

@@ -14,10 +14,12 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from bundle.manifest import FORMAT, GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest
-from bundle.reference import REFERENCE_FILE
+from bundle.manifest import FORMAT, GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
 from bundle.store import publish as write_bundle
 from bundle.store import read_aliases, set_alias
+from bundle.tasks.classify.reference import REFERENCE_FILE
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE
 from training.export import Exported, export, session
 from training.reference import measure
 from training.report import markdown

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.decision import OperatingPoint, decide_all
 from bundle.golden import Run
-from bundle.manifest import ClassifySpec
-from bundle.reference import Distribution, Reference, score
-from bundle.text import TextEncoder, pad
+from bundle.tasks.classify.decision import OperatingPoint, decide_all
+from bundle.tasks.classify.reference import Distribution, Reference, score
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TextEncoder, pad
 
 BATCH_ROWS = 64
 

@@ -14,10 +14,11 @@ import logging
 from pathlib import Path
 
 from bundle.golden import Golden, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, ClassifySpec, Manifest
-from bundle.reference import REFERENCE_FILE
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
 from bundle.store import BundleError, list_versions, read_bundle, version_folder
 from bundle.store import publish as write_bundle
+from bundle.tasks.classify.reference import REFERENCE_FILE
+from bundle.tasks.classify.spec import ClassifySpec
 from training.export import EXPORT_TOLERANCE, export, session
 from training.publish import reference_file, report_files, settings, source_commit
 from training.recipes import RECIPES

@@ -40,7 +40,7 @@ from torch import Generator, Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 from tqdm import tqdm
 
-from bundle.series import DAY_TYPES, day_type
+from bundle.tasks.forecast.series import DAY_TYPES, day_type
 from training import plots
 from training.data import cta_ridership
 from training.data.covariate_series import CovariateSeries

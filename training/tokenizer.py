@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from bundle.text import PAD_ID
+from bundle.tasks.classify.text import PAD_ID
 
 PAD, MASK, START = "[PAD]", "[MASK]", "[START]"
 SPECIAL_TOKENS = [PAD, MASK, START]

@@ -14,8 +14,9 @@ from benchmarks.serving.grid import GRID, Row
 from benchmarks.serving.server import Question, alike
 from benchmarks.serving.workload import STORE, Workload
 from bundle.golden import Golden
-from bundle.manifest import GOLDEN_FILE, ForecastSpec
+from bundle.manifest import GOLDEN_FILE
 from bundle.store import list_versions, read_bundle, version_folder
+from bundle.tasks.forecast.spec import ForecastSpec
 from service.forecast_schema import SeriesInput
 from service.runtime import Runtime
 from service.series_rows import encode

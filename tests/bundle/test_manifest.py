@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bundle.manifest import ForecastSpec, FutureCovariate, Manifest, PastCovariate
+from bundle.manifest import Manifest
+from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
 from tests.blank import blank_manifest
 
 CALENDAR = FutureCovariate(name="day_type", categories=["W", "A", "U"], derived_from_dates="day_type")

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from bundle.golden import Golden, GoldenMismatch
 from bundle.manifest import Manifest
 from bundle.store import BundleError, list_versions, read_aliases, read_bundle
-from bundle.text import TextEncoder
+from bundle.tasks.classify.text import TextEncoder
 from service import payload
 from service.classify_schema import ClassifyRequest
 from service.errors import Invalid, NotJSON

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bundle.golden import Arrays
-from bundle.text import EncodedText
+from bundle.tasks.classify.text import EncodedText
 from service import batcher as batcher_module
 from service.admission import Admission
 from service.batcher import FULL_BATCHES, Batcher, Limits

@@ -9,12 +9,13 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from bundle.manifest import ClassifySpec
-from bundle.store import read_bundle, read_reference, version_folder
-from bundle.text import EncodedText
+from bundle.store import read_bundle, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import EncodedText
 from service.classify_schema import ClassifyResponse
 from service.labels import Labeller
 from service.text_batcher import TextAnswer
+from tests.references import reference_of
 from tests.tiny import TinyTexts
 from training.data.splits import without_near_duplicates
 
@@ -74,7 +75,7 @@ def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> N
 
 
 def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, tiny_store: Path) -> None:
-    reference = read_reference(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
+    reference = reference_of(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
     assert reference is not None
     split = TinyTexts().load()
     texts = split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts)).texts

@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, set_alias, version_folder
-from bundle.text import TextEncoder
+from bundle.tasks.classify.text import TextEncoder
 from service.drift import FEWEST_ROWS
 from service.settings import Settings
 from tests.any_frequency import publish_any_frequency

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from bundle.manifest import ForecastSpec
+from bundle.tasks.forecast.spec import ForecastSpec
 from service.models import ModelCard, ModelList
 from service.settings import Settings
 from tests.settled import settled

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.manifest import ForecastSpec, FutureCovariate, PastCovariate
+from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
 from service.admission import Admission
 from service.batcher import Batcher, Limits
 from service.errors import DeadlineExceeded

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.manifest import TensorSpec
 from bundle.store import read_bundle, version_folder
+from bundle.tensors import TensorSpec
 from service.runtime import InferenceFailed, ModelUnusable, Runtime
 
 ROOT = Path(__file__).resolve().parents[2]

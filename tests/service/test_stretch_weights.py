@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from bundle.series import SEASONS, Freq
+from bundle.tasks.forecast.series import SEASONS, Freq
 from service.errors import Invalid
 from service.forecast import decode_weights, with_hidden
 from service.forecast_schema import ForecastRequest, SeriesInput

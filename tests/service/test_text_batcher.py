@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bundle.golden import Arrays
-from bundle.text import EncodedText, TextEncoder
+from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.batcher import Limits
 from service.text_batcher import TextAnswer, TextBatcher, TextEngine, size_of
 from tests.watching import Notebook

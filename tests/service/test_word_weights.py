@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from bundle.text import EncodedText
+from bundle.tasks.classify.text import EncodedText
 from service.settings import Settings
 from service.word_weights import HiddenWords, Word, find_words, share_rows
 from tests.settled import settled

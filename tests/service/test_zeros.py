@@ -7,8 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from bundle.store import read_bundle, read_reference, version_folder
+from bundle.store import read_bundle, version_folder
 from service.settings import Settings
+from tests.references import reference_of
 from tests.settled import settled
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -61,7 +62,7 @@ def test_outcomes_begin_at_zero_and_coverage_waits_for_one(fresh: TestClient) ->
 def test_tells_the_deadline_and_the_references_unknown_tokens(fresh: TestClient, tiny_store: Path) -> None:
     found = figures(fresh)
     assert of(found, "seqserve_deadline_seconds") == 12
-    reference = read_reference(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
+    reference = reference_of(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
     assert reference is not None
     told = of(found, "seqserve_reference_unknown_token_ratio", model="spam-cnn", version="1")
     assert told == reference.unknown_token_ratio

@@ -5,7 +5,8 @@ from typing import Any
 from torch import nn
 
 from bundle.golden import Arrays
-from bundle.manifest import ClassifySpec, TensorSpec
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tensors import TensorSpec
 from training.models.cnn import CNNConfig
 from training.models.dense import DenseConfig
 from training.models.linear import LinearConfig

@@ -12,7 +12,7 @@ import pooch
 import pytest
 import requests
 
-from bundle.series import day_type
+from bundle.tasks.forecast.series import day_type
 from training.data import cta_ridership, sms_spam, source
 from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS
 from training.data.source import DataUnavailable, sha256

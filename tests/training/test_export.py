@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from bundle.golden import Golden, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, TensorSpec
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE
 from bundle.store import list_versions, read_aliases, read_bundle, version_folder
-from bundle.text import PAD_ID
+from bundle.tasks.classify.text import PAD_ID
+from bundle.tensors import TensorSpec
 from tests.tiny import tiny_spam
 from tests.training.small import VARIANTS, unfitted
 from training.export import CHECKED, EXAMPLE, EXPORT_TOLERANCE, ExportDiffers, check, session, trace

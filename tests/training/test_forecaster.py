@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays, Run
-from bundle.manifest import TensorSpec
+from bundle.tensors import TensorSpec
 from tests.tiny import made_up_boardings, tiny_ridership
 from tests.training.small import VARIANTS, unfitted
 from training.export import session, trace

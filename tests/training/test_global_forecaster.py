@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from bundle.golden import Run
-from bundle.manifest import TensorSpec
-from bundle.series import FREQUENCIES, freq_code
+from bundle.tasks.forecast.series import FREQUENCIES, freq_code
+from bundle.tensors import TensorSpec
 from tests.training.small import VARIANTS, unfitted
 from training.export import EXPORT_TOLERANCE, check, session, trace
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, GlobalForecasterConfig, OneFreq, _Simple

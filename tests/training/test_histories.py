@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.series import freq_code
+from bundle.tasks.forecast.series import freq_code
 from tests.tiny import described
 from training.data.series_set import Series, SeriesSet
 from training.models.global_forecaster import GlobalForecaster

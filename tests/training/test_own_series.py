@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from bundle.series import FREQUENCIES, SEASONS, Freq, timestamps
+from bundle.tasks.forecast.series import FREQUENCIES, SEASONS, Freq, timestamps
 from training.data import own_series
 from training.data.series_set import SeriesSet
 from training.data.table_file import TableProblem

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bundle.manifest import MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec
-from bundle.store import read_bundle, read_reference, version_folder
-from bundle.text import TextEncoder, pad
+from bundle.manifest import MODEL_FILE, REPORT_FILE
+from bundle.store import read_bundle, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder, pad
+from tests.references import reference_of
 from tests.tiny import TinyTexts
 from training.data.splits import without_near_duplicates
 from training.export import session
@@ -17,7 +19,7 @@ from training.export import session
 
 def test_fit_writes_the_reference_of_the_reported_texts(tiny_store: Path) -> None:
     bundle = read_bundle(version_folder(tiny_store, "spam-cnn", 1))
-    spec, reference = bundle.manifest.spec, read_reference(bundle)
+    spec, reference = bundle.manifest.spec(bundle)
     assert isinstance(spec, ClassifySpec)
     assert reference is not None
 
@@ -43,4 +45,4 @@ def test_fit_writes_the_reference_of_the_reported_texts(tiny_store: Path) -> Non
 
 
 def test_forecaster_has_no_reference(tiny_store: Path) -> None:
-    assert read_reference(read_bundle(version_folder(tiny_store, "ridership-wavenet", 1))) is None
+    assert reference_of(read_bundle(version_folder(tiny_store, "ridership-wavenet", 1))) is None

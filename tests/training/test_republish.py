@@ -15,9 +15,13 @@ from onnx import numpy_helper
 from torch import nn
 
 from bundle.golden import Golden, GoldenMismatch, replay
-from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, TOKENIZER_FILE, ClassifySpec, Manifest, TensorSpec
-from bundle.reference import Reference
-from bundle.store import Bundle, BundleError, list_versions, publish, read_bundle, read_reference, version_folder
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
+from bundle.store import Bundle, BundleError, list_versions, publish, read_bundle, version_folder
+from bundle.tasks.classify.reference import Reference
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE
+from bundle.tensors import TensorSpec
+from tests.references import reference_of
 from tests.tiny import TinyTexts, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS, unfitted
 from training.__main__ import main
@@ -89,7 +93,7 @@ def test_vectors_published_more_precisely_are_rounded(off: float, is_refused: bo
     ]
     assert held.data_type == onnx.TensorProto.FLOAT16
     np.testing.assert_array_equal(numpy_helper.to_array(held), precise.astype(np.float16))
-    reference = read_reference(after)
+    reference = reference_of(after)
     assert reference is not None
     assert measured_again(after) == reference
     assert replay(Golden.from_bytes(after.files[GOLDEN_FILE]), session(after.files[MODEL_FILE])) <= EXPORT_TOLERANCE

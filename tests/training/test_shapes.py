@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.series import DAY_TYPES, day_type
+from bundle.tasks.forecast.series import DAY_TYPES, day_type
 from tests.tiny import made_up_boardings
 from training import shapes
 from training.data.covariate_series import CovariateSeries

@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from bundle.decision import OperatingPoint
 from bundle.golden import Golden
-from bundle.manifest import GOLDEN_FILE, REPORT_FILE, TOKENIZER_FILE
-from bundle.series import day_type
+from bundle.manifest import GOLDEN_FILE, REPORT_FILE
 from bundle.store import read_bundle, version_folder
+from bundle.tasks.classify.decision import OperatingPoint
+from bundle.tasks.classify.text import TOKENIZER_FILE
+from bundle.tasks.forecast.series import day_type
 from tests.tiny import TinySeries, TinyTexts, described, made_up_boardings, made_up_messages, tiny_ridership, tiny_spam
 from training.__main__ import main
 from training.data.covariate_series import CovariateSeries, SeriesSplit

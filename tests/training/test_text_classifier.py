@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bundle.text import pad
+from bundle.tasks.classify.text import pad
 from tests.training.small import VARIANTS
 from training.models.text_classifier import CalibratedClassifier, Pooling, TextClassifier, TextClassifierConfig
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from bundle.manifest import TrainingData
-from bundle.series import SEASONS, Freq
+from bundle.tasks.forecast.series import SEASONS, Freq
 from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import DataUnavailable, local_folder, read_local, sha256
 

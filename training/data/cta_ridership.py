@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bundle.manifest import TrainingData
-from bundle.series import DAY_TYPES
+from bundle.tasks.forecast.series import DAY_TYPES
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.series_set import Series, SeriesSet
 from training.data.source import DataUnavailable, Fetch, download, local_folder, read_local, sha256

@@ -9,7 +9,7 @@ import io
 import pandas as pd
 
 from bundle.manifest import TrainingData
-from bundle.series import SEASONS, Freq
+from bundle.tasks.forecast.series import SEASONS, Freq
 from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import Fetch, download, read_part, sha256
 

@@ -9,7 +9,7 @@ import csv
 import numpy as np
 
 from bundle.manifest import TrainingData
-from bundle.series import Freq
+from bundle.tasks.forecast.series import Freq
 from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import Fetch, download, read_part, sha256
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bundle.series import FREQUENCIES, SEASONS, Freq, timestamps
+from bundle.tasks.forecast.series import FREQUENCIES, SEASONS, Freq, timestamps
 from training.data.series_set import Series, SeriesSet
 from training.data.source import described_own_file
 from training.data.spacing import MONTHS, infer, nearly, off_grid, steps

@@ -3,7 +3,7 @@
 import gzip
 from pathlib import Path
 
-from bundle.series import SEASONS, Freq
+from bundle.tasks.forecast.series import SEASONS, Freq
 from training.data import classic_series, competitions, cta_ridership, ett, exchange_rate, m4
 from training.data.series_set import Series, SeriesSet, counts
 from training.data.source import described_own_file, sha256

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.manifest import TrainingData
-from bundle.series import Freq
+from bundle.tasks.forecast.series import Freq
 
 
 @dataclass(frozen=True)

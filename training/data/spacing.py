@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.series import FREQUENCIES, Freq
+from bundle.tasks.forecast.series import FREQUENCIES, Freq
 
 DAY_US = 24 * 3600 * 1_000_000
 FIXED_US = {"15min": DAY_US // 96, "30min": DAY_US // 48, "h": DAY_US // 24, "D": DAY_US, "W": 7 * DAY_US}

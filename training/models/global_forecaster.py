@@ -1,7 +1,7 @@
 """Global forecaster: one network for series of any spacing and scale, which weighs simple forecasts and mends them.
 
 Inputs: `history_BT` in the series' own units, NaN where missing and before the series begins; `freq_B1` its spacing as
-a code of `bundle.series.freq_code`, 0 unknown. Output: `quantiles_BHQ` of the next H steps, ascending over Q.
+a code of `series.freq_code`, 0 unknown. Output: `quantiles_BHQ` of the next H steps, ascending over Q.
 
 1. `_window`: the history relative to its last value, in units of its usual change from one season to the next (the
    scale of MASE), missing values filled by the season before. The season follows from the spacing; where that is
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
-from bundle.series import FREQUENCIES, SEASONS
+from bundle.tasks.forecast.series import FREQUENCIES, SEASONS
 from training.models import ARCHITECTURES, Config
 
 DETECTED_SEASONS = (4, 5, 7, 12, 24, 48, 52, 96)

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from bundle.text import PAD_ID
+from bundle.tasks.classify.text import PAD_ID
 from training.models import ARCHITECTURES, Config
 
 Pooling = Literal["maximum", "mean"]

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bundle.golden import Arrays, Run
-from bundle.manifest import ClassifySpec, ForecastSpec, Manifest, TensorSpec, TrainingData
+from bundle.manifest import Manifest, TrainingData
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.forecast.spec import ForecastSpec
+from bundle.tensors import TensorSpec
 
 Figures = dict[str, dict[str, Any]]
 """Held-out figures by model or baseline."""

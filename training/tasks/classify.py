@@ -26,10 +26,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bundle.decision import OperatingPoint, decide_all
 from bundle.golden import Run
-from bundle.manifest import TOKENIZER_FILE, ClassifySpec, Manifest
-from bundle.text import TextEncoder
+from bundle.manifest import Manifest
+from bundle.tasks.classify.decision import OperatingPoint, decide_all
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder
 from training import metrics, plots
 from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.source import DataUnavailable

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from bundle.golden import Run
-from bundle.manifest import ForecastSpec, Manifest
+from bundle.manifest import Manifest
+from bundle.tasks.forecast.spec import ForecastSpec
 from training import plots
 from training.data.covariate_series import CovariateSeries
 from training.data.loaders import COVARIATE_SERIES

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bundle.manifest import ForecastSpec, FutureCovariate, PastCovariate
+from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
 from training.fit import Schedule
 from training.models.forecaster import WEEK, ForecasterConfig
 

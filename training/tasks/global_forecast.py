@@ -18,8 +18,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from bundle.golden import Run
-from bundle.manifest import ForecastSpec, Manifest
-from bundle.series import freq_code
+from bundle.manifest import Manifest
+from bundle.tasks.forecast.series import freq_code
+from bundle.tasks.forecast.spec import ForecastSpec
 from training import metrics, plots
 from training.data.own_series import OwnSeries
 from training.data.series_file import load_series_file

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bundle.manifest import ForecastSpec
-from bundle.series import SEASONS, Freq
+from bundle.tasks.forecast.series import SEASONS, Freq
+from bundle.tasks.forecast.spec import ForecastSpec
 from training.data.loaders import SERIES_SETS
 from training.data.own_series import OwnSeries
 from training.data.series_set import SeriesSet

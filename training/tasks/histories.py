@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from bundle.series import FREQUENCIES, fixed_context, freq_code
+from bundle.tasks.forecast.series import FREQUENCIES, fixed_context, freq_code
 from training.data.series_set import Series, SeriesSet
 
 SMALL_SET = 50

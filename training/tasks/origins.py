@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from bundle.manifest import ForecastSpec
-from bundle.series import category_codes, day_type
+from bundle.tasks.forecast.series import category_codes, day_type
+from bundle.tasks.forecast.spec import ForecastSpec
 from training.data.covariate_series import CovariateSeries
 from training.data.windows import window_matrix
 from training.models.forecaster import WEEK

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Run
-from bundle.series import interval_levels, quantiles_at
+from bundle.tasks.forecast.series import interval_levels, quantiles_at
 
 QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 """Of the shipped forecasters."""

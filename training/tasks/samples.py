@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.golden import Arrays
-from bundle.series import FREQUENCIES
-from bundle.text import PAD_ID
+from bundle.tasks.classify.text import PAD_ID
+from bundle.tasks.forecast.series import FREQUENCIES
 from training.models.forecaster import WEEK
 from training.tokenizer import SPECIAL_TOKENS
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from bundle.series import category_codes
+from bundle.tasks.forecast.series import category_codes
 from training.data.covariate_series import CovariateSeries
 from training.data.windows import window_matrix
 from training.models.forecaster import WEEK

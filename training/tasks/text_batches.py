@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 from torch.utils.data import Dataset, Sampler
 
-from bundle.text import pad
+from bundle.tasks.classify.text import pad
 from training.tokenizer import MASK_ID, SPECIAL_TOKENS
 
 MIN_FRAGMENT = 6

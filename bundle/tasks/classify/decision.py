@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.manifest import ClassifySpec
+from bundle.tasks.classify.spec import ClassifySpec
 
 
 class OperatingPoint(NamedTuple):

@@ -17,6 +17,8 @@ from tokenizers.processors import PostProcessor, TemplateProcessing
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a text at a time needs no pool of threads
 
+TOKENIZER_FILE = "tokenizer.json"
+
 _CHARACTERS_A_TOKEN = 16
 """Characters tokenised at first for each token of the window; more only where they weren't enough."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bundle.manifest import ClassifySpec
+from bundle.tasks.classify.spec import ClassifySpec
 
 REFERENCE_FILE = "reference.json"
 NUM_BINS = 10
@@ -129,3 +129,11 @@ def population_stability_index(shares: ArrayLike, num_rows: int, counts: ArrayLi
 def _check_whole(shares: list[float]) -> None:
     if abs(math.fsum(shares) - 1) > 1e-9:
         raise ValueError("shares must sum to 1")
+
+
+def read_reference(spec: ClassifySpec, content: bytes) -> Reference:
+    """`reference.json` of a bundle. Raises `ValueError` if it is malformed, or not of this bundle's labels."""
+    reference = Reference.model_validate_json(content)
+    if reference.labels.keys() != set(spec.labels):
+        raise ValueError("labels are not those of the manifest")
+    return reference

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.series import (
+from bundle.tasks.forecast.series import (
     FREQUENCIES,
     SEASONS,
     Freq,

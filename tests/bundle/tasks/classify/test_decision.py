@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bundle.decision import OperatingPoint, decide, decide_all
-from bundle.manifest import ClassifySpec
+from bundle.tasks.classify.decision import OperatingPoint, decide, decide_all
+from bundle.tasks.classify.spec import ClassifySpec
 
 PROBABILITIES = np.array([[0.6, 0.3, 0.1], [0.45, 0.15, 0.4], [0.05, 0.15, 0.8], [0.1, 0.5, 0.4]])
 

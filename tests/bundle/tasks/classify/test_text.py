@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from bundle.text import PAD_ID, EncodedText, TextEncoder, pad
+from bundle.tasks.classify.text import PAD_ID, EncodedText, TextEncoder, pad
 from training.tokenizer import TokenizerConfig, train_tokenizer
 
 TEXTS = ["free prize call now", "see you at eight", "call me later", "win a prize today"] * 5

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.manifest import ClassifySpec, Manifest, TensorSpec
-from bundle.reference import (
+from bundle.manifest import Manifest
+from bundle.store import BundleError, publish, read_bundle, version_folder
+from bundle.tasks.classify.reference import (
     NUM_BINS,
     REFERENCE_FILE,
     Distribution,
@@ -19,8 +20,10 @@ from bundle.reference import (
     population_stability_index,
     score,
 )
-from bundle.store import BundleError, publish, read_bundle, read_reference, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tensors import TensorSpec
 from tests.blank import FILES, blank_manifest
+from tests.references import reference_of
 
 REFERENCE = Reference(
     measured_on="made-up texts",
@@ -154,11 +157,11 @@ def published(store: Path, reference: bytes | None) -> Path:
 
 def test_reference_is_read_back(tmp_path: Path) -> None:
     bundle = read_bundle(published(tmp_path, REFERENCE.model_dump_json().encode()))
-    assert read_reference(bundle) == REFERENCE
+    assert reference_of(bundle) == REFERENCE
 
 
 def test_bundle_may_have_none(tmp_path: Path) -> None:
-    assert read_reference(read_bundle(published(tmp_path, None))) is None
+    assert reference_of(read_bundle(published(tmp_path, None))) is None
 
 
 def changed(**fields: Any) -> bytes:
@@ -202,5 +205,5 @@ def test_bundle_with_a_malformed_reference_is_refused(tmp_path: Path, content: b
 
 def test_forecaster_with_a_reference_is_refused(tmp_path: Path) -> None:
     publish(tmp_path, "blank", FILES | {REFERENCE_FILE: REFERENCE.model_dump_json().encode()}, blank_manifest)
-    with pytest.raises(BundleError, match=r"reference\.json: only a classifier has one"):
+    with pytest.raises(BundleError, match=r"reference\.json: only a bundle of the task classify has one"):
         read_bundle(version_folder(tmp_path, "blank", 1))

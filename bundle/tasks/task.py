@@ -1,0 +1,33 @@
+"""What a task is to a bundle: the part of the manifest that describes it, and the files it adds."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bundle.tensors import Part, TensorSpec
+
+
+class TaskSpec(Part):
+    """`spec` of a manifest. A subclass adds what its task needs; `task` is a literal, the key in `TASKS`."""
+
+    task: str
+
+    @abstractmethod
+    def inputs(self) -> list[TensorSpec]:
+        """Inputs of the graph, in order."""
+
+    @abstractmethod
+    def outputs(self) -> list[TensorSpec]:
+        """Outputs of the graph."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One entry of `TASKS`."""
+
+    spec: type[TaskSpec]
+    required_files: frozenset[str] = frozenset()
+    """Files of every bundle of this task, beside the graph and the golden samples."""
+    optional_files: Mapping[str, Callable[[Any, bytes], object]] = field(default_factory=dict)
+    """Files that only bundles of this task may hold: name -> reader of (spec, content), which raises `ValueError`."""
