@@ -25,9 +25,9 @@ from bundle.store import Bundle, list_versions, read_bundle, version_folder
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder, pad
 from bundle.tasks.forecast.spec import ForecastSpec
-from service.forecast_schema import SeriesInput
-from service.runtime import Runtime
-from service.series_rows import encode
+from service.engine.runtime import Runtime
+from service.tasks.forecast.encode import encode
+from service.tasks.forecast.schema import SeriesInput
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import
 

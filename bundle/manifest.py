@@ -53,9 +53,7 @@ class _AnySpec:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        specs = {name: handler(task.spec.__pydantic_core_schema__) for name, task in TASKS.items()}
-        mapping = {name: spec["$ref"] for name, spec in specs.items() if "$ref" in spec}
-        return {"oneOf": list(specs.values()), "discriminator": {"propertyName": "task", "mapping": mapping}}
+        return {"oneOf": [handler(task.spec.__pydantic_core_schema__) for task in TASKS.values()]}
 
 
 Spec = Annotated[SerializeAsAny[TaskSpec], BeforeValidator(_read_spec), _AnySpec]

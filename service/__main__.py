@@ -12,12 +12,16 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from service import arrivals, keys_command, store_command, tls, tracing
-from service.keys import KeysUnreadable, read_keys
-from service.listener import KEPT_FILES, raise_open_files
+from service.access import keys_command
+from service.access.keys import KeysUnreadable, read_keys
+from service.catalog import store_command
+from service.server import start_time as arrivals
+from service.server import tls
+from service.server.sockets import KEPT_FILES, raise_open_files
+from service.server.supervisor import Supervisor
 from service.settings import Settings
-from service.supervisor import Supervisor
-from service.workers_folder import missing_folder, workers_folder
+from service.telemetry import tracing
+from service.telemetry.worker_files import missing_folder, workers_folder
 
 
 def serve(settings: Settings) -> int:
@@ -27,7 +31,9 @@ def serve(settings: Settings) -> int:
     with workers_folder(settings.workers):
         if settings.workers > 1:
             return Supervisor(settings).run()
-        from service.server import Server  # not above: all that serving needs would be imported to ask for health
+        from service.server.server import (
+            Server,  # not above: all that serving needs would be imported to ask for health
+        )
 
         # uvicorn raises the signal again once it has shut down; without this the status would be that of a crash.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

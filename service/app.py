@@ -16,38 +16,29 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service import (
-    assets,
-    classify,
-    cors,
-    exposition,
-    forecast,
-    health,
-    interpreter,
-    logs,
-    memory,
-    models,
-    openapi,
-    outcomes,
-    problem,
-    security_headers,
-    tracing,
-    trial,
-)
-from service.access import REFUSED_KINDS, Gate, needed_scope
-from service.allocator import allocator
-from service.catalog import Catalog
-from service.cpus import available_cpus
-from service.doors import Doors
-from service.json_route import JSONRoute, JSONRoutes
-from service.metrics import Metrics
-from service.observer import Observer
-from service.problem import MEANINGS
+from service.access.gate import REFUSED_KINDS, Gate, needed_scope
+from service.access.key_file import KeyFile
+from service.access.usage import Usage
+from service.catalog import sandbox as trial
+from service.catalog.catalog import Catalog
+from service.engine import interpreter, memory
+from service.engine.allocator import allocator
+from service.engine.cpus import available_cpus
+from service.http import cors, health, models, openapi, problem
+from service.http import headers as security_headers
+from service.http.json_route import JSONRoute, JSONRoutes
+from service.http.problem import MEANINGS
+from service.page import routes as assets
+from service.server.limits import ConnectionLimits
+from service.server.throttle import RequestThrottle
 from service.settings import Settings
 from service.state import Context, State
-from service.turnstile import Turnstile
-from service.usage import Usage
-from service.watched_keys import WatchedKeys
+from service.tasks.classify import classify
+from service.tasks.forecast import actuals as outcomes
+from service.tasks.forecast import forecast
+from service.telemetry import exposition, logs, tracing
+from service.telemetry.metrics import Metrics
+from service.telemetry.observer import Observer
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +68,7 @@ def create_app(settings: Settings) -> Application:
     keys = usage = None
     if settings.api_keys_file is not None and (usage_folder := settings.usage_of_keys()) is not None:
         usage = Usage(usage_folder, metrics.usage_faults.inc)
-        keys = WatchedKeys(settings.api_keys_file, metrics, usage.keep)
+        keys = KeyFile(settings.api_keys_file, metrics, usage.keep)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -101,8 +92,8 @@ def create_app(settings: Settings) -> Application:
                 asyncio.create_task(memory.keep_giving_back()),
             ]
             try:
-                turnstile = Turnstile(asyncio.get_running_loop())
-                doors = Doors(settings, turnstile, metrics.connections, metrics.connections_dropped)
+                turnstile = RequestThrottle(asyncio.get_running_loop())
+                doors = ConnectionLimits(settings, turnstile, metrics.connections, metrics.connections_dropped)
                 yield {"context": Context(settings, catalog, encoding, metrics, doors)}
             finally:
                 for task in tasks:

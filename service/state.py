@@ -6,10 +6,10 @@ from typing import TypedDict, cast
 
 from fastapi import Request
 
-from service.catalog import Catalog
-from service.doors import Doors
-from service.metrics import Metrics
+from service.catalog.catalog import Catalog
+from service.server.limits import ConnectionLimits
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Context:
     encoding: Executor
     """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
     metrics: Metrics
-    doors: Doors
+    doors: ConnectionLimits
 
 
 class State(TypedDict):

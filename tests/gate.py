@@ -6,13 +6,13 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from service.loader import Served
+from service.catalog.loader import LoadedModel
 
 
-def loaded(client: TestClient, model: str = "spam") -> Served:
+def loaded(client: TestClient, model: str = "spam") -> LoadedModel:
     """What answers, in memory."""
     assert client.portal is not None
-    served: Served = client.portal.call(client.app_state["context"].catalog.load, model)
+    served: LoadedModel = client.portal.call(client.app_state["context"].catalog.load, model)
     return served
 
 

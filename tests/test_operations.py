@@ -11,8 +11,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from bundle.store import set_alias, version_folder
-from service.drift import FEWEST_ROWS
 from service.settings import Settings
+from service.tasks.classify.drift import FEWEST_ROWS
 from tests.serving import ROOT
 from tests.settled import settled
 

@@ -17,9 +17,9 @@ from bundle.golden import Golden
 from bundle.manifest import GOLDEN_FILE
 from bundle.store import list_versions, read_bundle, version_folder
 from bundle.tasks.forecast.spec import ForecastSpec
-from service.forecast_schema import SeriesInput
-from service.runtime import Runtime
-from service.series_rows import encode
+from service.engine.runtime import Runtime
+from service.tasks.forecast.encode import encode
+from service.tasks.forecast.schema import SeriesInput
 
 SHORT, SERIES = Workload("texts", 1, 12), Workload("series", 3, 56)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from service.keys import Limits, new_key, write_keys
+from service.access.keys import Limits, new_key, write_keys
 from service.settings import Settings
 from tests.page.conftest import served
 from tests.page.visit import ANSWERED, Visit, visit_in

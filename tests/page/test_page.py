@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from service.assets import CHART_LIBRARY_FILE
+from service.page.routes import CHART_LIBRARY_FILE
 from tests.page.visit import ANSWERED, Visit
 
 VIEWS = ["", "#forecast", "#models", "#models/spam-cnn", "#models/any-frequency"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.text_table import text_table
+from service.catalog.text_table import text_table
 
 
 @dataclass(frozen=True)

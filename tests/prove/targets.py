@@ -17,12 +17,12 @@ from bundle.golden import Golden, GoldenMismatch
 from bundle.manifest import Manifest
 from bundle.store import BundleError, list_versions, read_aliases, read_bundle
 from bundle.tasks.classify.text import TextEncoder
-from service import payload
-from service.classify_schema import ClassifyRequest
 from service.errors import Invalid, NotJSON
-from service.forecast_schema import ForecastRequest
-from service.outcomes import OutcomesRequest
-from service.schema import RequestModel
+from service.http import body as payload
+from service.http.schema import RequestModel
+from service.tasks.classify.schema import ClassifyRequest
+from service.tasks.forecast.actuals import OutcomesRequest
+from service.tasks.forecast.schema import ForecastRequest
 
 REQUESTS: Mapping[str, type[RequestModel]] = MappingProxyType(
     {"classify": ClassifyRequest, "forecast": ForecastRequest, "outcomes": OutcomesRequest}

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.cpus import available_cpus
+from service.engine.cpus import available_cpus
 from service.settings import Settings
 from tests.gate import closed_gate, loaded
 from tests.settled import settled

@@ -1,0 +1,1 @@
+"""Which bundle answers: load, self-test, sandbox, swap, evict."""

@@ -1,0 +1,144 @@
+"""`python -m service list|check|promote|rollback`: what is in the store, and what its aliases mean.
+
+Running services follow within two seconds; nothing here talks to them.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bundle.promotion import Change, promote, rollback, whole_versions
+from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
+from service.catalog.sandbox import Passed, attempt
+from service.catalog.text_table import text_table
+from service.settings import Settings
+
+COMMANDS = ("list", "check", "promote", "rollback")
+
+_LIST = """Show what each alias means and which versions the store holds. A version is `whole` when its files are those
+that were published; else the reason is shown. Whether it also proves itself `check` tells."""
+
+_CHECK = """Let versions prove themselves as a running service lets those that arrive, each in a process of its own, and
+say of each `proved` or why a service would refuse it. Without VERSION all of a bundle, without NAME all of the store.
+The exit status is 1 if one would be refused."""
+
+_PROMOTE = """Let an alias mean a bundle, and remember what it meant before. Without VERSION it means the newest one,
+now and whenever one is published; with VERSION it is pinned to that one. An alias that isn't there is made. Refused if
+the version isn't in the store or its files are not those that were published."""
+
+_ROLLBACK = """Let an alias mean what answered before. One that means the newest version, of which one was published
+since its promotion, is pinned to the version before the newest. Any other gets the meaning it had before its last
+promotion; if that was the newest version and newer ones were published since, it is pinned to the one of then. Each
+further rollback goes one step further back, until nothing is known any more. To go forward again, promote."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the commands."""
+    commands.add_parser("list", help="show the store's aliases and versions", description=_LIST)
+    checked = commands.add_parser("check", help="let versions prove themselves", description=_CHECK)
+    checked.add_argument("name", metavar="NAME", help="name of a bundle", nargs="?")
+    checked.add_argument("version", metavar="VERSION", type=int, nargs="?")
+    promoted = commands.add_parser("promote", help="let an alias mean a bundle", description=_PROMOTE)
+    promoted.add_argument("alias", metavar="ALIAS")
+    promoted.add_argument("name", metavar="NAME", help="name of a bundle")
+    promoted.add_argument("version", metavar="VERSION", type=int, nargs="?", help="pin it; default: always the newest")
+    rolled_back = commands.add_parser("rollback", help="let an alias mean what answered before", description=_ROLLBACK)
+    rolled_back.add_argument("alias", metavar="ALIAS")
+
+
+def run(settings: Settings, asked: argparse.Namespace) -> int:
+    """Run one of `COMMANDS`; exit status 1 with the reason on standard error where it is refused."""
+    store = settings.store
+    try:
+        match asked.command:
+            case "promote":
+                print(_told(store, asked.alias, promote(store, asked.alias, asked.name, asked.version)))
+            case "rollback":
+                print(_told(store, asked.alias, rollback(store, asked.alias)))
+            case "check":
+                return _check(settings, asked.name, asked.version)
+            case _:
+                print(_listed(store))
+    except BundleError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        todo = "read" if asked.command in {"list", "check"} else "written to"
+        print(f"the store {store} can't be {todo}: {error.strerror}; SEQSERVE_STORE names it", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(settings: Settings, name: str | None, version: int | None) -> int:
+    """One line a version as soon as it is known; exit status 1 if one is refused."""
+    keys = [
+        (found, number)
+        for found, numbers in list_versions(settings.store).items()
+        for number in numbers
+        if name in (None, found) and version in (None, number)
+    ]
+    if not keys:
+        which = " ".join(["the store" if name is None else name, *([] if version is None else [f"version {version}"])])
+        raise BundleError(f"{which} is not there, or holds nothing")
+    status = 0
+    for key in keys:
+        folder = version_folder(settings.store, *key)
+        tried = attempt(folder, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds)
+        outcome = asyncio.run(tried)
+        said = "proved" if isinstance(outcome, Passed) else outcome.reason
+        status |= not isinstance(outcome, Passed)
+        print(f"{key[0]} {key[1]}: {said}", flush=True)
+    return status
+
+
+def _told(store: Path, alias: str, change: Change) -> str:
+    def meaning(target: Alias) -> str:
+        return _meaning(target, whole_versions(store, target.name) if target.version is None else [])
+
+    before = "was not there" if change.before is None else f"meant {meaning(change.before)}"
+    return f"{alias} {before}\n{alias} means {meaning(change.after)}"
+
+
+def _meaning(target: Alias, whole: Sequence[int]) -> str:
+    """What an alias means, the whole versions of its bundle being these, ascending."""
+    if target.version is not None:
+        return f"{target.name} version {target.version}, pinned"
+    return f"the newest version of {target.name}, " + (f"now {whole[-1]}" if whole else "of which none is whole")
+
+
+def _listed(store: Path) -> str:
+    """Two tables: what each alias means, and every version with its state."""
+    keys = [(name, version) for name, versions in list_versions(store).items() for version in versions]
+    states = {key: _state(version_folder(store, *key)) for key in keys}
+    whole: dict[str, list[int]] = defaultdict(list)
+    for (name, version), state in states.items():
+        if state.reason is None:
+            whole[name].append(version)
+    aliases = [("ALIAS", "MEANS")]
+    answering: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for alias, target in sorted(read_aliases(store).items()):
+        aliases.append((alias, _meaning(target, whole[target.name])))
+        answering[target.name, target.version or max(whole[target.name], default=0)].append(alias)
+    versions = [("BUNDLE", "VERSION", "CREATED", "ALIASES", "STATE")]
+    for (name, version), state in states.items():
+        called = ", ".join(answering[name, version]) or "-"
+        versions.append((name, str(version), state.created or "-", called, state.reason or "whole"))
+    return f"{text_table(aliases)}\n\n{text_table(versions)}"
+
+
+class _State(NamedTuple):
+    """When a version was made, and why it isn't whole; None where the other is told."""
+
+    created: str | None
+    reason: str | None
+
+
+def _state(folder: Path) -> _State:
+    try:
+        return _State(read_bundle(folder).manifest.created, None)
+    except BundleError as error:
+        return _State(None, str(error))

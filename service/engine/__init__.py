@@ -1,0 +1,1 @@
+"""Arrays in, arrays out, in batches; nothing of requests."""

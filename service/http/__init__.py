@@ -1,0 +1,1 @@
+"""HTTP around `predict`: routes, codecs, errors as problem+json, the OpenAPI document."""

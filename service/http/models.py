@@ -1,0 +1,223 @@
+"""What is served: `GET /models` and the card of each model and version."""
+
+import asyncio
+import json
+from pathlib import PurePosixPath
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
+from bundle.store import BundleError, BundleUnreadable, read_published, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import TOKENIZER_FILE
+from bundle.tasks.forecast.series import SEASONS, Freq
+from bundle.tasks.forecast.spec import ForecastSpec
+from service.catalog import disk
+from service.catalog.catalog import Snapshot
+from service.catalog.loader import TestedVersion
+from service.errors import NotReady, UnknownFile, UnknownModel
+from service.http.problem import declared
+from service.state import Context, context
+
+MEDIA_TYPES = {
+    ".md": "text/markdown; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+FILE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
+"""Files come from a bundle, not from us: whatever a forged plot holds, it may draw and do nothing else."""
+
+
+class RefusedVersion(BaseModel):
+    """A version in the store that must not answer, and why."""
+
+    name: str
+    version: int
+    reason: str
+
+
+class AliasTarget(BaseModel):
+    """What a short name means now."""
+
+    name: str
+    pinned: int | None = Field(description="the version it is pinned to; null: the newest that proved itself")
+    version: int | None = Field(description="the version that answers; null: none can")
+
+
+class ModelSummary(BaseModel):
+    """One bundle name."""
+
+    name: str
+    task: str
+    architecture: str
+    version: int = Field(description="the version that answers when none is asked for by name")
+    versions: list[int] = Field(description="versions that proved themselves and can be asked for")
+    aliases: list[str]
+    labels: list[str] = Field(description="labels it tells apart; of a forecaster none")
+    frequencies: list[Freq] = Field(description="spacings of the series it continues; of a classifier none")
+    seasons: dict[Freq, int] = Field(
+        description="steps in one season by spacing, as the seasonal-naive forecast has it"
+    )
+
+
+class PendingVersion(BaseModel):
+    """A version in the store that has not been loaded yet."""
+
+    name: str
+    version: int
+
+
+class ModelList(BaseModel):
+    """Everything in the store, and what became of it."""
+
+    models: list[ModelSummary]
+    aliases: dict[str, AliasTarget]
+    refused: list[RefusedVersion]
+    pending: list[PendingVersion] = Field(
+        description="versions yet to prove themselves: soon they will on their own, and at once when asked for"
+    )
+
+
+class ModelCard(BaseModel):
+    """One version: what it is, how good it is, and where its plots are."""
+
+    name: str
+    version: int
+    versions: list[int]
+    aliases: list[str]
+    manifest: Manifest
+    metrics: dict[str, Any] = Field(description="of the model on held-out data")
+    baselines: dict[str, dict[str, Any]] = Field(description="the same figures of each baseline")
+    report: dict[str, Any] = Field(description="the full report of the training run")
+    files: list[str] = Field(description="paths of report and plots")
+
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get("", summary="What is served")
+async def list_models(context: Annotated[Context, Depends(context)]) -> ModelList:
+    """Models, aliases, versions, and the versions refused with the reason."""
+    snapshot = context.catalog.snapshot
+    models = []
+    for name in snapshot.names():
+        manifest = snapshot.versions[name, snapshot.proven(name)[-1]].manifest
+        models.append(
+            ModelSummary(
+                name=name,
+                task=manifest.spec.task,
+                architecture=manifest.architecture,
+                version=manifest.version,
+                versions=snapshot.proven(name),
+                aliases=_aliases_of(snapshot, name),
+                labels=_labels(manifest.spec),
+                frequencies=_frequencies(manifest.spec),
+                seasons=_seasons(manifest.spec),
+            )
+        )
+    aliases = {}
+    for alias, target in snapshot.aliases.items():
+        answering = snapshot.key_of(alias)
+        version = None if answering is None else answering[1]
+        aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
+    refusals = [
+        RefusedVersion(name=name, version=version, reason=refused.reason)
+        for (name, version), refused in sorted(snapshot.refused.items())
+    ]
+    pending = [PendingVersion(name=name, version=version) for name, version in sorted(snapshot.pending)]
+    return ModelList(models=models, aliases=aliases, refused=refusals, pending=pending)
+
+
+@router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
+async def show_model(name: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
+    """Manifest, metrics beside baselines, report and plots of the version that answers to a name or alias."""
+    proven = await context.catalog.proven(name)
+    return _card(context.catalog.snapshot, proven)
+
+
+@router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 503))
+async def show_version(name: str, version: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
+    """The same for one version, in service or not."""
+    proven = await _find(context, name, version)
+    return _card(context.catalog.snapshot, proven)
+
+
+@router.get(
+    "/{name}/versions/{version}/files/{file}",
+    summary="A report or plot of one version",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
+            "headers": {name: {"schema": {"type": "string"}} for name in FILE_HEADERS},
+        },
+        **declared(404, 503),
+    },
+)
+async def show_file(name: str, version: str, file: str, context: Annotated[Context, Depends(context)]) -> Response:
+    """A file that the card lists."""
+    manifest = (await _find(context, name, version)).manifest
+    if file not in _shown(manifest):
+        raise UnknownFile("The version has no such file to show; its card lists what there is.")
+    folder = version_folder(context.settings.store, manifest.name, manifest.version)
+    try:
+        async with asyncio.timeout(disk.STALL_SECONDS):
+            content = await disk.ask(read_published, folder, manifest, file)
+    except (BundleUnreadable, TimeoutError):
+        raise NotReady("The store can't be read now; try again later.", retry_after_seconds=1) from None
+    except BundleError:
+        raise UnknownFile("The file is no longer the one that was published.") from None
+    return Response(content, media_type=MEDIA_TYPES[PurePosixPath(file).suffix], headers=FILE_HEADERS)
+
+
+async def _find(context: Context, name: str, version: str) -> TestedVersion:
+    if not (version.isascii() and version.isdigit() and len(version) <= 9):
+        raise UnknownModel("A version is a positive whole number; GET /models lists them.")
+    return await context.catalog.proven(name, int(version))
+
+
+def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
+    return sorted(alias for alias, target in snapshot.aliases.items() if target.name == name)
+
+
+def _labels(spec: ClassifySpec | ForecastSpec) -> list[str]:
+    return spec.labels if isinstance(spec, ClassifySpec) else []
+
+
+def _frequencies(spec: ClassifySpec | ForecastSpec) -> list[Freq]:
+    if isinstance(spec, ClassifySpec):
+        return []
+    return list(get_args(Freq.__value__)) if spec.freq is None else [spec.freq]
+
+
+def _seasons(spec: ClassifySpec | ForecastSpec) -> dict[Freq, int]:
+    if isinstance(spec, ForecastSpec) and spec.freq is not None and spec.season is not None:
+        return {spec.freq: spec.season}
+    return {freq: SEASONS[freq] for freq in _frequencies(spec)}
+
+
+def _shown(manifest: Manifest) -> list[str]:
+    """Report and plots: the files that are shown, not computed with."""
+    computed_with = {MODEL_FILE, GOLDEN_FILE, TOKENIZER_FILE}
+    return sorted(
+        file for file in manifest.files if file not in computed_with and PurePosixPath(file).suffix in MEDIA_TYPES
+    )
+
+
+def _card(snapshot: Snapshot, proven: TestedVersion) -> ModelCard:
+    manifest = proven.manifest
+    return ModelCard(
+        name=manifest.name,
+        version=manifest.version,
+        versions=snapshot.proven(manifest.name),
+        aliases=_aliases_of(snapshot, manifest.name),
+        manifest=manifest,
+        metrics=manifest.metrics.get("model", {}),
+        baselines={name: figures for name, figures in manifest.metrics.items() if name != "model"},
+        report=json.loads(proven.report),
+        files=[f"/models/{manifest.name}/versions/{manifest.version}/files/{file}" for file in _shown(manifest)],
+    )

@@ -1,0 +1,1 @@
+"""uvicorn with limits, draining, workers and TLS."""

@@ -1,0 +1,1 @@
+"""TASKS: every task by name."""

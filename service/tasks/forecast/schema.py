@@ -1,0 +1,165 @@
+"""What `POST /forecast` takes and gives. Requests are validated; answers are built right, and typed."""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import TypedDict
+
+from bundle.tasks.forecast.series import Freq
+from service.http.schema import RequestModel
+
+MAX_COVARIATES = 100
+"""Covariates of one series, known to the model or not."""
+
+
+def _few(covariates: Any) -> Any:
+    if isinstance(covariates, dict) and len(covariates) > MAX_COVARIATES:
+        raise ValueError(f"at most {MAX_COVARIATES} covariates a series")
+    return covariates
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Values = Annotated[
+    list[Number | None],
+    Field(
+        min_length=1,
+        fail_fast=True,
+        description="the history, oldest first, in the series' own units; null is a missing value",
+    ),
+]
+Id = Annotated[str | None, Field(max_length=200, description="given back with the forecast")]
+Start = Annotated[str | None, Field(max_length=40, description="ISO 8601 date or time of the first value")]
+Spacing = Annotated[
+    Freq | None,
+    Field(description="spacing of the values, by its pandas name; a model of any spacing takes its season from it"),
+]
+PastCovariates = Annotated[
+    dict[str, Annotated[list[Number | None], Field(fail_fast=True)]],
+    BeforeValidator(_few),
+    Field(description="further series known up to now, each as long as `values`"),
+]
+FutureCovariates = Annotated[
+    dict[str, Annotated[list[str | None], Field(fail_fast=True)]],
+    BeforeValidator(_few),
+    Field(description="categories known ahead, each as long as `values` plus the horizon; null is unknown"),
+]
+Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
+Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
+
+
+class SeriesInput(RequestModel):
+    """One series, with what is known beside it."""
+
+    values: Values
+    id: Id = None
+    start: Start = None
+    freq: Spacing = None
+    past_covariates: PastCovariates = Field(default_factory=dict)
+    future_covariates: FutureCovariates = Field(default_factory=dict)
+
+
+COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
+
+
+class ForecastRequest(RequestModel):
+    """Series and the model that is to continue them; `values` and its companions are short for one series."""
+
+    model: str = Field(description="alias or name of a forecaster; GET /models lists them")
+    version: int | None = Field(None, description="ask for one version; default: the one in service")
+    series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
+    horizon: int = Field(
+        1, ge=1, description="steps ahead; those beyond the model's own horizon are iterated over sampled paths"
+    )
+    levels: Levels = Field([80, 95], description="central intervals, in percent")
+    explain: bool = Field(
+        False, description="say which stretches of the history the forecast rests on; costs up to 32 rows more a series"
+    )
+    values: Values | None = None
+    id: Id = None
+    start: Start = None
+    freq: Spacing = None
+    past_covariates: PastCovariates = Field(default_factory=dict)
+    future_covariates: FutureCovariates = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _series_or_values(self) -> "ForecastRequest":
+        if (self.series is None) == (self.values is None):
+            raise ValueError("send either `series`, a list, or `values` for one series")
+        stray = self.model_fields_set & COMPANIONS
+        if self.series is not None and stray:
+            raise ValueError(f"`{min(stray)}` belongs inside the entries of `series`")
+        if len(set(self.levels)) != len(self.levels):
+            raise ValueError("`levels` repeat")
+        return self
+
+    def all_series(self) -> list[SeriesInput]:
+        """The series asked for, the short form included."""
+        if self.series is not None:
+            return self.series
+        assert self.values is not None
+        return [SeriesInput.model_construct(**{name: getattr(self, name) for name in SeriesInput.model_fields})]
+
+
+def level_name(level: float) -> str:
+    """A level as the key of its interval: `80`, `97.5`."""
+    return repr(level).removesuffix(".0")
+
+
+class Interval(TypedDict):
+    """Ends of a central interval, one entry a step."""
+
+    lower: list[float]
+    upper: list[float]
+
+
+class SegmentWeight(TypedDict):
+    """How much one stretch of the history counts, told by hiding it."""
+
+    start: Annotated[int, Field(description="first index of the stretch in `values`")]
+    end: Annotated[int, Field(description="index behind its last one")]
+    weight: Annotated[
+        float,
+        Field(
+            description="how far the medians of the model's own horizon move, on average, when these values are null, "
+            "as a share of the movements of all stretches: they sum to 1, or are all 0 where nothing moves"
+        ),
+    ]
+
+
+class Forecast(TypedDict):
+    """The next steps of one series, in its own units."""
+
+    id: NotRequired[Annotated[str, Field(description="as sent; without one the key is absent")]]
+    median: list[float]
+    intervals: Annotated[
+        dict[str, Interval],
+        Field(description="by level in percent; lower ≤ median ≤ upper, wider ones contain"),
+    ]
+    timestamps: NotRequired[
+        Annotated[
+            list[str],
+            Field(description="of the steps; absent unless `start` was sent and the spacing is known"),
+        ]
+    ]
+    warnings: Annotated[
+        list[str],
+        Field(description="what was missing and treated so, and from which step on it is iterated"),
+    ]
+    explanation: NotRequired[
+        Annotated[
+            list[SegmentWeight],
+            Field(
+                description="with `explain`: stretches that hold known values, oldest first; without it the key is "
+                "absent"
+            ),
+        ]
+    ]
+
+
+class ForecastResponse(TypedDict):
+    """One forecast per series, in order, and which version gave them."""
+
+    model: Annotated[str, Field(description="name of the bundle that answered")]
+    version: int
+    horizon: int
+    forecasts: list[Forecast]

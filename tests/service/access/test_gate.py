@@ -1,0 +1,312 @@
+"""Keys at the door: who is let in where, what is said to the others, and what the log tells of it."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
+
+from service.access import gate as access
+from service.access.keys import Limits, Scope, new_key, read_keys, write_keys
+from service.app import Application, create_app
+from service.http import health, models
+from service.settings import Settings
+from service.tasks.classify import classify
+from service.tasks.forecast import actuals as outcomes
+from service.tasks.forecast import forecast
+from service.telemetry import exposition
+from tests.gate import closed_gate
+from tests.serving import free_port, serving
+from tests.settled import settled
+
+TEXT = "zebra crossing"
+BODY = {"model": "spam", "inputs": TEXT}
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Holders:
+    """The file of keys, and what its holders send."""
+
+    path: Path
+    texts: dict[str, str]
+
+    def bearer(self, name: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.texts[name]}"}
+
+
+def holders(path: Path, **wanted: tuple[list[Scope], Limits]) -> Holders:
+    made = {name: new_key(name, scopes, None, limits) for name, (scopes, limits) in wanted.items()}
+    write_keys(path, [one.key for one in made.values()])
+    return Holders(path, {name: one.text for name, one in made.items()})
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Holders:
+    return holders(
+        tmp_path / "keys.json",
+        shop=(["predict"], Limits()),
+        board=(["read"], Limits()),
+        slow=(["predict"], Limits(rows_per_second=0.5, burst_rows=4)),
+        small=(["predict", "read"], Limits(rows_per_day=5)),
+    )
+
+
+@pytest.fixture
+def client(tiny_store: Path, keys: Holders) -> Iterator[TestClient]:
+    with settled(Settings(store=tiny_store, api_keys_file=keys.path)) as client:
+        yield client
+
+
+def test_every_route_says_what_it_needs() -> None:
+    routes = [
+        route for part in (classify, forecast, outcomes, models, health, exposition) for route in part.router.routes
+    ]
+    known = set(access.NEEDS)
+    for route in routes:
+        assert isinstance(route, APIRoute)
+        assert route.path in known or any(
+            route.path.startswith(path) for path in known if path.endswith("/") and path != "/"
+        )
+    assert {access.needed_scope(route.path) for route in routes if isinstance(route, APIRoute)} == {
+        None,
+        "read",
+        "predict",
+    }
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "//classify", "/classify/", "/Classify", "/models-of-others", "/livez/x", ""]
+)
+def test_what_the_table_does_not_know_needs_the_highest_scope(path: str) -> None:
+    assert access.needed_scope(path) == "admin"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/classify"), ("GET", "/models/spam"), ("GET", "/metrics"), ("GET", "/no")]
+)
+def test_without_a_key_nobody_gets_in(client: TestClient, method: str, path: str) -> None:
+    response = client.request(method, path)
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["www-authenticate"] == 'Bearer realm="seqserve"'
+    assert response.json()["type"] == "urn:seqserve:problem:unauthenticated"
+
+
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/", "/docs", "/assets/main.js", "/static-offline-docs/swagger-ui.css"]
+)
+def test_health_and_what_is_the_same_everywhere_is_open(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_both_headers_carry_a_key(client: TestClient, keys: Holders) -> None:
+    for headers in (
+        {"Authorization": f"Bearer {keys.texts['shop']}"},
+        {"authorization": f"bearer  {keys.texts['shop']} "},
+        {"X-API-Key": keys.texts["shop"]},
+        {"X-API-Key": keys.texts["shop"], "Authorization": "Basic dTpw"},
+    ):
+        assert client.post("/classify", json=BODY, headers=headers).status_code == 200
+
+
+def test_a_wrong_key_is_refused_and_not_repeated(client: TestClient, keys: Holders) -> None:
+    good = keys.texts["shop"]
+    other_digit = "0" if good[-1] != "0" else "1"
+    for sent in (good[:-1] + other_digit, good[:-1], good + "0", good.upper(), "hf_abcdefghijkl", "", "é"):
+        response = client.post("/classify", json=BODY, headers={b"X-API-Key": sent.encode()})
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == 'Bearer realm="seqserve", error="invalid_token"'
+        assert not sent or sent not in response.text
+
+
+def test_a_missing_scope_is_named(client: TestClient, keys: Holders) -> None:
+    response = client.get("/models", headers=keys.bearer("shop"))
+    assert response.status_code == 403
+    assert "lacks the scope read" in response.json()["detail"]
+    assert response.headers["www-authenticate"].endswith('error="insufficient_scope", scope="read"')
+    answered = client.get("/models", headers=keys.bearer("board"))
+    assert (answered.status_code, answered.headers["cache-control"]) == (200, "no-store")
+    assert client.post("/classify", json=BODY, headers=keys.bearer("board")).status_code == 403
+
+
+def test_a_key_counts_until_it_expires(client: TestClient, keys: Holders) -> None:
+    now = dt.datetime.now(dt.UTC)
+    old = new_key("old", ["predict"], now - dt.timedelta(seconds=1), Limits())
+    new = new_key("new", ["predict"], now + dt.timedelta(hours=1), Limits())
+    write_keys(keys.path, [old.key, new.key])
+    _until(lambda: client.post("/classify", json=BODY, headers={"X-API-Key": new.text}).status_code == 200)
+    response = client.post("/classify", json=BODY, headers={"X-API-Key": old.text})
+    assert (response.status_code, response.json()["detail"]) == (401, "The key has expired.")
+
+
+def test_a_revoked_key_is_refused_within_two_seconds(client: TestClient, keys: Holders) -> None:
+    write_keys(keys.path, [key for key in read_keys(keys.path) if key.name != "shop"])
+    revoked = time.monotonic()
+    _until(lambda: client.post("/classify", json=BODY, headers=keys.bearer("shop")).status_code == 401)
+    assert time.monotonic() - revoked < 2
+    assert client.get("/models", headers=keys.bearer("board")).status_code == 200
+
+
+def test_a_broken_file_changes_nothing_and_is_seen(
+    client: TestClient, keys: Holders, caplog: pytest.LogCaptureFixture
+) -> None:
+    def figures() -> str:
+        return client.get("/metrics", headers=keys.bearer("board")).text
+
+    whole = keys.path.read_text()
+    assert "\nseqserve_keys 4.0\n" in figures()
+    keys.path.write_text(whole.replace("predict", "everything"))
+    _until(lambda: "\nseqserve_keys_fault 1.0\n" in figures())
+    assert "\nseqserve_keys 4.0\n" in figures()
+    keys.path.write_text(whole)
+    _until(lambda: "\nseqserve_keys_fault 0.0\n" in figures())
+    assert "the keys of before go on" in caplog.text
+    assert "everything" not in caplog.text
+
+
+def test_without_any_good_file_nobody_gets_in(tiny_store: Path, tmp_path: Path) -> None:
+    with TestClient(create_app(Settings(store=tiny_store, api_keys_file=tmp_path / "none"))) as client:
+        assert client.post("/classify", json=BODY, headers={"X-API-Key": "x"}).status_code == 503
+        assert client.get("/livez").status_code == 200
+
+
+def test_an_empty_bucket_is_a_429_that_says_how_long(client: TestClient, keys: Holders) -> None:
+    response = client.post("/classify", json={**BODY, "inputs": [TEXT] * 3}, headers=keys.bearer("slow"))
+    assert response.headers["ratelimit-policy"] == '"rate";q=4;w=8'
+    assert response.headers["ratelimit"] == '"rate";r=1;t=6'
+    # More than is left, but not refused: it is paid for by waiting.
+    assert client.post("/classify", json={**BODY, "inputs": [TEXT] * 3}, headers=keys.bearer("slow")).status_code == 200
+    refused = client.post("/classify", json=BODY, headers=keys.bearer("slow"))
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:seqserve:problem:rate-limited")
+    assert 4 <= int(refused.headers["retry-after"]) <= 6
+    assert refused.headers["ratelimit"].startswith('"rate";r=0;')
+    assert client.post("/classify", json=BODY, headers=keys.bearer("shop")).status_code == 200
+
+
+def test_a_used_up_day_is_a_429_until_midnight(client: TestClient, keys: Holders) -> None:
+    refused = client.post("/classify", json={**BODY, "inputs": [TEXT] * 6}, headers=keys.bearer("small"))
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:seqserve:problem:quota-exceeded")
+    assert "takes 6 of the key's 5 rows a day, of which 5 are left" in refused.json()["detail"]
+    assert 0 < int(refused.headers["retry-after"]) <= 86_400
+    assert (
+        client.post("/classify", json={**BODY, "inputs": [TEXT] * 3}, headers=keys.bearer("small")).status_code == 200
+    )
+    assert client.get("/models", headers=keys.bearer("small")).headers["ratelimit"].startswith('"day";r=1;')
+    assert client.post("/classify", json={}, headers=keys.bearer("small")).status_code == 422  # costs one row as well
+    assert client.get("/models", headers=keys.bearer("small")).status_code == 429
+
+
+def test_rows_are_those_that_are_computed(client: TestClient, keys: Holders) -> None:
+    first = client.post("/classify", json={**BODY, "explain": True}, headers=keys.bearer("small"))
+    assert first.headers["ratelimit"].startswith('"day";r=2;')  # the text, and it without each of its words
+
+
+def test_quotas_outlive_the_service(tiny_store: Path, keys: Holders) -> None:
+    settings = Settings(store=tiny_store, api_keys_file=keys.path)
+    for wanted in (200, 429):
+        with settled(settings) as client:
+            asked = client.post("/classify", json={**BODY, "inputs": [TEXT] * 5}, headers=keys.bearer("small"))
+            assert asked.status_code == wanted
+
+
+def test_workers_share_quotas_and_follow_the_file(tiny_store: Path, keys: Holders) -> None:
+    port = free_port()
+
+    def ask(_: int = 0) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)  # each time whichever worker takes it
+        connection.request("POST", "/classify", json.dumps(BODY), keys.bearer("small") | JSON)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    with serving(tiny_store, port, SEQSERVE_WORKERS="2", SEQSERVE_API_KEYS_FILE=str(keys.path)):
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(ask, range(30))) == [200] * 5 + [429] * 25
+        write_keys(keys.path, [])
+        time.sleep(2)
+        assert {ask() for _ in range(20)} == {401}
+
+
+def test_concurrent_requests_get_no_more_than_the_quota(client: TestClient, keys: Holders) -> None:
+    gate = closed_gate(client)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(client.post, "/classify", json=BODY, headers=keys.bearer("small")) for _ in range(8)]
+        time.sleep(0.2)
+        gate.set()
+        assert sorted(one.result().status_code for one in asked) == [200] * 5 + [429] * 3
+
+
+def test_the_log_names_the_key_and_never_tells_it(
+    client: TestClient, keys: Holders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.post("/classify", json=BODY, headers=keys.bearer("shop"))
+    client.post("/classify", json=BODY, headers={"X-API-Key": keys.texts["shop"] + "0"})
+    client.get("/models", headers=keys.bearer("shop"))
+    assert client.portal is not None
+    client.portal.call(asyncio.sleep, 0)
+    printed = capsys.readouterr().out
+    lines = [json.loads(line) for line in printed.splitlines() if "seqserve.request" in line]
+    assert [(line["status"], line["key"], line["route"]) for line in lines] == [
+        (200, "shop", "/classify"),
+        (401, None, "/classify"),
+        (403, "shop", "/models"),
+    ]
+    assert not [text for text in [*keys.texts.values(), TEXT] if text in printed]
+
+
+def test_metrics_count_refusals_by_reason_and_know_no_caller(client: TestClient, keys: Holders) -> None:
+    client.post("/classify", json=BODY)
+    client.post("/forecast", headers=keys.bearer("board"))
+    for _ in range(2):
+        client.post("/classify", json={**BODY, "inputs": [TEXT] * 5}, headers=keys.bearer("slow"))
+    text = client.get("/metrics", headers=keys.bearer("board")).text
+    for route, reason in (("/classify", "unauthenticated"), ("/forecast", "forbidden"), ("/classify", "rate-limited")):
+        assert f'seqserve_refusals_total{{reason="{reason}",route="{route}"}} 1.0' in text
+    assert "shop" not in text
+    assert "board" not in text
+
+
+def test_the_document_says_how_to_send_a_key_only_where_one_is_asked_for(
+    client: TestClient, keys: Holders, tiny_store: Path
+) -> None:
+    document = client.get("/openapi.json", headers=keys.bearer("board")).json()
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            needed = access.needed_scope(path)
+            assert operation.get("security") == (needed and [{"bearer": [needed]}, {"key": [needed]}])
+            assert needed is None or {"401", "403", "429"} <= operation["responses"].keys()
+    without: dict[str, Any] = create_app(Settings(store=tiny_store)).api.openapi()
+    assert "securitySchemes" not in without["components"]
+    assert "401" not in json.dumps(without)
+
+
+def test_without_keys_there_is_no_gate(tiny_store: Path, keys: Holders) -> None:
+    assert not _gates(create_app(Settings(store=tiny_store)))
+    assert _gates(create_app(Settings(store=tiny_store, api_keys_file=keys.path)))
+
+
+def _gates(app: Application) -> list[object]:
+    layers, layer = [], app.outermost
+    while hasattr(layer, "_app"):
+        layers.append(layer)
+        layer = layer._app
+    return [layer for layer in layers if isinstance(layer, access.Gate)]
+
+
+def _until(came: Any) -> None:
+    for _ in range(100):
+        if came():
+            return
+        time.sleep(0.05)
+    pytest.fail("it didn't come within five seconds")

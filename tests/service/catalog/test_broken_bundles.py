@@ -1,0 +1,107 @@
+"""Every kind of broken bundle is refused with its reason, while the version before it goes on answering."""
+
+import asyncio
+import functools
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from bundle.store import read_bundle, version_folder
+from service.catalog.catalog import Catalog
+from service.catalog.rejected import Rejected
+from service.catalog.sandbox import Passed, attempt
+from service.catalog.self_test import prove, refusal
+from service.settings import Settings
+from service.telemetry.exposition import Exposition
+from service.telemetry.metrics import Metrics
+from tests.broken_bundles import BROKEN, Kind
+
+
+async def in_this_process(folder: Path) -> Passed | Rejected:
+    """A trial that takes no process: for what can't do any harm."""
+    try:
+        bundle = read_bundle(folder)
+        prove(bundle)
+    except Exception as error:
+        return refusal(error)
+    return Passed(bundle.digest)
+
+
+@pytest.fixture(scope="module")
+def store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(tiny_store, tmp_path_factory.mktemp("broken") / "store"))
+
+
+@pytest.fixture(scope="module")
+def catalog(store: Path) -> Iterator[Catalog]:
+    """One that serves the tiny store; each broken version arrives there."""
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, in_this_process)
+        refresh(catalog)
+        yield catalog
+
+
+def refresh(catalog: Catalog) -> None:
+    async def look_and_prove() -> None:
+        await catalog.look()
+        await catalog.prove()
+
+    asyncio.run(look_and_prove())
+
+
+def arrive(store: Path, kind: Kind) -> int:
+    """The tiny classifier again, as its next version, broken before anyone sees it."""
+    version = max(int(path.name) for path in (store / "spam-cnn").iterdir()) + 1
+    folder = store / ".arriving" / "spam-cnn" / str(version)
+    shutil.copytree(version_folder(store, "spam-cnn", 1), folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"version": 1,', f'"version": {version},', 1))
+    kind.damage(folder)
+    folder.rename(version_folder(store, "spam-cnn", version))
+    return version
+
+
+HARMLESS = {name: kind for name, kind in BROKEN.items() if not kind.is_trial}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_broken_bundle_is_refused_while_the_old_version_answers(catalog: Catalog, store: Path, name: str) -> None:
+    version = arrive(store, BROKEN[name])
+    refresh(catalog)
+    assert BROKEN[name].reason in catalog.snapshot.refused["spam-cnn", version].reason
+    assert catalog.snapshot.refused["spam-cnn", version].why in {"files", "graph", "proof", "unreadable"}
+    served = catalog.find("spam")
+    assert served is not None
+    assert served.manifest.version == 1
+    assert catalog.unready() == []
+
+
+@pytest.mark.parametrize("name", BROKEN.keys() - HARMLESS.keys())
+def test_what_only_a_trial_shows_is_refused_by_one(tiny_store: Path, tmp_path: Path, name: str) -> None:
+    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
+    trial = functools.partial(attempt, memory_bytes=2**28, seconds=1)
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, trial)
+        refresh(catalog)
+        version = arrive(store, BROKEN[name])
+        refresh(catalog)
+        assert BROKEN[name].reason in catalog.snapshot.refused["spam-cnn", version].reason
+        assert catalog.find("spam") is not None
+
+
+def test_metrics_say_what_kind_of_reason_it_is(catalog: Catalog, store: Path) -> None:
+    version = arrive(store, BROKEN["loop without end"])
+    refresh(catalog)
+    shown = Exposition(catalog._metrics, catalog.snapshot, ready=True, readable=True, deadline_seconds=1)
+    text = generate_latest(shown).decode()
+    assert f'seqserve_version_refused{{model="spam-cnn",version="{version}",why="graph"}} 1.0' in text
+
+
+def test_undamaged_bundle_would_have_been_let_in(catalog: Catalog, store: Path) -> None:
+    version = arrive(store, Kind(lambda _: None, ""))
+    refresh(catalog)
+    assert catalog.snapshot.key_of("spam") == ("spam-cnn", version)

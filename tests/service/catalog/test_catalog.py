@@ -1,0 +1,649 @@
+"""What answers: proven versions only, by name, alias or number; the store is followed."""
+
+import asyncio
+import functools
+import itertools
+import json
+import shutil
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from bundle.golden import Golden
+from bundle.store import read_bundle, set_alias, version_folder
+from service.catalog.catalog import Catalog
+from service.catalog.loader import Classifier
+from service.catalog.rejected import Rejected
+from service.catalog.sandbox import Passed, attempt
+from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
+from service.server import start_time as arrivals
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from tests.again import publish_again
+from tests.any_frequency import publish_any_frequency
+from tests.blank import publish_blank
+from tests.gate import loaded
+from tests.settled import settled
+
+TRIAL = functools.partial(attempt, memory_bytes=2**28, seconds=10)
+
+
+@pytest.fixture
+def store(tiny_store: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny store, to change."""
+    return Path(shutil.copytree(tiny_store, tmp_path / "store"))
+
+
+@pytest.fixture
+def catalog(store: Path) -> Iterator[Catalog]:
+    with ThreadPoolExecutor(1) as executor:
+        yield Catalog(Settings(store=store), Metrics(), executor, executor, TRIAL)
+
+
+def refresh(catalog: Catalog) -> None:
+    """Read the store, and let what is new prove itself."""
+
+    async def look_and_prove() -> None:
+        await catalog.look()
+        await catalog.prove()
+
+    asyncio.run(look_and_prove())
+
+
+def answering(catalog: Catalog, model: str, version: int | None = None) -> int:
+    """The version that answers."""
+    key = catalog.snapshot.key_of(model, version)
+    assert key is not None
+    return key[1]
+
+
+def test_nothing_answers_before_the_first_reading(catalog: Catalog) -> None:
+    with pytest.raises(NotReady):
+        catalog.find("spam")
+    assert catalog.unready()
+
+
+def test_newest_proven_version_answers(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)
+    assert answering(catalog, "spam") == 2
+    assert answering(catalog, "spam-cnn") == 2
+    assert answering(catalog, "spam", 1) == 1
+    assert catalog.unready() == []
+
+
+def test_pinned_alias_stays(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    set_alias(store, "spam", "spam-cnn", 1)
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+    assert answering(catalog, "spam", 2) == 2
+    assert answering(catalog, "spam-cnn") == 2
+
+
+def test_unknown_names_and_versions_are_refused(catalog: Catalog) -> None:
+    refresh(catalog)
+    for model, version in (("nothing", None), ("spam", 9), ("spam-cnn", 9)):
+        with pytest.raises(UnknownModel):
+            catalog.find(model, version)
+
+
+def _wrong_answers(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    wrong = {name: value[::-1].copy() for name, value in golden.outputs.items()}
+    files["golden.npz"] = Golden(golden.inputs, wrong, golden.texts).to_bytes()
+
+
+def _other_tokenizer(files: dict[str, bytes]) -> None:
+    document = json.loads(files["tokenizer.json"])
+    document["normalizer"] = None
+    files["tokenizer.json"] = json.dumps(document).encode()
+
+
+def _no_texts(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden(golden.inputs, golden.outputs).to_bytes()
+
+
+def _golden_without_rows(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden({"ids": np.array(5)}, golden.outputs, golden.texts).to_bytes()
+
+
+def _golden_of_other_outputs(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden(golden.inputs, {"other": golden.outputs["probabilities"]}, golden.texts).to_bytes()
+
+
+def _tokenizer_that_fails(files: dict[str, bytes]) -> None:
+    document = json.loads(files["tokenizer.json"])
+    document["post_processor"]["single"][0]["SpecialToken"]["id"] = "[NOT THERE]"
+    files["tokenizer.json"] = json.dumps(document).encode()
+
+
+UNPROVEN: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
+    "other answers than torch gave": (_wrong_answers, "golden samples differ"),
+    "another tokenizer": (_other_tokenizer, "the tokenizer no longer gives the ids"),
+    "no tokenizer": (lambda files: files.update({"tokenizer.json": b"{}"}), "the tokenizer can't be read"),
+    "no texts to prove the tokenizer": (_no_texts, "must record texts"),
+    "golden samples without rows": (_golden_without_rows, "golden samples must be at least one"),
+    "golden samples of another output": (_golden_of_other_outputs, "must record the manifest's outputs"),
+    "a tokenizer that fails": (_tokenizer_that_fails, "the tokenizer can't be read"),
+    "a report that is a list": (lambda files: files.update({"report.json": b"[1]"}), "not a JSON object"),
+    "a report that is not JSON": (lambda files: files.update({"report.json": b"{"}), "report.json is not JSON"),
+    "no graph": (lambda files: files.update({"model.onnx": b"graph"}), "model.onnx can't be loaded"),
+    "no golden samples": (lambda files: files.update({"golden.npz": b"samples"}), "golden samples can't be read"),
+}
+
+
+@pytest.mark.parametrize("kind", UNPROVEN)
+def test_unproven_version_never_takes_over(catalog: Catalog, store: Path, kind: str) -> None:
+    spoil, reason = UNPROVEN[kind]
+    publish_again(store, spoil=spoil)  # type: ignore[arg-type]
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+    assert reason in catalog.snapshot.refused["spam-cnn", 2].reason
+    assert catalog.unready() == []
+
+
+def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None:
+    other = read_bundle(version_folder(store, "ridership-wavenet", 1)).files["model.onnx"]
+    publish_again(store, spoil=lambda files: files.update({"model.onnx": other}))
+    refresh(catalog)
+    assert "not those of the manifest" in catalog.snapshot.refused["spam-cnn", 2].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("ridership-wavenet", {"quantile_levels": [0.025, 0.5, 0.975]}, "outputs must be quantiles"),
+        ("ridership-wavenet", {"horizon": 7}, "outputs must be quantiles"),
+        ("ridership-wavenet", {"freq": "ME"}, "Input should be '15min'"),
+        ("ridership-wavenet", {"freq": None}, "freq and season must both be given"),
+        ("ridership-wavenet", {"past_covariates": []}, "as the task defines them"),
+        (
+            "ridership-wavenet",
+            {
+                "future_covariates": [
+                    {"name": "day_type", "categories": ["x", "y", "z"], "derived_from_dates": "day_type"}
+                ]
+            },
+            "categories lacks one",
+        ),
+        ("spam-cnn", {"labels": ["ham", "a", "b", "spam"]}, "outputs must be probabilities"),
+    ],
+)
+def test_manifest_that_does_not_fit_its_graph_is_refused(
+    catalog: Catalog, store: Path, name: str, changes: dict[str, object], reason: str
+) -> None:
+    path = version_folder(store, name, 1) / "manifest.json"
+    document = json.loads(path.read_text())
+    document["spec"] |= changes
+    path.write_text(json.dumps(document))
+    refresh(catalog)
+    assert reason in catalog.snapshot.refused[name, 1].reason
+
+
+def _golden_without_freq(files: dict[str, bytes]) -> None:
+    golden = Golden.from_bytes(files["golden.npz"])
+    files["golden.npz"] = Golden({"history": golden.inputs["history"]}, golden.outputs).to_bytes()
+
+
+def test_golden_samples_of_a_model_of_any_frequency_record_it(catalog: Catalog, store: Path) -> None:
+    publish_any_frequency(store)
+    publish_again(store, "any-frequency", _golden_without_freq)
+    refresh(catalog)
+    assert answering(catalog, "any") == 1
+    assert catalog.snapshot.refused["any-frequency", 2].reason == "golden samples must record the manifest's inputs"
+
+
+def test_what_could_not_be_read_is_tried_again(catalog: Catalog, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("bundle.store.os.open", _stale_file_handle)
+        refresh(catalog)
+    assert "can't be read" in catalog.snapshot.refused["spam-cnn", 1].reason
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+
+
+def _stale_file_handle(*_: object, **__: object) -> int:
+    raise OSError(116, "Stale file handle")
+
+
+def test_folders_of_others_are_passed_over(catalog: Catalog, store: Path) -> None:
+    (store / "lost+found" / "1").mkdir(parents=True)
+    refresh(catalog)
+    assert catalog.snapshot.fault is None
+    assert catalog.snapshot.names() == ["ridership-wavenet", "spam-cnn"]
+
+
+def test_required_model_that_is_refused_keeps_the_service_unready(store: Path) -> None:
+    (version_folder(store, "spam-cnn", 1) / "model.onnx").write_bytes(b"tampered")
+    with settled(Settings(store=store)) as client:
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "1"
+        assert "spam: no version has proved itself" in response.json()["detail"]
+        assert client.get("/livez").status_code == 200
+        [refused] = client.get("/models").json()["refused"]
+        assert (refused["name"], refused["version"]) == ("spam-cnn", 1)
+        assert "checksum differs" in refused["reason"]
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 404
+        assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
+    with settled(Settings(store=store, required_models=["ridership"])) as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_service_without_a_store_starts_and_says_it_is_not_ready(tmp_path: Path) -> None:
+    with settled(Settings(store=tmp_path / "nowhere")) as client:
+        assert client.get("/livez").json() == {"status": "live"}
+        assert "can't be read" in client.get("/readyz").json()["detail"]
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 503
+
+
+def test_empty_store_is_not_ready(tmp_path: Path) -> None:
+    with settled(Settings(store=tmp_path)) as client:
+        assert "holds no bundle" in client.get("/readyz").json()["detail"]
+
+
+def test_what_is_no_bundle_is_shown_as_refused(catalog: Catalog, store: Path) -> None:
+    publish_blank(store)
+    refresh(catalog)
+    assert ("blank", 1) in catalog.snapshot.refused
+    assert answering(catalog, "spam") == 1
+
+
+def test_malformed_aliases_leave_the_old_ones_in_force(catalog: Catalog, store: Path) -> None:
+    refresh(catalog)
+    (store / "aliases.json").write_text("{")
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+    assert "aliases.json" in catalog.store_faults()[0]
+    assert catalog.unready() == []
+
+
+def test_store_that_vanishes_leaves_the_models_answering(catalog: Catalog, store: Path) -> None:
+    refresh(catalog)
+    store.rename(store.with_name("elsewhere"))
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+    assert "can't be read" in (catalog.snapshot.fault or "")
+
+
+def test_refused_version_is_looked_at_again_when_it_changes(catalog: Catalog, store: Path) -> None:
+    version = publish_again(store)
+    path = version_folder(store, "spam-cnn", version) / "model.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    refresh(catalog)
+    assert ("spam-cnn", 2) in catalog.snapshot.refused
+    path.write_bytes(whole)
+    refresh(catalog)
+    assert answering(catalog, "spam") == 2
+
+
+def test_running_service_follows_the_store_within_two_seconds(store: Path) -> None:
+    def version(client: TestClient) -> int:
+        response = client.post("/classify", json={"model": "spam", "inputs": "a"})
+        assert response.status_code == 200
+        return int(response.json()["version"])
+
+    def until(client: TestClient, wanted: int) -> float:
+        started = time.monotonic()
+        while version(client) != wanted:
+            assert time.monotonic() - started < 10
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+    with settled(Settings(store=store)) as client:
+        assert version(client) == 1
+        publish_again(store)
+        assert until(client, 2) < 2
+        set_alias(store, "spam", "spam-cnn", 1)
+        assert until(client, 1) < 2
+
+
+# --- what is trusted -------------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """A trial that lets everything pass and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def __call__(self, folder: Path) -> Passed | Rejected:
+        self.asked.append((folder.parent.name, int(folder.name)))
+        return Passed(read_bundle(folder).digest)
+
+
+def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tried(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, judge)
+        refresh(catalog)
+        assert judge.asked == []
+        publish_again(store)
+        refresh(catalog)
+        assert judge.asked == [("spam-cnn", 2)]
+        assert answering(catalog, "spam") == 2
+
+
+def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        refresh(Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, judge))
+    assert sorted(judge.asked) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+
+
+def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.server.start_time.os.environ", {})
+    time.sleep(0.02)  # the clock of files ticks every few milliseconds
+    arrivals.note_start()
+    time.sleep(0.02)
+    publish_again(store)
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        refresh(Catalog(Settings(store=store), Metrics(), executor, executor, judge))
+    assert judge.asked == [("spam-cnn", 2)]
+
+
+def test_only_what_was_tried_is_let_in(store: Path) -> None:
+    async def other(folder: Path) -> Passed | Rejected:
+        return Passed("0" * 64)
+
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, other)
+        refresh(catalog)
+        publish_again(store)
+        refresh(catalog)
+        assert "have changed since it proved itself" in catalog.snapshot.refused["spam-cnn", 2].reason
+        assert answering(catalog, "spam") == 1
+
+
+def test_trusted_version_that_has_changed_since_is_tried(store: Path) -> None:
+    judge = Judge()
+    with ThreadPoolExecutor(1) as executor:
+        settings = Settings(store=store, max_model_memory_bytes=1)
+        catalog = Catalog(settings, Metrics(), executor, executor, judge)
+        refresh(catalog)
+        asyncio.run(catalog.load("ridership"))  # the other one is let go
+        manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
+        manifest.write_text(manifest.read_text() + " ")
+        with pytest.raises(UnknownModel):
+            asyncio.run(catalog.load("spam"))
+        refresh(catalog)
+        assert judge.asked == [("spam-cnn", 1)]
+        assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    tried: list[float] = []
+
+    async def too_slow(folder: Path) -> Passed | Rejected:
+        tried.append(now)
+        return Rejected("too slow", "time")
+
+    monkeypatch.setattr("service.catalog.catalog.time.monotonic", lambda: now)
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, too_slow)
+        shutil.rmtree(store / "ridership-wavenet")
+        for _ in range(40):
+            refresh(catalog)
+            now += 0.5
+    assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(tried)] == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+# --- loading, and letting go -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def narrow(store: Path) -> Iterator[Catalog]:
+    """A catalog whose ceiling is smaller than any model."""
+    with ThreadPoolExecutor(1) as executor:
+        yield Catalog(Settings(store=store, max_model_memory_bytes=1), Metrics(), executor, executor, TRIAL)
+
+
+def in_memory(catalog: Catalog) -> list[tuple[str, int]]:
+    return sorted((served.manifest.name, served.manifest.version) for served in catalog.in_memory())
+
+
+def count(catalog: Catalog, name: str, **labels: str) -> float:
+    return catalog._metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def test_what_was_found_is_shown_until_it_has_proved_itself(catalog: Catalog) -> None:
+    asyncio.run(catalog.look())
+    assert catalog.snapshot.pending == {("spam-cnn", 1), ("ridership-wavenet", 1)}
+    assert catalog.find("spam") is None
+    assert catalog.unready() == [f"{alias}: no version has proved itself" for alias in catalog.snapshot.aliases]
+    asyncio.run(catalog.prove())
+    assert catalog.snapshot.pending == frozenset()
+    assert catalog.find("spam") is not None
+    assert catalog.unready() == []
+
+
+def test_what_is_asked_for_is_loaded_before_what_is_not(catalog: Catalog) -> None:
+    async def ask_at_once() -> None:
+        await catalog.look()
+        proving = asyncio.create_task(catalog.prove())
+        await catalog.load("spam")
+        assert in_memory(catalog)[-1] == ("spam-cnn", 1)
+        await proving
+
+    asyncio.run(ask_at_once())
+
+
+def test_news_of_what_is_required_are_proved_before_the_rest(store: Path) -> None:
+    tried: list[str] = []
+
+    async def trial(folder: Path) -> Passed | Rejected:
+        tried.append(f"{folder.parent.name} {folder.name}")
+        return Passed(read_bundle(folder).digest)
+
+    set_alias(store, "ridership", "spam-cnn")
+    with ThreadPoolExecutor(1) as executor:
+        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, trial)
+        refresh(catalog)
+        for name in ("ridership-wavenet", "spam-cnn"):
+            for _ in range(2):
+                publish_again(store, name)
+        refresh(catalog)
+    assert "spam-cnn 3" in tried[:2]  # two are tried at once
+    assert tried.index("spam-cnn 3") < tried.index("spam-cnn 2")
+    assert tried.index("ridership-wavenet 3") < tried.index("ridership-wavenet 2")
+
+
+def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
+    async def ask_together() -> None:
+        await catalog.look()
+        first, *others = await asyncio.gather(*(catalog.load(model) for model in ("spam", "spam-cnn") * 50))
+        assert all(served is first for served in others)
+
+    asyncio.run(ask_together())
+    assert count(catalog, "seqserve_loads_total", model="spam-cnn", version="1", outcome="proved") == 1
+    assert count(catalog, "seqserve_load_seconds_count") == 1
+
+
+def test_callers_wait_for_a_loading_in_bounded_number_and_time(store: Path) -> None:
+    settings = Settings(store=store, max_waiting_requests=2, deadline_seconds=0.1)
+    held = threading.Event()
+
+    async def ask_too_often(catalog: Catalog, loading: ThreadPoolExecutor) -> None:
+        await catalog.look()
+        loading.submit(held.wait)
+        callers = [asyncio.create_task(catalog.load("spam")) for _ in range(3)]
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [DeadlineExceeded, DeadlineExceeded, QueueFull]
+        with pytest.raises(NotReady):
+            await catalog.proven("spam")
+        held.set()
+        await catalog.prove()  # those who gave up didn't end it for others
+        assert catalog.find("spam") is not None
+
+    with ThreadPoolExecutor(1) as executor:
+        asyncio.run(ask_too_often(Catalog(settings, Metrics(), executor, executor, TRIAL), executor))
+
+
+def test_caller_of_a_name_gets_the_newest_version_that_proves_itself(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    publish_again(store, spoil=_wrong_answers)
+
+    async def ask() -> int:
+        await catalog.look()
+        return (await catalog.load("spam")).manifest.version
+
+    assert asyncio.run(ask()) == 2
+    assert "golden samples differ" in catalog.snapshot.refused["spam-cnn", 3].reason
+    assert ("spam-cnn", 1) in catalog.snapshot.pending
+
+
+def test_new_version_is_proved_aside_while_the_old_one_answers(catalog: Catalog, store: Path) -> None:
+    refresh(catalog)
+    publish_again(store)
+    asyncio.run(catalog.look())
+    assert catalog.snapshot.pending == {("spam-cnn", 2)}
+    served = catalog.find("spam")
+    assert served is not None
+    assert served.manifest.version == 1
+    asyncio.run(catalog.prove())
+    assert answering(catalog, "spam") == 2
+
+
+def test_ceiling_smaller_than_one_model_leaves_the_one_asked_for(narrow: Catalog) -> None:
+    refresh(narrow)
+    assert sorted(narrow.snapshot.names()) == ["ridership-wavenet", "spam-cnn"]
+    for model, name in (("spam", "spam-cnn"), ("ridership", "ridership-wavenet"), ("spam", "spam-cnn")):
+        served = asyncio.run(narrow.load(model))
+        assert served.manifest.name == name
+        assert in_memory(narrow) == [(name, 1)]
+        own = {"model": name, "version": "1"}
+        assert count(narrow, "seqserve_model_memory_bytes", **own) == served.num_bytes > 0
+    assert count(narrow, "seqserve_model_memory_bytes", model="ridership-wavenet", version="1") == 0
+    assert count(narrow, "seqserve_evictions_total", model="ridership-wavenet", version="1") >= 1
+    assert narrow.unready() == []
+
+
+def test_version_with_requests_in_flight_is_not_let_go(narrow: Catalog) -> None:
+    refresh(narrow)
+    served = asyncio.run(narrow.load("spam"))
+    served.batcher.occupy(num_rows=1)
+    asyncio.run(narrow.load("ridership"))
+    assert in_memory(narrow) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+    assert narrow.find("spam") is served
+    served.batcher.vacate(num_rows=1)
+    asyncio.run(narrow.load("ridership-wavenet"))
+    asyncio.run(narrow.tidy())
+    assert in_memory(narrow) == []
+
+
+def test_nothing_holds_what_was_let_go(store: Path) -> None:
+    """Not even the event loop, for its last deadline."""
+    settings = Settings(store=store, max_model_memory_bytes=1, store_poll_seconds=0.02)
+    with settled(settings) as client:
+        batcher = weakref.ref(loaded(client).batcher)
+        assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 200
+        assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
+        for _ in range(500):
+            if batcher() is None:
+                break
+            time.sleep(0.01)
+        assert batcher() is None
+
+
+def test_figures_of_a_version_outlive_its_time_in_memory(store: Path) -> None:
+    with settled(Settings(store=store, max_model_memory_bytes=1)) as client:
+        for _ in range(3):
+            assert client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]}).status_code == 200
+            assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
+        lines = client.get("/metrics").text.splitlines()
+        for name in ("seqserve_labels_total", "seqserve_recent_rows"):
+            of = {"seqserve_recent_rows": 'of="labels"'}.get(name, "label=")
+            values = [float(line.split()[-1]) for line in lines if line.startswith(name + "{") and of in line]
+            assert sum(values) == pytest.approx(6, rel=1e-3)
+        evicted = next(line for line in lines if line.startswith('seqserve_evictions_total{model="spam-cnn"'))
+        assert float(evicted.split()[-1]) >= 2
+        assert client.get("/models/spam").json()["report"]["selection"]
+
+
+def test_version_changed_on_disk_is_refused_when_it_is_loaded_again(narrow: Catalog, store: Path) -> None:
+    version = publish_again(store)
+    refresh(narrow)
+    asyncio.run(narrow.load("ridership"))
+    path = version_folder(store, "spam-cnn", version) / "model.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    assert asyncio.run(narrow.load("spam")).manifest.version == 1
+    assert "checksum differs" in narrow.snapshot.refused["spam-cnn", 2].reason
+    with pytest.raises(UnknownModel):
+        asyncio.run(narrow.load("spam", 2))
+    path.write_bytes(whole)
+    refresh(narrow)
+    assert asyncio.run(narrow.load("spam")).manifest.version == 2
+
+
+def test_version_changed_on_disk_goes_on_while_it_is_in_memory(catalog: Catalog, store: Path) -> None:
+    refresh(catalog)
+    (version_folder(store, "spam-cnn", 1) / "model.onnx").write_bytes(b"tampered")
+    refresh(catalog)
+    assert catalog.find("spam") is not None
+
+
+def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)
+    shutil.rmtree(version_folder(store, "spam-cnn", 2))
+    refresh(catalog)
+    assert answering(catalog, "spam") == 1
+    assert ("spam-cnn", 2) not in in_memory(catalog)
+    assert asyncio.run(catalog.load("spam")).manifest.version == 1
+
+
+def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> None:
+    """Else a store that is published to each day would fill the memory with figures."""
+    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
+        publish_again(store)
+
+        def figures() -> set[str]:
+            response = client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]})
+            assert response.status_code == 200
+            lines = client.get("/metrics").text.splitlines()
+            return {line.partition("{")[0] for line in lines if 'model="spam-cnn",' in line and 'version="2"' in line}
+
+        until = time.monotonic() + 10
+        while "seqserve_labels_total" not in figures():
+            assert time.monotonic() < until
+        shutil.rmtree(version_folder(store, "spam-cnn", 2))
+        while left := figures():
+            assert time.monotonic() < until, left
+
+
+def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)  # nobody asked for version 1
+    assert in_memory(catalog) == [("ridership-wavenet", 1), ("spam-cnn", 2)]
+    assert asyncio.run(catalog.load("spam", 1)).manifest.version == 1
+    asyncio.run(catalog.tidy())
+    assert ("spam-cnn", 1) in in_memory(catalog)
+
+
+def test_one_tokenizer_serves_all_models_that_share_it(catalog: Catalog, store: Path) -> None:
+    publish_again(store)
+    refresh(catalog)
+    first, second = (asyncio.run(catalog.load("spam", version)) for version in (1, 2))
+    assert first.batcher is not second.batcher
+    assert isinstance(first, Classifier)
+    assert isinstance(second, Classifier)
+    assert first.batcher.encoder is second.batcher.encoder

@@ -1,0 +1,224 @@
+"""What comes over the wire and is no plain request: refused and closed, or answered rightly; never two for one."""
+
+import http.client
+import json
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from service.page.routes import CHART_LIBRARY_FILE
+from tests.raw_http import BODY, LIVEZ, chunked, connect, hear, request, say
+from tests.serving import free_port, serving
+
+CHUNKED = b"Transfer-Encoding: chunked"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c"
+
+
+@pytest.fixture(scope="module")
+def port(tiny_store: Path) -> Iterator[int]:
+    """A service that has little patience."""
+    port = free_port()
+    patience = {
+        "SEQSERVE_HEADER_TIMEOUT_SECONDS": "0.5",
+        "SEQSERVE_BODY_TIMEOUT_SECONDS": "0.5",
+        "SEQSERVE_SEND_TIMEOUT_SECONDS": "0.5",
+        "SEQSERVE_KEEP_ALIVE_SECONDS": "1.5",
+        "SEQSERVE_MAX_CONNECTIONS": "40",
+    }
+    with serving(tiny_store, port, **patience):
+        yield port
+
+
+MALFORMED = {
+    "no Host": request().replace(b"Host: x\r\n", b""),
+    "two Hosts": request(b"Host: y"),
+    "length and chunks": request(CHUNKED, body=chunked()),
+    "length and chunks, a request behind": request(CHUNKED, body=b"0\r\n\r\n" + LIVEZ),
+    "two lengths": request(b"Content-Length: 3"),
+    "the same length twice": request(b"Content-Length: %d" % len(BODY)),
+    "a list of lengths": request(b"Content-Length: 5, 5", length=False),
+    "a length with a sign": request(b"Content-Length: +%d" % len(BODY), length=False),
+    "a negative length": request(b"Content-Length: -1", length=False),
+    "an enormous length": request(b"Content-Length: " + b"9" * 30, length=False),
+    "a space before the colon": request(b"Content-Length : %d" % len(BODY), length=False),
+    "a folded line": request(b"X-A: b\r\n c"),
+    "a folded encoding": request(b"Transfer-Encoding:\r\n chunked", length=False, body=chunked()),
+    "an unknown encoding": request(b"Transfer-Encoding: xchunked", length=False, body=chunked()),
+    "chunked, but not last": request(b"Transfer-Encoding: chunked, identity", length=False, body=chunked()),
+    "two encodings": request(CHUNKED, b"Transfer-Encoding: identity", length=False, body=chunked()),
+    "a vertical tab": request(b"Transfer-Encoding: \x0bchunked", length=False, body=chunked()),
+    "a chunk's size that is no number": request(CHUNKED, length=False, body=b"zz\r\n" + BODY),
+    "a chunk's size below zero": request(CHUNKED, length=False, body=b"-5\r\n" + BODY),
+    "a chunk's size beyond 64 bits": request(CHUNKED, length=False, body=b"f" * 17 + b"\r\n" + BODY),
+    "a chunk longer than its size": request(CHUNKED, length=False, body=b"3\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    "chunks without carriage returns": request(CHUNKED, length=False, body=b"%x\n%s\n0\n\n" % (len(BODY), BODY)),
+    "a chunk's extension without end": request(CHUNKED, length=False, body=b"5;" + b"a" * 2_000_000),
+    "a trailer without end": request(CHUNKED, length=False, body=b"0\r\nX: " + b"a" * 2_000_000),
+    "lines without carriage returns": request().replace(b"\r\n", b"\n"),
+    "a lone carriage return": request(b"X: a\rb"),
+    "a NUL": request(b"X: a\0b"),
+    "a header without colon": request(b"garbage"),
+    "a header without name": request(b": x"),
+    "a space before the first header": b"GET /livez HTTP/1.1\r\n Host: x\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a version there isn't": LIVEZ.replace(b"1.1", b"3.7"),
+    "CONNECT": b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "an unknown method": b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a path without slash": b"GET livez HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a path that is not ASCII": b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 300,
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_no_request_is_refused_and_closed(port: int, name: str) -> None:
+    heard = say(port, MALFORMED[name] + LIVEZ)
+    assert (heard.statuses, heard.kinds) == ([400], ["not-http"])
+    assert heard.says_close
+    assert heard.is_closed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 3_000_000,
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 20_000 + b"\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["one header", "one without end", "many headers", "path"],
+)
+def test_large_headers_are_a_431(port: int, content: bytes) -> None:
+    heard = say(port, content)
+    assert (heard.statuses, heard.kinds, heard.is_closed) == ([431], ["headers-too-large"], True)
+
+
+ANSWERED = {
+    "two at once": (request() + LIVEZ, [200, 200]),
+    "chunks": (request(CHUNKED, length=False, body=chunked()) + LIVEZ, [200, 200]),
+    "a chunk's extension": (request(CHUNKED, length=False, body=chunked(extension=b";a=b")) + LIVEZ, [200, 200]),
+    "headers of 30 KB": (request(b"X: " + b"a" * 30_000), [200]),
+    "an empty line before": (b"\r\n\r\n" + LIVEZ, [200]),
+    "a whole address": (b"GET http://x/livez HTTP/1.1\r\nHost: x\r\n\r\n", [200]),
+    "a body nobody waits for": (request(path=b"/nowhere") + LIVEZ, [404, 200]),
+    "100-continue": (request(b"Expect: 100-continue") + LIVEZ, [100, 200, 200]),
+    "an upgrade, as Java's client asks for": (request(UPGRADE) + LIVEZ, [200, 200]),
+    "an upgrade without body": (LIVEZ.replace(b"Host: x", b"Host: x\r\n" + UPGRADE) + LIVEZ, [200, 200]),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_what_is_a_request_is_answered(port: int, name: str) -> None:
+    content, statuses = ANSWERED[name]
+    assert say(port, content, len(statuses)).statuses == statuses
+
+
+def test_an_upgrade_on_a_connection_that_is_to_close_is_answered_and_closed(port: int) -> None:
+    heard = say(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")))
+    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], True, True)
+
+
+def test_fault_behind_a_request_is_refused_after_its_answer(port: int) -> None:
+    assert say(port, request() + b"garbage\r\n\r\n").statuses == [200, 400]
+    assert say(port, request() + request(CHUNKED, length=False, body=b"zz\r\n")).statuses == [200, 400]
+
+
+def test_trailer_is_no_header(port: int) -> None:
+    trailer = b"%x\r\n%s\r\n0\r\nX-Request-ID: smuggled\r\n\r\n" % (len(BODY), BODY)
+    heard = say(port, request(CHUNKED, length=False, body=trailer), 1)
+    assert heard.statuses == [200]
+    assert b"smuggled" not in heard.content
+
+
+def test_refused_expectation_ends_the_connection(port: int) -> None:
+    """The body may follow, or the next request: nobody can tell."""
+    heard = say(
+        port,
+        request(b"Expect: 100-continue", path=b"/nowhere", body=b"", length=False).replace(
+            b"\r\n\r\n", b"\r\nContent-Length: 44\r\n\r\n"
+        )
+        + LIVEZ,
+    )
+    assert (heard.statuses, heard.is_closed) == ([404], True)
+
+
+def test_too_large_a_body_is_told_while_it_is_sent(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(request(b"Content-Length: 99999999", length=False, body=b"x" * 1000))
+        connection.sendall(b"x" * 1_000_000)
+        heard = hear(connection, 5)
+    assert (heard.statuses, heard.is_closed) == ([413], True)
+
+
+def drip(port: int, content: bytes, drops: bytes) -> tuple[list[int], list[str], bool]:
+    """Send something, and then drop by drop."""
+    with connect(port) as connection:
+        connection.sendall(content)
+        for drop in drops:
+            connection.sendall(bytes([drop]))
+            time.sleep(0.1)
+        heard = hear(connection, 10)
+        return heard.statuses, heard.kinds, heard.is_closed
+
+
+def test_slow_callers_are_told_408(port: int) -> None:
+    half = request()[:-10]
+    slow = [(b"", b""), (b"GET /livez HT", b""), (b"GET ", b"/" + b"a" * 15), (half, b""), (half, BODY[-10:-1])]
+    with ThreadPoolExecutor(len(slow)) as pool:
+        told = list(pool.map(lambda pair: drip(port, *pair), slow))
+        assert say(port, LIVEZ, 1).statuses == [200]
+    assert told == [([408], ["request-timeout"], True)] * len(slow)
+
+
+def test_caller_that_does_not_read_is_dropped(port: int) -> None:
+    library = b"GET /assets/%s HTTP/1.1\r\nHost: x\r\n\r\n" % CHART_LIBRARY_FILE.encode()  # megabytes
+    counted = b'seqserve_connections_dropped_total{reason="send-timeout"} 1.0'
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(library * 8)
+        until = time.monotonic() + 10
+        while counted not in urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def test_idle_connection_is_closed_without_a_word(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(LIVEZ)
+        heard = hear(connection, 10)
+    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], False, True)
+
+
+def test_connections_beyond_the_limit_reach_health_alone(port: int) -> None:
+    crowd = []
+    for _ in range(40):
+        crowd.append(connect(port))
+        crowd[-1].sendall(LIVEZ)
+        assert hear(crowd[-1], 5, 1).statuses == [200]
+    refused = say(port, request())
+    assert (refused.statuses, refused.kinds, refused.is_closed) == ([503], ["not-ready"], True)
+    assert b"retry-after: 1" in refused.content.lower()
+    for path in ("/livez", "/readyz", "/metrics"):
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        asking.request("GET", path)
+        answer = asking.getresponse()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        content = answer.read()
+        asking.close()
+    assert b'seqserve_connections_dropped_total{reason="too-many"}' in content
+    for connection in crowd:
+        connection.close()
+    until = time.monotonic() + 5
+    while say(port, request(), 1).statuses != [200]:
+        assert time.monotonic() < until
+    with connect(port) as connection:
+        connection.sendall(request())
+        head, _, content = hear(connection, 5, 1).content.partition(b"\r\n\r\n")
+        assert b"connection: close" not in head.lower()
+        assert json.loads(content)["model"] == "spam-cnn"

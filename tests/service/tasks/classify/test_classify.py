@@ -1,0 +1,127 @@
+"""`POST /classify`, answered by a tiny classifier trained here."""
+
+import itertools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+from starlette.testclient import TestClient
+
+from bundle.store import read_bundle, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
+from bundle.tasks.classify.text import EncodedText
+from service.tasks.classify.labels import Labeller
+from service.tasks.classify.schema import ClassifyResponse
+from service.tasks.classify.text_batcher import TextAnswer
+from tests.references import reference_of
+from tests.tiny import TinyTexts
+from training.data.splits import without_near_duplicates
+
+TEXTS = [
+    "win a free prize, call now",
+    "see you at home",
+    "",
+    "😀 e\u0301 \u202eright to left \u0000 \U0001f9d1\u200d\U0001f680",
+    "ok",
+]
+
+
+def classify(client: TestClient, **body: Any) -> dict[str, Any]:
+    response = client.post("/classify", json={"model": "spam"} | body)
+    assert response.status_code == 200, response.text
+    TypeAdapter(ClassifyResponse).validate_python(response.json())
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_spam_and_ham_are_told_apart(client: TestClient) -> None:
+    answer = classify(client, inputs=["win free prize cash claim", "thanks mum, see you at dinner tomorrow"])
+    assert (answer["model"], answer["version"]) == ("spam-cnn", 1)
+    assert [result["label"] for result in answer["results"]] == ["spam", "ham"]
+
+
+def test_one_text_is_short_for_a_list_of_one(client: TestClient) -> None:
+    assert classify(client, inputs="see you") == classify(client, inputs=["see you"])
+
+
+def test_every_text_has_its_result_in_order(client: TestClient) -> None:
+    together = classify(client, inputs=TEXTS)["results"]
+    assert len(together) == len(TEXTS)
+    for text, result in zip(TEXTS, together, strict=True):
+        alone = classify(client, inputs=text)["results"][0]
+        assert alone["label"] == result["label"]
+        assert alone["scores"] == pytest.approx(result["scores"], abs=1e-5)
+
+
+def test_scores_are_probabilities_best_first(client: TestClient) -> None:
+    for result in classify(client, inputs=TEXTS)["results"]:
+        scores = list(result["scores"].values())
+        assert sum(scores) == pytest.approx(1, abs=1e-5)
+        assert scores == sorted(scores, reverse=True)
+        assert result["score"] == result["scores"][result["label"]]
+
+
+def test_top_k_limits_the_scores(client: TestClient) -> None:
+    assert len(classify(client, inputs="ok", top_k=1)["results"][0]["scores"]) == 1
+    assert len(classify(client, inputs="ok", top_k=9)["results"][0]["scores"]) == 2
+
+
+def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> None:
+    short, long = classify(client, inputs=["free " * 10, "free " * 10_000])["results"]
+    assert not short["truncated"]
+    assert long["truncated"]
+
+
+def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, tiny_store: Path) -> None:
+    reference = reference_of(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
+    assert reference is not None
+    split = TinyTexts().load()
+    texts = split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts)).texts
+    answered = Counter(result["label"] for result in classify(client, inputs=texts)["results"])
+    assert len(answered) == 2
+    assert {label: answered[label] / len(texts) for label in answered} == reference.labels
+
+
+def test_name_alias_and_version_mean_the_same_model(client: TestClient) -> None:
+    assert classify(client, inputs="ok") == classify(client, inputs="ok", model="spam-cnn", version=1)
+
+
+def test_as_many_texts_as_allowed(client: TestClient) -> None:
+    results = classify(client, inputs=[f"call me {number}" * (number % 40) for number in range(1024)])["results"]
+    assert len(results) == 1024
+
+
+SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_label="spam", threshold=0.3)
+
+
+def answer(probabilities: list[float]) -> TextAnswer:
+    return TextAnswer(probabilities, probabilities, EncodedText([1], False))
+
+
+@pytest.mark.parametrize("num_labels", [2, 3])
+def test_scores_descend_and_of_equals_the_first_comes_first(num_labels: int) -> None:
+    labels = ["ham", "spam", "other"][:num_labels]
+    labeller = Labeller(ClassifySpec(labels=labels, max_tokens=8))
+    for probabilities in itertools.permutations([0.1, 0.3, 0.6][-num_labels:]):
+        scores = labeller.result(answer(list(probabilities)), None)["scores"]
+        assert list(scores.values()) == sorted(probabilities, reverse=True)
+        assert scores == dict(zip(labels, probabilities, strict=True))
+    assert list(labeller.result(answer([0.5] * num_labels), None)["scores"]) == labels
+    assert len(labeller.result(answer([0.5] * num_labels), 1)["scores"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label"),
+    [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
+)
+def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
+    result = Labeller(SPEC).result(answer(probabilities), None)
+    assert result["label"] == label
+    assert result["score"] == result["scores"][label]
+
+
+def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
+    spec = SPEC.model_copy(update={"threshold": 0.9})
+    assert Labeller(spec).result(answer([0.1, 0.8, 0.1]), None)["label"] == "ham"
