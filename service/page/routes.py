@@ -1,4 +1,4 @@
-"""The pages at `/` and `/docs`: the files of `service/page` and what they draw with, sent with a strict policy.
+"""The pages at `/` and `/docs`: the files of `service/page/static` and what they draw with, sent with a strict policy.
 
 The page is plain HTML, CSS and ES modules and calls the routes that anyone may call. The chart library comes from the
 installed `plotly` package, never from another host; the page asks for it when the first chart is drawn.
@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from service.errors import UnknownFile
 from service.http.headers import OF_PAGES
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent / "static"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
