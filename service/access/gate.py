@@ -17,28 +17,7 @@ from service.access.keys import Key, Scope
 from service.access.usage import Account, Usage
 from service.errors import Forbidden, NotReady, Refusal, Unauthenticated
 from service.http import problem
-from service.telemetry import request_record
-
-NEEDS: Mapping[str, Scope | None] = {
-    "/livez": None,
-    "/readyz": None,
-    # The page and that of the documentation are the same wherever the service runs, and a browser that opens one can't
-    # send a key; what they ask for then needs one.
-    "/": None,
-    "/assets/": None,
-    "/docs": None,
-    "/static-offline-docs/": None,
-    "/classify": "predict",
-    "/forecast": "predict",
-    "/outcomes": "predict",
-    "/models": "read",
-    "/models/": "read",
-    "/metrics": "read",
-    "/openapi.json": "read",
-}
-"""Scope by path; None: anybody. One that ends in a slash stands for all below it."""
-
-_BELOW = tuple(path for path in NEEDS if path.endswith("/") and path != "/")
+from service.telemetry.request_record import SCOPE_KEY
 
 _NOT_KEPT = (b"cache-control", b"no-store")
 """What was answered to a key is nobody else's; caches know that of `Authorization`, but not of `X-API-Key`."""
@@ -49,16 +28,6 @@ _OURS = {429, 500, 503, 504}
 
 REFUSED_KINDS = ("unauthenticated", "forbidden", "rate-limited", "quota-exceeded")
 """Kinds of problem that the gate may answer with."""
-
-
-def needed_scope(path: str) -> Scope | None:
-    """What a path needs; None: nothing."""
-    if path in NEEDS:
-        return NEEDS[path]
-    for prefix in _BELOW:
-        if path.startswith(prefix):
-            return NEEDS[prefix]
-    return "admin"
 
 
 class Access:
@@ -106,11 +75,15 @@ class Gate:
         routes: of the application, to name the route of what is refused.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyFile, usage: Usage, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: KeyFile, usage: Usage, scopes: Mapping[str, Scope | None], routes: Sequence[BaseRoute]
+    ) -> None:
         self._app = app
         self._keys = keys
         self._usage = usage
         self._routes = routes
+        self._scopes = scopes
+        self._below = tuple(path for path in scopes if path.endswith("/") and path != "/")
 
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Answer one request, if it may be."""
@@ -119,8 +92,9 @@ class Gate:
             return
         client = scope.get("client")
         access = Access(_address(client[0]) if client else None)
-        request_record.current().access = access
-        needed = needed_scope(scope["path"])
+        record = scope[SCOPE_KEY]
+        record.is_identified, record.client, record.charge = True, access.client, access.charge
+        needed = self._needed(scope["path"])
         if needed is None:
             await self._app(scope, receive, send)
             return
@@ -138,9 +112,20 @@ class Gate:
             access.known(key, self._usage.of(key))
         except Refusal as refusal:
             scope["route"] = next((route for route in self._routes if route.matches(scope)[0] is not Match.NONE), None)
+            record.key_name, record.problem = access.key_name, problem.kind_of(refusal)
             await problem.answer(refusal)(scope, receive, send_with_limits)
             return
+        record.key_name = access.key_name
         await self._app(scope, receive, send_with_limits)
+
+    def _needed(self, path: str) -> Scope | None:
+        """What a path needs; None: nothing."""
+        if path in self._scopes:
+            return self._scopes[path]
+        for prefix in self._below:
+            if path.startswith(prefix):
+                return self._scopes[prefix]
+        return "admin"
 
     def _key(self, headers: Iterable[tuple[bytes, bytes]]) -> Key:
         """Whose key the request carries. Raises `Unauthenticated`, `NotReady` while the keys aren't known."""

@@ -5,9 +5,6 @@ from typing import NamedTuple
 from service.http.headers import NO_SNIFFING
 from service.http.problem import NOT_HTTP, Meaning, problem_response
 
-HUNG_UP_WITH = "seqserve.hung_up_with"
-"""In the scope of a request that was under way: the status it was told."""
-
 
 class EarlyAnswer(NamedTuple):
     """One such message."""

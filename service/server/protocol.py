@@ -20,10 +20,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.errors import NotReady
 from service.http import problem
 from service.http.headers import NO_SNIFFING
-from service.http.json_route import give_up
+from service.http.observer import STATUS_SENT
+from service.http.route import cancel
 from service.server.early_responses import (
     GOING_DOWN,
-    HUNG_UP_WITH,
     LARGE_HEADERS,
     LATE_BODY,
     LATE_HEADERS,
@@ -65,7 +65,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._doors: ConnectionLimits = self.app_state["context"].doors
+        self._doors: ConnectionLimits = self.app_state["connection_limits"]
         self._arriving = NOTHING
         self._num_requests = 0
         self._num_hosts = 0
@@ -323,7 +323,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _hang_up(self, cycle: RequestResponseCycle, answer: EarlyAnswer) -> None:
         """Let whoever works on the request find that nobody is there any more."""
-        cast(Scope, cycle.scope)[HUNG_UP_WITH] = answer.status
+        cast(Scope, cycle.scope)[STATUS_SENT] = answer.status
         self._give_up(cycle)
 
     def _give_up(self, cycle: RequestResponseCycle) -> None:
@@ -332,7 +332,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         cycle.disconnected = True
         cycle.message_event.set()
-        give_up(cast(Scope, cycle.scope))
+        cancel(cast(Scope, cycle.scope))
 
 
 class Lingering(Gathering):

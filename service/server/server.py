@@ -62,7 +62,7 @@ class Server(uvicorn.Server):
 
     @property
     def _doors(self) -> ConnectionLimits:
-        doors: ConnectionLimits = self.lifespan.state["context"].doors
+        doors: ConnectionLimits = self.lifespan.state["connection_limits"]
         return doors
 
     @property
@@ -113,6 +113,7 @@ class Server(uvicorn.Server):
         began = asyncio.get_running_loop().time()
         logger.info("told to stop; %d connections are open", len(self._connections))
         doors.closing = True
+        self.lifespan.state["context"].lifecycle.stopping = True
         for connection in self._connections:
             connection.close_when_answered()
         await self._turn(began + settings.drain_delay_seconds)

@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
+from service.http.observer import ARRIVED
+
 REQUESTS_PER_ITERATION = 16
 """Some two milliseconds of reading and refusing: half of what a batch of short texts takes."""
-
-ARRIVED = "seqserve.arrived"
-"""In the scope of a request that had to wait: when it came, by `time.perf_counter`."""
 
 
 class RequestThrottle:

@@ -1,4 +1,4 @@
-"""Sees every request from outside: gives it an id, and when it is over, counts it, logs one line, writes its spans."""
+"""The outermost middleware: gives each request an id and a record; counts it, logs it and traces it once it is over."""
 
 import asyncio
 import random
@@ -9,27 +9,31 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problem import CALLER_GONE, MEANINGS
-from service.server.early_responses import HUNG_UP_WITH
-from service.server.throttle import ARRIVED
-from service.telemetry import request_record
+from service.http import problem
+from service.http.problem import CLIENT_GONE, MEANINGS
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
+from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 from service.telemetry.tracing import Tracer
 
 REQUEST_ID = "X-Request-ID"
 _GOOD_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
+ARRIVED = "seqserve.arrived"
+"""In the scope of a request that the server held back: when it came, by `time.perf_counter`."""
+STATUS_SENT = "seqserve.status_sent"
+"""In the scope of a request that the server ended by itself: the status it sent."""
+
 
 class Observer:
-    """ASGI middleware around the whole application.
+    """ASGI middleware.
 
     Args:
         app: what answers.
-        metrics: where it is counted.
-        log: gets its line.
-        tracer: writes its spans, where tracing is configured.
-        headers: of every answer.
+        metrics: count the requests.
+        log: gets a line for each.
+        tracer: writes their spans, where tracing is configured.
+        headers: of every response.
     """
 
     def __init__(
@@ -44,20 +48,22 @@ class Observer:
         self._metrics = metrics
         self._log = log
         self._tracer = tracer
-        self._over: list[tuple[Scope, int, request_record.RequestRecord]] = []
+        self._ended: list[tuple[Scope, int, RequestRecord]] = []
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request and note it."""
+        """Answer one request and record it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = request_record.begin(_request_id(scope["headers"]), scope.get(ARRIVED))
-        status = CALLER_GONE
+        record = scope[SCOPE_KEY] = RequestRecord(_request_id(scope["headers"]), scope.get(ARRIVED))
+        status = CLIENT_GONE
+        started = False
 
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, started
             if message["type"] == "http.response.start":
+                started = True
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
@@ -67,24 +73,27 @@ class Observer:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
-        except Exception:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            if not started:  # a defect outside of any route
+                await problem.answer(error)(scope, receive, send_with_headers)
             status = 500
-            raise
+            raise  # for the server's log
         finally:
             record.lap("respond")
-            if not self._over:
-                asyncio.get_running_loop().call_soon(self._note_all)
-            self._over.append((scope, scope.get(HUNG_UP_WITH, status), record))
+            if not self._ended:
+                asyncio.get_running_loop().call_soon(self._record_all)
+            self._ended.append((scope, scope.get(STATUS_SENT, status), record))
 
-    def _note_all(self) -> None:
-        """Note the requests that are over since the last turn of the event loop: one by one takes twice as long."""
-        over, self._over = self._over, []
+    def _record_all(self) -> None:
+        """Record the requests that ended in this iteration of the event loop: one by one takes twice as long."""
+        ended, self._ended = self._ended, []
         lines = []
-        for scope, status, record in over:
+        for scope, status, record in ended:
+            record.run_deferred()
             route = _template(scope)
-            refusal = record.refusal or (MEANINGS[status].kind if status in MEANINGS else None)
-            self._metrics.request(route, status, record, refusal)
+            kind = record.problem or (MEANINGS[status].kind if status in MEANINGS else None)
+            self._metrics.request(route, status, record, kind)
             trace_id = None
             if self._tracer is not None:
                 trace_id = self._tracer.trace(scope["method"], route, status, record, Headers(scope=scope))
@@ -93,10 +102,8 @@ class Observer:
         self._log.write(lines)
 
 
-def _line(
-    method: str, route: str, status: int, record: request_record.RequestRecord, trace_id: str | None
-) -> dict[str, Any]:
-    """What the log says of one request."""
+def _line(method: str, route: str, status: int, record: RequestRecord, trace_id: str | None) -> dict[str, Any]:
+    """A request's line in the log."""
     fields: dict[str, Any] = {
         "time": record.ended,
         "level": "INFO",
@@ -111,15 +118,15 @@ def _line(
         "status": status,
         "milliseconds": record.milliseconds(),
     }
-    if record.access is not None:
-        fields |= {"key": record.access.key_name, "client": record.access.client}
+    if record.is_identified:
+        fields |= {"key": record.key_name, "client": record.client}
     if trace_id is not None:
         fields["trace_id"] = trace_id
     return fields
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The caller's, where it is fit for a log; else a new one."""
+    """The client's, where it is fit for a log; else a new one."""
     for name, value in headers:
         if name == b"x-request-id" and _GOOD_ID.fullmatch(value):
             return value.decode()
