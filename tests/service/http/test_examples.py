@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from httpx2 import Response
 from pydantic import TypeAdapter
+from service.telemetry.observer import REQUEST_ID
 from starlette.testclient import TestClient
 
 from service.http.examples import WORKED
@@ -20,7 +21,6 @@ from service.settings import Settings
 from service.tasks.classify.schema import ClassifyResponse
 from service.tasks.forecast.actuals import OutcomesResponse
 from service.tasks.forecast.schema import ForecastResponse
-from service.telemetry.observer import REQUEST_ID
 from tests.gate import closed_gate
 from tests.operations import OPERATIONS, Operation, examples
 from tests.settled import settled
