@@ -14,5 +14,5 @@ def settled(settings: Settings) -> Iterator[TestClient]:
     """A client of a new application."""
     with TestClient(create_app(settings)) as client:
         assert client.portal is not None
-        client.portal.call(client.app_state["context"].catalog.prove)
+        client.portal.call(client.app_state["context"].catalog.test_pending)
         yield client
