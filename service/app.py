@@ -142,6 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # the page room has one of ours, which keeps to the policy
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours: telemetry/
     )
     problem.install(api)
     api.router.routes[:0] = routes  # flat: a router within the router takes longer to find its way
