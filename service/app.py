@@ -72,7 +72,10 @@ def create_app(settings: Settings) -> FastAPI:
     task_routes = [route for task in tasks.values() for route in task.routes()]
     routes: list[BaseRoute] = [*task_routes, *health.router.routes, *models.list_route(tasks).routes]
     routes += [*models.router.routes, *metrics.router.routes, *page.router().routes]
-    scopes: dict[str, Scope | None] = {**SCOPES, **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict")}
+    scopes: dict[str, Scope | None] = {
+        **SCOPES,
+        **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict"),
+    }
 
     def scope_of(path: str) -> Scope | None:
         return scopes.get(path.partition("{")[0])
@@ -153,7 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
                 kinds += REFUSED_KINDS
             instruments.declare_problems(route.path, kinds)
             route.unique_id = openapi.operation_id(route)
-    openapi.install(api, [task.examples for task in tasks.values()], None if keys is None else scope_of)
+    openapi.install(api, settings, [task.examples for task in tasks.values()], None if keys is None else scope_of)
     return api
 
 
