@@ -72,7 +72,14 @@ def create_app(settings: Settings) -> FastAPI:
     task_routes = [route for task in tasks.values() for route in task.routes()]
     routes: list[BaseRoute] = [*task_routes, *health.router.routes, *models.list_route(tasks).routes]
     routes += [*models.router.routes, *metrics.router.routes, *page.router().routes]
-    scopes: dict[str, Scope | None] = {**SCOPES, **dict.fromkeys((route.path for route in task_routes), "predict")}
+    scopes: dict[str, Scope | None] = {
+        **SCOPES,
+        **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict"),
+    }
+
+    def scope_of(path: str) -> Scope | None:
+        return scopes.get(path.partition("{")[0])
+
     instruments = Metrics({name: task.metrics for name, task in tasks.items()})
     tracer = tracing.from_environment(VERSION)
     keys = None
@@ -138,18 +145,18 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # the page room has one of ours, which keeps to the policy
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours: telemetry/
     )
     problem.install(api)
     api.router.routes[:0] = routes  # flat: a router within the router takes longer to find its way
     for route in routes:
-        if isinstance(route, APIRoute):
+        if isinstance(route, APIRoute) and route.include_in_schema:
             kinds = [meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500}]
-            if keys is not None and scopes.get(route.path):
+            if keys is not None and scope_of(route.path):
                 kinds += REFUSED_KINDS
             instruments.declare_problems(route.path, kinds)
-            if route.include_in_schema:
-                route.unique_id = openapi.operation_id(route)
-    openapi.install(api, [task.examples for task in tasks.values()], None if keys is None else scopes.get)
+            route.unique_id = openapi.operation_id(route)
+    openapi.install(api, settings, [task.examples for task in tasks.values()], None if keys is None else scope_of)
     return api
 
 

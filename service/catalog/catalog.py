@@ -113,7 +113,9 @@ class Catalog:
 
     def find(self, model: str, version: int | None = None) -> LoadedModel | None:
         """What answers now; None where it isn't in memory: then await `load`. Raises as `Snapshot.find`."""
-        key = self.snapshot.find(model, version)
+        key = self.snapshot.current.get(model) if version is None else None
+        if key is None:
+            key = self.snapshot.find(model, version)
         cache = self._cache
         loaded = cache.models.get(key)
         if loaded is not None:

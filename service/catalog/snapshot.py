@@ -55,9 +55,15 @@ class Snapshot:
             raise UnknownModel("That version of the model is not served; GET /models lists what is.")
         raise UnknownModel("There is no such model; GET /models lists what is served.")
 
+    @functools.cached_property
+    def current(self) -> dict[str, Key]:
+        """What each bundle name and alias resolves to without a version, where something that passed answers."""
+        names = {*self._newest, *self.aliases}
+        return {name: key for name in names if (key := self.key_of(name)) is not None}
+
     def resolved(self) -> set[Key]:
         """What bundle names and aliases resolve to without a version."""
-        return {*self._newest.items(), *filter(None, map(self.key_of, self.aliases))}
+        return set(self.current.values())
 
     def target(self, model: str, version: int | None = None) -> tuple[str, int | None]:
         """Bundle name that a name or alias resolves to, and which version of it; None: the newest."""
