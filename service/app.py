@@ -21,16 +21,14 @@ from service.access.key_file import KeyFile
 from service.access.usage import Usage
 from service.catalog import sandbox as trial
 from service.catalog.catalog import Catalog
-from service.engine import interpreter, memory
-from service.engine.allocator import allocator
+from service.engine import memory
 from service.engine.cpus import available_cpus
 from service.http import cors, health, models, openapi, problem
 from service.http import headers as security_headers
 from service.http.json_route import JSONRoute, JSONRoutes
 from service.http.problem import MEANINGS
 from service.page import routes as assets
-from service.server.limits import ConnectionLimits
-from service.server.throttle import RequestThrottle
+from service.server.limits import ConnectionLimits, RequestThrottle
 from service.settings import Settings
 from service.state import Context, State
 from service.tasks.classify import classify
@@ -89,12 +87,12 @@ def create_app(settings: Settings) -> Application:
                 *([asyncio.create_task(keys.watch())] if keys is not None else []),
                 asyncio.create_task(catalog.watch()),
                 asyncio.create_task(exposition.keep_measuring(metrics, catalog)),
-                asyncio.create_task(memory.keep_giving_back()),
+                asyncio.create_task(memory.keep_releasing()),
             ]
             try:
-                turnstile = RequestThrottle(asyncio.get_running_loop())
-                doors = ConnectionLimits(settings, turnstile, metrics.connections, metrics.connections_dropped)
-                yield {"context": Context(settings, catalog, encoding, metrics, doors)}
+                throttle = RequestThrottle(asyncio.get_running_loop())
+                limits = ConnectionLimits(settings, throttle, metrics.connections, metrics.connections_dropped)
+                yield {"context": Context(settings, catalog, encoding, metrics, limits)}
             finally:
                 for task in tasks:
                     task.cancel()
@@ -146,7 +144,6 @@ def create_app(settings: Settings) -> Application:
 def from_environment() -> Application:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
     application = create_app(Settings())
-    interpreter.settle()
-    allocator.keep_freed()
-    logger.info("memory is handed out by %s", allocator.name)
+    memory.tune_process()
+    logger.info("malloc is %s", "tcmalloc" if memory.IS_TCMALLOC else "the C library's")
     return application

@@ -21,7 +21,7 @@ class Context:
     encoding: Executor
     """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
     metrics: Metrics
-    doors: ConnectionLimits
+    connection_limits: ConnectionLimits
 
 
 class State(TypedDict):

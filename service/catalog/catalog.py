@@ -24,10 +24,9 @@ from service.catalog.cache import Key, ModelCache
 from service.catalog.loader import LoadedModel, Loader, TestedVersion, last_modified
 from service.catalog.rejected import RETRYABLE, Rejected
 from service.catalog.sandbox import Trial
-from service.engine.allocator import allocator
-from service.engine.memory import give_back_versions
+from service.catalog.start_time import start_time_ns
+from service.engine.memory import release_freed, release_unloaded
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
-from service.server import start_time as arrivals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -262,7 +261,7 @@ class Catalog:
             self._swap(replace(before, fault=reading.fault))
             return
         if self._trusted is None:
-            started = arrivals.started_ns()
+            started = start_time_ns()
             self._trusted = {key for key in present if 0 < reading.modified.get(key, 0) <= started}
         versions = {key: proven for key, proven in before.versions.items() if key in present}
         refused = {key: reason for key, reason in before.refused.items() if key in present}
@@ -319,7 +318,7 @@ class Catalog:
         self._make_room()
         if self._freed:
             self._freed = False
-            how, self._let_some_go = give_back_versions if self._let_some_go else allocator.give_back, False
+            how, self._let_some_go = release_unloaded if self._let_some_go else release_freed, False
             await asyncio.to_thread(how)
 
     def _required(self) -> list[str]:

@@ -18,8 +18,8 @@ from bundle.tasks.classify.text import TextEncoder
 from bundle.tasks.forecast.spec import ForecastSpec
 from service.catalog.rejected import Rejected
 from service.catalog.self_test import prove, refusal
-from service.engine.allocator import allocator
 from service.engine.batcher import Batcher, Limits
+from service.engine.memory import allocated_bytes
 from service.settings import Settings
 from service.tasks.classify.labels import Labeller
 from service.tasks.classify.text_batcher import TextBatcher, TextEngine
@@ -97,7 +97,7 @@ class Loader:
             before: what is known of the version from when it was loaded earlier; its figures go on.
         """
         manifest, settings = bundle.manifest, self._settings
-        allocated = allocator.allocated_bytes()
+        allocated = allocated_bytes()
         try:
             proof = prove(bundle, self._encoder)
         except Exception as error:  # as above
@@ -107,7 +107,7 @@ class Loader:
         else:
             manifest, metrics = before.manifest, before.metrics
         limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
-        grown = max(allocator.allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
+        grown = max(allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
         proven = TestedVersion(manifest, bundle.digest, metrics, proof.reference, proof.report)
         run, spec = proof.runtime.run, manifest.spec
         if isinstance(spec, ForecastSpec):

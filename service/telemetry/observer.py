@@ -10,8 +10,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problem import CALLER_GONE, MEANINGS
-from service.server.early_responses import HUNG_UP_WITH
-from service.server.throttle import ARRIVED
+from service.server.early_responses import ABORT_STATUS
+from service.server.limits import ARRIVAL_TIME
 from service.telemetry import request_record
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
@@ -52,7 +52,7 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = request_record.begin(_request_id(scope["headers"]), scope.get(ARRIVED))
+        record = request_record.begin(_request_id(scope["headers"]), scope.get(ARRIVAL_TIME))
         status = CALLER_GONE
 
         async def send_with_id(message: Message) -> None:
@@ -75,7 +75,7 @@ class Observer:
             record.lap("respond")
             if not self._over:
                 asyncio.get_running_loop().call_soon(self._note_all)
-            self._over.append((scope, scope.get(HUNG_UP_WITH, status), record))
+            self._over.append((scope, scope.get(ABORT_STATUS, status), record))
 
     def _note_all(self) -> None:
         """Note the requests that are over since the last turn of the event loop: one by one takes twice as long."""
