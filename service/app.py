@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.access.gate import REFUSED_KINDS, Gate, needed_scope
+from service.access.gate import REFUSED_KINDS, Gate, Scopes, needed_scope
 from service.access.key_file import KeyFile
 from service.access.usage import Usage
 from service.catalog import sandbox as trial
@@ -46,6 +46,24 @@ DESCRIPTION = """Small sequence models behind a URL: label texts, continue serie
 
 Every error is `application/problem+json` (RFC 9457) and says what to change. `GET /models` lists what is served."""
 
+SCOPES: Scopes = {
+    "/livez": None,
+    "/readyz": None,
+    # These pages are the same everywhere, and a browser that opens one can't send a key; what they request needs one.
+    "/": None,
+    "/assets/": None,
+    "/docs": None,
+    "/static-offline-docs/": None,
+    "/classify": "predict",
+    "/forecast": "predict",
+    "/outcomes": "predict",
+    "/models": "read",
+    "/models/": "read",
+    "/metrics": "read",
+    "/openapi.json": "read",
+}
+"""What each path needs where keys are asked for; a path that isn't here is refused."""
+
 
 @dataclass(frozen=True)
 class Application:
@@ -66,7 +84,7 @@ def create_app(settings: Settings) -> Application:
     keys = usage = None
     if settings.api_keys_file is not None and (usage_folder := settings.usage_of_keys()) is not None:
         usage = Usage(usage_folder, metrics.usage_faults.inc)
-        keys = KeyFile(settings.api_keys_file, metrics, usage.keep)
+        keys = KeyFile(settings.api_keys_file, metrics.keys.set, metrics.keys_fault.set, usage.keep)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -82,9 +100,9 @@ def create_app(settings: Settings) -> Application:
             catalog = Catalog(settings, metrics, inference, loading, proved_aside)
             await catalog.look()
             if keys is not None:
-                await keys.look()
+                await keys.poll()
             tasks = [
-                *([asyncio.create_task(keys.watch())] if keys is not None else []),
+                *([asyncio.create_task(keys.keep_polling())] if keys is not None else []),
                 asyncio.create_task(catalog.watch()),
                 asyncio.create_task(exposition.keep_measuring(metrics, catalog)),
                 asyncio.create_task(memory.keep_releasing()),
@@ -120,17 +138,17 @@ def create_app(settings: Settings) -> Application:
         for route in part.router.routes:
             if isinstance(route, APIRoute):
                 kinds = [meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500}]
-                if keys is not None and needed_scope(route.path) is not None:
+                if keys is not None and needed_scope(SCOPES, route.path) is not None:
                     kinds += REFUSED_KINDS
                 metrics.refusable(route.path, kinds)
             if isinstance(route, JSONRoute):
                 json_routes.append(route)
     api.include_router(assets.router())
-    openapi.install(api, asks_for_keys=keys is not None)
+    openapi.install(api, SCOPES if keys is not None else None)
     log = logs.RequestLog(settings.log_level)
     app: ASGIApp = JSONRoutes(api, json_routes)
     if keys is not None and usage is not None:
-        app = Gate(app, keys, usage, routes)
+        app = Gate(app, keys, usage, SCOPES, routes)
     if settings.cors_origins:
         app = cors.CORS(app, settings.cors_origins)
     headers = security_headers.on_every_answer(tls=settings.tls_cert_file is not None)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from service.access.gate import needed_scope
+from service.access.gate import Scopes, needed_scope
 from service.http.examples import WORKED, Mistake, Worked
 from service.http.problem import MEDIA_TYPE, Problem, declared, problem_response
 from service.telemetry.observer import REQUEST_ID
@@ -41,10 +41,10 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def install(app: FastAPI, *, asks_for_keys: bool) -> None:
+def install(app: FastAPI, scopes: Scopes | None) -> None:
     """Describe every error as `Problem`, which the routes refer to (`problem.declared`), and show worked examples.
 
-    Where the service `asks_for_keys`, also how to send one, what each route needs and how it refuses.
+    With `scopes`, those of each path, also how to send a key, what each route needs and how it refuses.
     """
     describe = app.openapi
 
@@ -56,10 +56,10 @@ def install(app: FastAPI, *, asks_for_keys: bool) -> None:
             schemas |= {**schema.pop("$defs", {}), Problem.__name__: schema}
             for name in _FASTAPI_ERRORS:
                 schemas.pop(name, None)
-            if asks_for_keys:
+            if scopes is not None:
                 document["components"]["securitySchemes"] = SCHEMES
             for path, operations in document["paths"].items():
-                scope = needed_scope(path) if asks_for_keys else None
+                scope = needed_scope(scopes, path) if scopes is not None else None
                 for operation in operations.values():
                     if scope is not None:
                         operation["security"] = [{name: [scope]} for name in SCHEMES]

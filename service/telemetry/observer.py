@@ -111,8 +111,8 @@ def _line(
         "status": status,
         "milliseconds": record.milliseconds(),
     }
-    if record.access is not None:
-        fields |= {"key": record.access.key_name, "client": record.access.client}
+    if record.charge is not None:
+        fields |= {"key": record.key_name, "client": record.client}
     if trace_id is not None:
         fields["trace_id"] = trace_id
     return fields

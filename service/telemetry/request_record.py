@@ -7,11 +7,9 @@ overlap nor leave gaps. Texts and values never get here.
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from service.access.gate import Access
+from typing import NamedTuple
 
 
 class Phase(NamedTuple):
@@ -25,14 +23,19 @@ class Phase(NamedTuple):
 class RequestRecord:
     """One request. `model` and `version` are those of the bundle that answers, never what the caller wrote."""
 
-    __slots__ = ("_laps", "_started", "access", "id", "model", "num_rows", "refusal", "started_ns", "version", "waited")
+    __slots__ = (
+        "_laps", "_started", "charge", "client", "id", "key_name", "model", "num_rows", "refusal", "started_ns",
+        "version", "waited",
+    )  # fmt: skip
 
     def __init__(self, id: str = "", arrived: float | None = None) -> None:  # noqa: A002 - what it is called everywhere
         self.id = id
         self.model = ""
         self.version: int | None = None
         self.num_rows: int | None = None
-        self.access: Access | None = None  # who asks, where that is asked
+        self.client: str | None = None  # its address
+        self.key_name: str | None = None
+        self.charge: Callable[[int], None] | None = None  # charges rows to the key; None where keys aren't asked for
         self.refusal: str | None = None  # the kind of problem, where the status doesn't tell
         now = time.perf_counter()
         self._started = now if arrived is None else arrived
@@ -44,10 +47,10 @@ class RequestRecord:
         """Note which bundle answers, and how many texts, series or outcomes it was sent, where that is known."""
         self.model, self.version, self.num_rows = model, version, num_rows
 
-    def charge(self, num_rows: int) -> None:
-        """Rows are about to be computed: see `Access.charge`, where it is asked who asks."""
-        if self.access is not None:
-            self.access.charge(num_rows)
+    def charge_rows(self, num_rows: int) -> None:
+        """Rows are about to be computed. Raises `RateLimited` and `QuotaExceeded`."""
+        if self.charge is not None:
+            self.charge(num_rows)
 
     def lap(self, name: str) -> None:
         """End a phase now."""

@@ -47,7 +47,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
     batcher, labeller = served.batcher, served.labeller
     with Admission(batcher, deadline, len(texts)) as admission:
         if not payload.explain and sum(map(len, texts)) <= INLINE_CHARACTERS:
-            record.charge(len(texts))
+            record.charge_rows(len(texts))
             answers = await batcher.submit_texts(texts, admission.deadline)
         else:
             encoded = await admission.wait_for(encode(texts, batcher.encoder, context.encoding))
@@ -56,7 +56,7 @@ async def classify(payload: ClassifyRequest, context: Annotated[Context, Depends
                 hidden = await admission.wait_for(hide_words(texts, batcher.encoder, most, context.encoding))
             rows, places_without = share_rows(encoded, hidden)
             record.lap("encode")
-            record.charge(len(rows))
+            record.charge_rows(len(rows))
             answers = await batcher.submit(rows, admission.deadline)
     own_answers = answers[: len(texts)]
     results = [labeller.result(answer, payload.top_k) for answer in own_answers]

@@ -65,7 +65,7 @@ async def forecast(payload: ForecastRequest, context: Annotated[Context, Depends
 
         async def ask(arrays: Arrays) -> Quantiles:
             rows = Columns(arrays)
-            record.charge(len(rows))
+            record.charge_rows(len(rows))
             return await served.batcher.submit(rows, admission.deadline)
 
         hidden = await hide(encoded, series, context.settings) if payload.explain else []
