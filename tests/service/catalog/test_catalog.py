@@ -22,8 +22,8 @@ from service.catalog.catalog import Catalog
 from service.catalog.loader import Classifier
 from service.catalog.rejected import Rejected
 from service.catalog.sandbox import Passed, attempt
+from service.catalog.start_time import set_start_time
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
-from service.server import start_time as arrivals
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.again import publish_again
@@ -346,9 +346,9 @@ def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
 def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.server.start_time.os.environ", {})
+    monkeypatch.setattr("service.catalog.start_time.os.environ", {})
     time.sleep(0.02)  # the clock of files ticks every few milliseconds
-    arrivals.note_start()
+    set_start_time()
     time.sleep(0.02)
     publish_again(store)
     judge = Judge()
