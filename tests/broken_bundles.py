@@ -490,7 +490,7 @@ _KINDS: dict[str, Kind] = {
     "weights that are NaN": Kind(_graph(_nan_weights), "golden samples differ by inf"),
     "golden answers wrong": Kind(_golden(_wrong_answers), "golden samples differ by"),
     "ids beyond the vocabulary": Kind(_golden(_huge_ids), "the tokenizer no longer gives the ids"),
-    "work without end": Kind(_before_the_answer(*_huge_work()), "did not prove itself within", is_trial=True),
+    "work without end": Kind(_before_the_answer(*_huge_work()), "its self-test took more than", is_trial=True),
     "memory without end": Kind(_before_the_answer(*_huge_memory()), "memory", is_trial=True),
     # Golden samples and tokenizers that are none.
     "golden samples that are text": Kind(_forged("golden.npz", b"samples"), "golden samples can't be read"),

@@ -19,7 +19,7 @@ def loaded(client: TestClient, model: str = "spam") -> LoadedModel:
 def closed_gate(client: TestClient, model: str = "spam") -> threading.Event:
     """Make the model wait for the event."""
     gate = threading.Event()
-    engine: Any = loaded(client, model).batcher.engine
+    engine: Any = loaded(client, model).engine.batcher.engine
     compute = engine.compute
 
     def wait(parts: Sequence[Any]) -> Any:

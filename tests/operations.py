@@ -6,7 +6,7 @@ from typing import Any
 from service.app import create_app
 from service.settings import Settings
 
-DOCUMENT = create_app(Settings()).api.openapi()
+DOCUMENT = create_app(Settings()).openapi()
 
 
 @dataclass(frozen=True)

@@ -187,10 +187,10 @@ class PredictRoute(BodyRoute):
     async def respond(self, content: bytes, scope: Scope, record: RequestRecord) -> bytes:
         """One call."""
         codec, context = self._codec, scope["state"]["context"]
-        deadline = time.monotonic() + context.settings.deadline_seconds - record.waited
         call = codec.decode(EncodedRequest(content, scope["headers"], scope.get("path_params", {})))
         scope["seqserve.call"] = call
         record.lap("validate")
+        deadline = time.monotonic() + context.settings.deadline_seconds - record.waited
         answers = await context.predictor.predict(
             codec.task, call.model, call.version, call.inputs, call.options, deadline, record
         )

@@ -44,7 +44,7 @@ def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
 
 def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
-        engine: Any = loaded(client).batcher.engine
+        engine: Any = loaded(client).engine.batcher.engine
 
         def broken(_parts: Any) -> NoReturn:
             raise RuntimeError("secret path")

@@ -29,12 +29,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list_shows_aliases_and_versions(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
-        "ALIAS   MEANS\n"
+        "ALIAS   RESOLVES TO\n"
         "second  blank version 2, pinned\n"
         "short   the newest version of blank, now 1\n"
         "\n"
         "BUNDLE  VERSION  CREATED                    ALIASES  STATE\n"
-        "blank   1        2026-01-01T00:00:00+00:00  short    whole\n"
+        "blank   1        2026-01-01T00:00:00+00:00  short    ok\n"
         "blank   2        -                          second   golden.npz is absent\n"
     )
 

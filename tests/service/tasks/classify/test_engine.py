@@ -11,8 +11,8 @@ import pytest
 from bundle.golden import Arrays
 from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.engine.batcher import Limits
-from service.tasks.classify.text_batcher import TextAnswer, TextBatcher, TextEngine, size_of
-from tests.watching import Notebook
+from service.tasks.classify.engine import TextAnswer, TextBatcher, TextEngine, size_of
+from service.telemetry.request_record import RequestRecord
 from training.tokenizer import TokenizerConfig, train_tokenizer
 
 TOKENIZER = train_tokenizer(["call me later", "see you at eight"] * 5, TokenizerConfig(vocabulary_size=300))
@@ -38,9 +38,9 @@ def run(arrays: Arrays) -> Arrays:
 
 async def ask(encoder: Encoder, *requests: list[str]) -> list[list[TextAnswer] | BaseException]:
     with ThreadPoolExecutor(1) as executor:
-        batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), Notebook(), encoder=encoder)
+        batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), encoder=encoder)
         deadline = time.monotonic() + 5
-        asked = (batcher.submit_texts(texts, deadline) for texts in requests)
+        asked = (batcher.submit_texts(texts, deadline, RequestRecord()) for texts in requests)
         return await asyncio.gather(*asked, return_exceptions=True)
 
 
@@ -62,6 +62,25 @@ def test_text_that_cannot_be_encoded_fails_its_own_caller_only() -> None:
     assert isinstance(last, list)
 
 
+def test_text_of_a_client_that_is_alone_is_encoded_and_computed_at_once() -> None:
+    encoder = Encoder()
+
+    async def ask_in_turn() -> list[list[TextAnswer] | BaseException]:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), encoder=encoder)
+            texts, answers = (["call me"], ["call me"], ["broken"], ["call me"]), []
+            for own in texts:
+                asked = batcher.submit_texts(own, time.monotonic() + 5, RequestRecord())
+                answers += await asyncio.gather(asked, return_exceptions=True)
+                await asyncio.sleep(0.01)  # no batch is under way any more
+        return answers
+
+    first, second, broken, last = asyncio.run(ask_in_turn())
+    assert first == second == last
+    assert isinstance(broken, RuntimeError)
+    assert encoder.asked == [["call me"], ["call me"], ["broken"], ["call me"]]
+
+
 def test_no_more_is_encoded_before_a_batch_than_another_one_has() -> None:
     encoder = Encoder()
     asyncio.run(ask(encoder, *(["call"] * 40 for _ in range(4))))
@@ -71,9 +90,10 @@ def test_no_more_is_encoded_before_a_batch_than_another_one_has() -> None:
 def test_texts_of_a_caller_who_left_are_not_encoded() -> None:
     async def leave() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), Notebook(), encoder=encoder)
+            batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), encoder=encoder)
             leaving, staying = (
-                asyncio.create_task(batcher.submit_texts([text], time.monotonic() + 5)) for text in ("call", "me")
+                asyncio.create_task(batcher.submit_texts([text], time.monotonic() + 5, RequestRecord()))
+                for text in ("call", "me")
             )
             await asyncio.sleep(0)
             leaving.cancel()
