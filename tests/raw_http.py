@@ -1,4 +1,4 @@
-"""Talking to a server byte by byte."""
+"""HTTP over a plain socket, byte by byte."""
 
 import json
 import re
@@ -13,7 +13,7 @@ LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def request(*headers: bytes, body: bytes = BODY, length: bool = True, path: bytes = b"/classify") -> bytes:
-    """A request to label a text, with further headers, or without its length."""
+    """A classify request with further headers, or without Content-Length."""
     lines = [b"POST %s HTTP/1.1" % path, b"Host: x", b"Content-Type: application/json", *headers]
     if length:
         lines.append(b"Content-Length: %d" % len(body))
@@ -26,8 +26,8 @@ def chunked(body: bytes = BODY, extension: bytes = b"") -> bytes:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """All that came back."""
+class Received:
+    """Everything that the server sent."""
 
     content: bytes
     is_closed: bool
@@ -47,7 +47,7 @@ class Heard:
 
     @property
     def kinds(self) -> list[str]:
-        """Of the problems told."""
+        """Of the problems received."""
         return re.findall(r"urn:seqserve:problem:([\w-]+)", self.content.decode())
 
 
@@ -56,22 +56,22 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
-def hear(connection: socket.socket, seconds: float, num_answers: int = 1000) -> Heard:
-    """Listen until the server closes, or so many answers have come, or for so long. Raises `ConnectionResetError`."""
+def read_answers(connection: socket.socket, seconds: float, num_answers: int = 1000) -> Received:
+    """Read until the server closes, so many answers have come, or the time is up. Raises `ConnectionResetError`."""
     content, until = b"", time.monotonic() + seconds
     with suppress(TimeoutError):
         while (left := until - time.monotonic()) > 0:
             connection.settimeout(left)
             if not (more := connection.recv(65536)):
-                return Heard(content, True)
+                return Received(content, True)
             content += more
-            if len(Heard(content, False).statuses) >= num_answers and content.endswith(b"}"):
+            if len(Received(content, False).statuses) >= num_answers and content.endswith(b"}"):
                 break
-    return Heard(content, False)
+    return Received(content, False)
 
 
-def say(port: int, content: bytes, num_answers: int = 1000, seconds: float = 5) -> Heard:
-    """Send something on a connection of its own, and listen."""
+def exchange(port: int, content: bytes, num_answers: int = 1000, seconds: float = 5) -> Received:
+    """Send bytes on a new connection, and read the answers."""
     with connect(port) as connection:
         connection.sendall(content)
-        return hear(connection, seconds, num_answers)
+        return read_answers(connection, seconds, num_answers)

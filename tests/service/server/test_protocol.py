@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.page.routes import CHART_LIBRARY_FILE
-from tests.raw_http import BODY, LIVEZ, chunked, connect, hear, request, say
+from tests.raw_http import BODY, LIVEZ, chunked, connect, exchange, read_answers, request
 from tests.serving import free_port, serving
 
 CHUNKED = b"Transfer-Encoding: chunked"
@@ -77,10 +77,10 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_is_no_request_is_refused_and_closed(port: int, name: str) -> None:
-    heard = say(port, MALFORMED[name] + LIVEZ)
-    assert (heard.statuses, heard.kinds) == ([400], ["not-http"])
-    assert heard.says_close
-    assert heard.is_closed
+    received = exchange(port, MALFORMED[name] + LIVEZ)
+    assert (received.statuses, received.kinds) == ([400], ["not-http"])
+    assert received.says_close
+    assert received.is_closed
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_what_is_no_request_is_refused_and_closed(port: int, name: str) -> None:
     ids=["one header", "one without end", "many headers", "path"],
 )
 def test_large_headers_are_a_431(port: int, content: bytes) -> None:
-    heard = say(port, content)
-    assert (heard.statuses, heard.kinds, heard.is_closed) == ([431], ["headers-too-large"], True)
+    received = exchange(port, content)
+    assert (received.statuses, received.kinds, received.is_closed) == ([431], ["headers-too-large"], True)
 
 
 ANSWERED = {
@@ -115,44 +115,44 @@ ANSWERED = {
 @pytest.mark.parametrize("name", ANSWERED)
 def test_what_is_a_request_is_answered(port: int, name: str) -> None:
     content, statuses = ANSWERED[name]
-    assert say(port, content, len(statuses)).statuses == statuses
+    assert exchange(port, content, len(statuses)).statuses == statuses
 
 
 def test_an_upgrade_on_a_connection_that_is_to_close_is_answered_and_closed(port: int) -> None:
-    heard = say(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")))
-    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], True, True)
+    received = exchange(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")))
+    assert (received.statuses, received.says_close, received.is_closed) == ([200], True, True)
 
 
 def test_fault_behind_a_request_is_refused_after_its_answer(port: int) -> None:
-    assert say(port, request() + b"garbage\r\n\r\n").statuses == [200, 400]
-    assert say(port, request() + request(CHUNKED, length=False, body=b"zz\r\n")).statuses == [200, 400]
+    assert exchange(port, request() + b"garbage\r\n\r\n").statuses == [200, 400]
+    assert exchange(port, request() + request(CHUNKED, length=False, body=b"zz\r\n")).statuses == [200, 400]
 
 
 def test_trailer_is_no_header(port: int) -> None:
     trailer = b"%x\r\n%s\r\n0\r\nX-Request-ID: smuggled\r\n\r\n" % (len(BODY), BODY)
-    heard = say(port, request(CHUNKED, length=False, body=trailer), 1)
-    assert heard.statuses == [200]
-    assert b"smuggled" not in heard.content
+    received = exchange(port, request(CHUNKED, length=False, body=trailer), 1)
+    assert received.statuses == [200]
+    assert b"smuggled" not in received.content
 
 
 def test_refused_expectation_ends_the_connection(port: int) -> None:
     """The body may follow, or the next request: nobody can tell."""
-    heard = say(
+    received = exchange(
         port,
         request(b"Expect: 100-continue", path=b"/nowhere", body=b"", length=False).replace(
             b"\r\n\r\n", b"\r\nContent-Length: 44\r\n\r\n"
         )
         + LIVEZ,
     )
-    assert (heard.statuses, heard.is_closed) == ([404], True)
+    assert (received.statuses, received.is_closed) == ([404], True)
 
 
 def test_too_large_a_body_is_told_while_it_is_sent(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(request(b"Content-Length: 99999999", length=False, body=b"x" * 1000))
         connection.sendall(b"x" * 1_000_000)
-        heard = hear(connection, 5)
-    assert (heard.statuses, heard.is_closed) == ([413], True)
+        received = read_answers(connection, 5)
+    assert (received.statuses, received.is_closed) == ([413], True)
 
 
 def drip(port: int, content: bytes, drops: bytes) -> tuple[list[int], list[str], bool]:
@@ -162,8 +162,8 @@ def drip(port: int, content: bytes, drops: bytes) -> tuple[list[int], list[str],
         for drop in drops:
             connection.sendall(bytes([drop]))
             time.sleep(0.1)
-        heard = hear(connection, 10)
-        return heard.statuses, heard.kinds, heard.is_closed
+        received = read_answers(connection, 10)
+        return received.statuses, received.kinds, received.is_closed
 
 
 def test_slow_callers_are_told_408(port: int) -> None:
@@ -171,7 +171,7 @@ def test_slow_callers_are_told_408(port: int) -> None:
     slow = [(b"", b""), (b"GET /livez HT", b""), (b"GET ", b"/" + b"a" * 15), (half, b""), (half, BODY[-10:-1])]
     with ThreadPoolExecutor(len(slow)) as pool:
         told = list(pool.map(lambda pair: drip(port, *pair), slow))
-        assert say(port, LIVEZ, 1).statuses == [200]
+        assert exchange(port, LIVEZ, 1).statuses == [200]
     assert told == [([408], ["request-timeout"], True)] * len(slow)
 
 
@@ -191,8 +191,8 @@ def test_caller_that_does_not_read_is_dropped(port: int) -> None:
 def test_idle_connection_is_closed_without_a_word(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(LIVEZ)
-        heard = hear(connection, 10)
-    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], False, True)
+        received = read_answers(connection, 10)
+    assert (received.statuses, received.says_close, received.is_closed) == ([200], False, True)
 
 
 def test_connections_beyond_the_limit_reach_health_alone(port: int) -> None:
@@ -200,8 +200,8 @@ def test_connections_beyond_the_limit_reach_health_alone(port: int) -> None:
     for _ in range(40):
         crowd.append(connect(port))
         crowd[-1].sendall(LIVEZ)
-        assert hear(crowd[-1], 5, 1).statuses == [200]
-    refused = say(port, request())
+        assert read_answers(crowd[-1], 5, 1).statuses == [200]
+    refused = exchange(port, request())
     assert (refused.statuses, refused.kinds, refused.is_closed) == ([503], ["not-ready"], True)
     assert b"retry-after: 1" in refused.content.lower()
     for path in ("/livez", "/readyz", "/metrics"):
@@ -215,10 +215,10 @@ def test_connections_beyond_the_limit_reach_health_alone(port: int) -> None:
     for connection in crowd:
         connection.close()
     until = time.monotonic() + 5
-    while say(port, request(), 1).statuses != [200]:
+    while exchange(port, request(), 1).statuses != [200]:
         assert time.monotonic() < until
     with connect(port) as connection:
         connection.sendall(request())
-        head, _, content = hear(connection, 5, 1).content.partition(b"\r\n\r\n")
+        head, _, content = read_answers(connection, 5, 1).content.partition(b"\r\n\r\n")
         assert b"connection: close" not in head.lower()
         assert json.loads(content)["model"] == "spam-cnn"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from service.server.throttle import REQUESTS_PER_ITERATION
+from service.server.limits import REQUESTS_PER_ITERATION
 from tests.prove.served import copy_store
-from tests.raw_http import LIVEZ, connect, hear, request, say
+from tests.raw_http import LIVEZ, connect, exchange, read_answers, request
 from tests.samples import Samples, parse, value
 from tests.serving import free_port, serving
 
@@ -81,20 +81,20 @@ def test_what_has_begun_is_answered_and_the_rest_is_told_to_go(tiny_store: Path)
     ):
         half.sendall(request()[:-10])
         idle.sendall(LIVEZ)
-        assert hear(idle, 5, 1).statuses == [200]
+        assert read_answers(idle, 5, 1).statuses == [200]
         time.sleep(0.1)
         server.send_signal(signal.SIGTERM)
         time.sleep(0.4)
-        not_ready = say(port, LIVEZ.replace(b"livez", b"readyz"))  # the port is open still
+        not_ready = exchange(port, LIVEZ.replace(b"livez", b"readyz"))  # the port is open still
         assert (not_ready.statuses, not_ready.says_close, not_ready.is_closed) == ([503], True, True)
         assert b"going down" in not_ready.content
-        answered = say(port, request())
+        answered = exchange(port, request())
         assert (answered.statuses, answered.says_close, answered.is_closed) == ([200], True, True)
         for connection in (idle, silent):
-            told = hear(connection, 5)
+            told = read_answers(connection, 5)
             assert (told.statuses, told.says_close, told.is_closed) == ([503], True, True)
         half.sendall(request()[-10:])
-        late = hear(half, 5)
+        late = read_answers(half, 5)
         assert (late.statuses, late.says_close, late.is_closed) == ([200], True, True)
         with pytest.raises(ConnectionRefusedError):
             connect(port)
@@ -108,7 +108,7 @@ def test_what_takes_too_long_is_refused(tiny_store: Path) -> None:
             half.sendall(request()[:-10])
             time.sleep(0.2)
             server.send_signal(signal.SIGTERM)
-            told = hear(half, 10)
+            told = read_answers(half, 10)
         assert (told.statuses, told.says_close, told.is_closed) == ([503], True, True)
         assert json.loads(told.content.partition(b"\r\n\r\n")[2])["status"] == 503
         assert server.wait(10) == 0
@@ -124,9 +124,9 @@ def test_who_waits_at_the_port_is_let_in(tiny_store: Path) -> None:
             connection.sendall(request())
         server.send_signal(signal.SIGTERM)
         server.send_signal(signal.SIGCONT)
-        heard = [hear(connection, 10) for connection in waiting]
+        received = [read_answers(connection, 10) for connection in waiting]
         assert server.wait(10) == 0
-    assert [(own.statuses[0], own.says_close, own.is_closed) for own in heard] == [(200, True, True)] * len(waiting)
+    assert [(own.statuses[0], own.says_close, own.is_closed) for own in received] == [(200, True, True)] * len(waiting)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -138,7 +138,7 @@ def test_a_crowd_at_the_port_is_let_in_before_it_closes(tmp_path: Path, workers:
         for caller in crowd:
             caller.sendall(request(body=body))
         server.send_signal(signal.SIGTERM)
-        statuses = collections.Counter(tuple(hear(caller, 20, 1).statuses) for caller in crowd)
+        statuses = collections.Counter(tuple(read_answers(caller, 20, 1).statuses) for caller in crowd)
         assert server.wait(40) == 0
     for caller in crowd:
         caller.close()
@@ -179,7 +179,7 @@ def test_who_has_gone_before_anybody_worked_on_the_request_is_counted_too(tmp_pa
         callers = [connect(port) for _ in range(4 * REQUESTS_PER_ITERATION)]
         for caller in callers:
             caller.sendall(LIVEZ)
-            assert hear(caller, 5, 1).statuses == [200]
+            assert read_answers(caller, 5, 1).statuses == [200]
         server.send_signal(signal.SIGSTOP)  # all requests are read in one turn, more than may begin in it
         for caller in callers:
             caller.sendall(request(body=b'{"model": "spam", "inputs": "hello"}'))
