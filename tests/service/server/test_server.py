@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from service.server.limits import REQUESTS_PER_ITERATION
+from service.server.protocol import REQUESTS_PER_ITERATION
 from tests.prove.served import copy_store
 from tests.raw_http import LIVEZ, connect, exchange, read_answers, request
 from tests.samples import Samples, parse, value
