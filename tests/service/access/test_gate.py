@@ -24,9 +24,9 @@ from service.tasks.classify import classify
 from service.tasks.forecast import actuals as outcomes
 from service.tasks.forecast import forecast
 from service.telemetry import exposition
-from tests.gate import closed_gate
-from tests.serving import free_port, serving
-from tests.settled import settled
+from tests.support.held_model import hold_answers
+from tests.support.running_app import running_app
+from tests.support.service_process import free_port, serving
 
 TEXT = "zebra crossing"
 BODY = {"model": "spam", "inputs": TEXT}
@@ -63,7 +63,7 @@ def keys(tmp_path: Path) -> Holders:
 
 @pytest.fixture
 def client(tiny_store: Path, keys: Holders) -> Iterator[TestClient]:
-    with settled(Settings(store=tiny_store, api_keys_file=keys.path)) as client:
+    with running_app(Settings(store=tiny_store, api_keys_file=keys.path)) as client:
         yield client
 
 
@@ -214,7 +214,7 @@ def test_rows_are_those_that_are_computed(client: TestClient, keys: Holders) -> 
 def test_quotas_outlive_the_service(tiny_store: Path, keys: Holders) -> None:
     settings = Settings(store=tiny_store, api_keys_file=keys.path)
     for wanted in (200, 429):
-        with settled(settings) as client:
+        with running_app(settings) as client:
             asked = client.post("/classify", json={**BODY, "inputs": [TEXT] * 5}, headers=keys.bearer("small"))
             assert asked.status_code == wanted
 
@@ -238,7 +238,7 @@ def test_workers_share_quotas_and_follow_the_file(tiny_store: Path, keys: Holder
 
 
 def test_concurrent_requests_get_no_more_than_the_quota(client: TestClient, keys: Holders) -> None:
-    gate = closed_gate(client)
+    gate = hold_answers(client)
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(client.post, "/classify", json=BODY, headers=keys.bearer("small")) for _ in range(8)]
         time.sleep(0.2)

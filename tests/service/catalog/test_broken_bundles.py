@@ -18,7 +18,8 @@ from service.catalog.self_test import prove, refusal
 from service.settings import Settings
 from service.telemetry.exposition import Exposition
 from service.telemetry.metrics import Metrics
-from tests.broken_bundles import BROKEN, Kind
+from tests.support.broken_bundles import BROKEN, Kind
+from tests.support.tiny_bundles import copy_tiny_bundles
 
 
 async def in_this_process(folder: Path) -> Passed | Rejected:
@@ -32,8 +33,8 @@ async def in_this_process(folder: Path) -> Passed | Rejected:
 
 
 @pytest.fixture(scope="module")
-def store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(tiny_store, tmp_path_factory.mktemp("broken") / "store"))
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_tiny_bundles(tmp_path_factory.mktemp("broken") / "store")
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +82,8 @@ def test_broken_bundle_is_refused_while_the_old_version_answers(catalog: Catalog
 
 
 @pytest.mark.parametrize("name", [name for name in BROKEN if name not in HARMLESS])
-def test_what_only_a_trial_shows_is_refused_by_one(tiny_store: Path, tmp_path: Path, name: str) -> None:
-    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
+def test_what_only_a_trial_shows_is_refused_by_one(tmp_path: Path, name: str) -> None:
+    store = copy_tiny_bundles(tmp_path / "store")
     trial = functools.partial(attempt, memory_bytes=2**28, seconds=1)
     with ThreadPoolExecutor(1) as executor:
         catalog = Catalog(Settings(store=store), Metrics(), executor, executor, trial)

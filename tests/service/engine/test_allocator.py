@@ -44,7 +44,8 @@ def test_tcmalloc_is_known_where_it_is_preloaded() -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("libtcmalloc-minimal4 is missing; the image has it")
     shows_name = "from service.engine.allocator import allocator; print(allocator.name)"
     shows_kept = (
-        "import ctypes; from service.engine.allocator import allocator; allocator.keep_freed(); size = ctypes.c_size_t();"
+        "import ctypes; from service.engine.allocator import allocator; allocator.keep_freed();"
+        "size = ctypes.c_size_t();"
         "name = b'tcmalloc.max_total_thread_cache_bytes';"
         "ctypes.CDLL(None).MallocExtension_GetNumericProperty(name, ctypes.byref(size)); print(size.value)"
     )

@@ -19,7 +19,7 @@ from service.engine.batcher import FULL_BATCHES, Batcher, Limits
 from service.errors import DeadlineExceeded, QueueFull
 from service.tasks.classify.text_batcher import TextAnswer, TextEngine
 from service.tasks.forecast.engine import Columns, SeriesEngine
-from tests.watching import Notebook
+from tests.support.recording_observer import RecordingObserver
 
 
 class Engine:
@@ -52,7 +52,7 @@ def make(engine: Engine) -> Iterator[Callable[..., Texts]]:
     with ThreadPoolExecutor(1) as executor:
 
         def build(rows: int = 8, elements: int = 10_000, waiting: int = 100) -> Texts:
-            return Batcher(TextEngine(engine), executor, Limits(rows, elements, waiting), Notebook())
+            return Batcher(TextEngine(engine), executor, Limits(rows, elements, waiting), RecordingObserver())
 
         yield build
         engine.gate.set()
@@ -96,7 +96,7 @@ def test_rows_of_one_length_are_stacked() -> None:
 
     async def both() -> list[list[float]]:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(SeriesEngine(run), executor, Limits(3, 1000, 8), Notebook())
+            batcher = Batcher(SeriesEngine(run), executor, Limits(3, 1000, 8), RecordingObserver())
             rows = [Columns({"history": np.full((number, 112), number, np.float32)}) for number in (1, 7, 2)]
             answers = await asyncio.gather(*(batcher.submit(own, time.monotonic() + 5) for own in rows))
         return [answer[:, 0, 0].tolist() for answer in answers]
@@ -164,7 +164,7 @@ def test_batches_of_a_lone_caller_are_computed_at_a_stretch(
 ) -> None:
     monkeypatch.setattr(batcher_module, "STAY_SECONDS", seconds)
     monkeypatch.setattr(batcher_module, "INLINE_SECONDS", 0)  # however fast rows turn out to be
-    notebook = Notebook()
+    notebook = RecordingObserver()
     with CountingExecutor() as executor:
         batcher = Batcher(TextEngine(engine), executor, Limits(4, 1000, 8), notebook)
         assert asyncio.run(ask(batcher, [row(4, n) for n in range(10)], 5)) == [2 * n for n in range(10)]
@@ -289,7 +289,7 @@ def test_lost_row_is_noticed() -> None:
         with ThreadPoolExecutor(1) as executor:
             engine = TextEngine(lambda arrays: {"probabilities": arrays["ids"][:-1]})
             with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
-                await ask(Batcher(engine, executor, Limits(8, 1000, 8), Notebook()), [row(1)] * 3, 5)
+                await ask(Batcher(engine, executor, Limits(8, 1000, 8), RecordingObserver()), [row(1)] * 3, 5)
 
     asyncio.run(run())
 
@@ -321,7 +321,7 @@ def test_short_batches_run_on_the_event_loop_and_long_ones_in_a_thread() -> None
 
     async def run() -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as executor:
-            batcher = Batcher(TextEngine(compute), executor, Limits(8, 10_000, 8), Notebook())
+            batcher = Batcher(TextEngine(compute), executor, Limits(8, 10_000, 8), RecordingObserver())
             for length in (10, 10, 512, 512):
                 await ask(batcher, [row(length)], 5)
 
@@ -366,7 +366,7 @@ def test_the_loop_has_its_turn_after_each_batch_or_after_some_while_callers_are_
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(TextEngine(note), executor, Limits(4, 1000, waiting), Notebook())
+            batcher = Batcher(TextEngine(note), executor, Limits(4, 1000, waiting), RecordingObserver())
             await ask(batcher, [row(4)] * 4, 5)  # how long they take is known from now on
             turns.clear()
             ticking = asyncio.create_task(tick())

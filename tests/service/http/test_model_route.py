@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from service.http.model_route import LARGE_BYTES
 from service.settings import Settings
-from tests.gate import loaded
-from tests.settled import settled
+from tests.support.held_model import loaded
+from tests.support.running_app import running_app
 
 Ask = Callable[[bytes], int]
 FILLING = b" " * LARGE_BYTES
@@ -20,7 +20,7 @@ LONG = "word " * LARGE_BYTES
 @pytest.fixture
 def full(tiny_store: Path) -> Iterator[Ask]:
     """Asks `/classify` while the queue of `spam-cnn` is full; gives the status."""
-    with settled(Settings(store=tiny_store, max_waiting_requests=1)) as client:
+    with running_app(Settings(store=tiny_store, max_waiting_requests=1)) as client:
         loaded(client).batcher.occupy(num_rows=1)
         yield lambda body: _status(client, body)
         loaded(client).batcher.vacate(num_rows=1)
@@ -59,6 +59,6 @@ def test_a_text_that_names_a_model_is_no_model(full: Ask) -> None:
 
 
 def test_with_room_nothing_changes(tiny_store: Path) -> None:
-    with settled(Settings(store=tiny_store, max_waiting_requests=1)) as client:
+    with running_app(Settings(store=tiny_store, max_waiting_requests=1)) as client:
         assert _status(client, json.dumps({"model": "spam", "inputs": LONG[:5000]}).encode()) == 200
         assert _status(client, b'{"model": "spam", "inputs": [5%s]}' % FILLING) == 422

@@ -16,14 +16,14 @@ from starlette.testclient import TestClient
 
 from service.app import Application, create_app
 from service.settings import Settings
-from tests.serving import free_port, serving
+from tests.support.service_process import free_port, serving
 
 SECRET = "zebra"
 
 
 @pytest.fixture
-def app(wider_store: Path) -> Application:
-    return create_app(Settings(store=wider_store))
+def app(tiny_store: Path) -> Application:
+    return create_app(Settings(store=tiny_store))
 
 
 @pytest.fixture

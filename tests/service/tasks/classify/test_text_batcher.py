@@ -12,10 +12,10 @@ from bundle.golden import Arrays
 from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.engine.batcher import Limits
 from service.tasks.classify.text_batcher import TextAnswer, TextBatcher, TextEngine, size_of
-from tests.watching import Notebook
-from training.tokenizer import TokenizerConfig, train_tokenizer
+from tests.support.recording_observer import RecordingObserver
+from tests.support.tiny_bundles import TINY_BUNDLES
 
-TOKENIZER = train_tokenizer(["call me later", "see you at eight"] * 5, TokenizerConfig(vocabulary_size=300))
+TOKENIZER = (TINY_BUNDLES / "spam-cnn" / "1" / "tokenizer.json").read_text()
 
 
 class Encoder(TextEncoder):
@@ -38,7 +38,7 @@ def run(arrays: Arrays) -> Arrays:
 
 async def ask(encoder: Encoder, *requests: list[str]) -> list[list[TextAnswer] | BaseException]:
     with ThreadPoolExecutor(1) as executor:
-        batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), Notebook(), encoder=encoder)
+        batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), RecordingObserver(), encoder=encoder)
         deadline = time.monotonic() + 5
         asked = (batcher.submit_texts(texts, deadline) for texts in requests)
         return await asyncio.gather(*asked, return_exceptions=True)
@@ -71,7 +71,7 @@ def test_no_more_is_encoded_before_a_batch_than_another_one_has() -> None:
 def test_texts_of_a_caller_who_left_are_not_encoded() -> None:
     async def leave() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), Notebook(), encoder=encoder)
+            batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), RecordingObserver(), encoder=encoder)
             leaving, staying = (
                 asyncio.create_task(batcher.submit_texts([text], time.monotonic() + 5)) for text in ("call", "me")
             )

@@ -29,7 +29,7 @@ from service.tasks.forecast.trajectories import (
     pooled,
     quantile_function,
 )
-from tests.watching import Notebook
+from tests.support.recording_observer import RecordingObserver
 
 LEVELS = np.array([0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975])
 NORMAL: NDArray[np.float64] = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
@@ -228,7 +228,7 @@ def test_deadline_stops_the_paths() -> None:
 
     async def run() -> int:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(SeriesEngine(compute), executor, Limits(64, 100_000, 8), Notebook())
+            batcher = Batcher(SeriesEngine(compute), executor, Limits(64, 100_000, 8), RecordingObserver())
 
             async def ask(rows: Arrays) -> Quantiles:
                 return await batcher.submit(Columns(rows), admission.deadline)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Notebook:
+class RecordingObserver:
     """Every call, in order."""
 
     batches: list[tuple[int, float]] = field(default_factory=list)
