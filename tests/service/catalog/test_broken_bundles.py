@@ -17,8 +17,9 @@ from service.catalog.sandbox import Passed
 from service.catalog.self_test import rejection, self_test
 from service.http.metrics import Exposition
 from service.settings import Settings
-from tests.broken_bundles import BROKEN, Kind
-from tests.catalogs import catalog_of, refresh
+from tests.support.store_catalog import catalog_of, refresh
+from tests.support.broken_bundles import BROKEN, Kind
+from tests.support.tiny_bundles import copy_tiny_bundles
 
 
 async def in_this_process(folder: Path) -> Passed | Rejected:
@@ -32,8 +33,8 @@ async def in_this_process(folder: Path) -> Passed | Rejected:
 
 
 @pytest.fixture(scope="module")
-def store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(tiny_store, tmp_path_factory.mktemp("broken") / "store"))
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_tiny_bundles(tmp_path_factory.mktemp("broken") / "store")
 
 
 @pytest.fixture(scope="module")

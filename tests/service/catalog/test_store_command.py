@@ -9,17 +9,18 @@ import pytest
 from bundle.store import _read_file, read_aliases, set_alias, version_folder
 from service.__main__ import main
 from service.settings import Settings
-from tests.any_frequency import publish_any_frequency
-from tests.blank import publish_blank
-from tests.settled import settled
+from tests.support.next_version import publish_next_version
+from tests.support.running_app import running_app
+from tests.support.stub_bundle import publish_stub
+from tests.support.tiny_bundles import copy_tiny_bundles
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two versions of `blank`, one of which isn't whole, and an alias; `SEQSERVE_STORE` names it."""
     monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
-    publish_blank(tmp_path)
-    publish_blank(tmp_path)
+    publish_stub(tmp_path)
+    publish_stub(tmp_path)
     (version_folder(tmp_path, "blank", 2) / "golden.npz").unlink()
     set_alias(tmp_path, "short", "blank")
     set_alias(tmp_path, "second", "blank", 2)
@@ -101,10 +102,10 @@ def test_alias_can_be_read_by_the_services_own_user(store: Path) -> None:
 
 
 def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
-    publish_any_frequency(tmp_path)
-    with settled(Settings(store=tmp_path, store_poll_seconds=0.05)) as client:
-        publish_any_frequency(tmp_path)
+    store = copy_tiny_bundles(tmp_path / "store")
+    monkeypatch.setenv("SEQSERVE_STORE", str(store))
+    with running_app(Settings(store=store, store_poll_seconds=0.05)) as client:
+        publish_next_version(store, "any-frequency")
 
         def until(version: int) -> None:
             deadline = time.monotonic() + 10

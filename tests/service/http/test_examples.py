@@ -25,9 +25,9 @@ from service.tasks.classify.schema import ClassifyResponse
 from service.tasks.forecast.actuals import OutcomesResponse
 from service.tasks.forecast.schema import ForecastResponse
 from service.tasks.table import TASKS
-from tests.gate import closed_gate
-from tests.operations import OPERATIONS, Operation, examples
-from tests.settled import settled
+from tests.support.held_model import hold_answers
+from tests.support.openapi_operations import OPERATIONS, Operation, examples
+from tests.support.running_app import running_app
 
 STORE = Path(__file__).resolve().parents[3] / "models_store"
 RESPONSES: dict[str, TypeAdapter[Any]] = {
@@ -76,7 +76,7 @@ def assert_headers_are_declared(response: Response, declared: dict[str, Any]) ->
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[TestClient]:
-    with settled(Settings(store=STORE)) as client:
+    with running_app(Settings(store=STORE)) as client:
         yield client
 
 
@@ -169,7 +169,7 @@ REFUSED = [
 
 @contextlib.contextmanager
 def running(**settings: Any) -> Iterator[TestClient]:
-    with settled(Settings(**settings)) as client:
+    with running_app(Settings(**settings)) as client:
         yield client
 
 
@@ -183,7 +183,7 @@ def model_of(operation: Operation) -> str:
 
 def crowded(operation: Operation, _folder: Path) -> Response:
     with running(store=STORE, max_waiting_requests=1) as client, ThreadPoolExecutor(2) as pool:
-        gate = closed_gate(client, model_of(operation))
+        gate = hold_answers(client, model_of(operation))
         asked = [pool.submit(first, client, operation) for _ in range(2)]
         refused = next(as_completed(asked, timeout=10)).result()
         gate.set()
@@ -192,7 +192,7 @@ def crowded(operation: Operation, _folder: Path) -> Response:
 
 def slow(operation: Operation, _folder: Path) -> Response:
     with running(store=STORE, deadline_seconds=0.5) as client:
-        gate = closed_gate(client, model_of(operation))
+        gate = hold_answers(client, model_of(operation))
         refused = first(client, operation)
         gate.set()
         return refused

@@ -1,6 +1,5 @@
 """`GET /models…`: what is served, how good it is, and its plots."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from starlette.testclient import TestClient
 from bundle.tasks.forecast.spec import ForecastSpec
 from service.http.models import ModelCard, ModelList
 from service.settings import Settings
-from tests.settled import settled
+from tests.support.running_app import running_app
 
 
 def test_list_names_models_aliases_and_versions(client: TestClient) -> None:
@@ -45,10 +44,9 @@ def test_every_file_of_a_card_can_be_fetched(client: TestClient, model: str) -> 
         assert response.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-def test_file_that_changed_on_disk_is_not_shown(tiny_store: Path, tmp_path: Path) -> None:
-    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
+def test_file_that_changed_on_disk_is_not_shown(store: Path) -> None:
     path = "/models/spam-cnn/versions/1/files/report.md"
-    with settled(Settings(store=store)) as client:
+    with running_app(Settings(store=store)) as client:
         assert client.get(path).status_code == 200
         (store / "spam-cnn" / "1" / "report.md").write_text("tampered")
         assert client.get(path).status_code == 404

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.serving import free_port, serving
+from tests.support.service_process import free_port, serving
 
 SECRET = "zebra"
 

@@ -17,9 +17,9 @@ import pytest
 
 from service.server.protocol import REQUESTS_PER_ITERATION
 from tests.prove.served import copy_store
-from tests.raw_http import LIVEZ, connect, exchange, read_answers, request
-from tests.samples import Samples, parse, value
-from tests.serving import free_port, serving
+from tests.support.metric_samples import Samples, parse, value
+from tests.support.raw_http import LIVEZ, connect, exchange, read_answers, request
+from tests.support.service_process import free_port, serving
 
 
 async def ask_on(port: int, pause_seconds: float, tally: collections.Counter[str], stopped: asyncio.Event) -> None:

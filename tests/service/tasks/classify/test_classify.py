@@ -16,9 +16,8 @@ from bundle.tasks.classify.text import EncodedText
 from service.engine.batcher import BatchStats
 from service.tasks.classify.engine import TextAnswer, TextClassifier
 from service.tasks.classify.schema import ClassifyResponse, ClassifyResult
-from tests.references import reference_of
-from tests.tiny import TinyTexts
-from training.data.splits import without_near_duplicates
+from tests.support.drift_reference import reference_of
+from tests.support.made_up_data import messages
 
 TEXTS = [
     "win a free prize, call now",
@@ -78,8 +77,7 @@ def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> N
 def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, tiny_store: Path) -> None:
     reference = reference_of(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
     assert reference is not None
-    split = TinyTexts().load()
-    texts = split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts)).texts
+    texts, _ = messages(80, 2)  # what the bundle's reference was measured on
     answered = Counter(result["label"] for result in classify(client, inputs=texts)["results"])
     assert len(answered) == 2
     assert {label: answered[label] / len(texts) for label in answered} == reference.labels

@@ -15,12 +15,12 @@ from service.errors import Invalid
 from service.settings import Settings
 from service.tasks.forecast.engine import decode_weights, with_hidden
 from service.tasks.forecast.explanation import HiddenSegments, Segment, hide_segments, split, weigh
-from tests.settled import settled
-from tests.tiny import made_up_boardings
+from tests.support.made_up_data import boardings
+from tests.support.running_app import running_app
 
-HISTORY = made_up_boardings(dt.date(2019, 1, 1), 130, 5)
-RAIL = HISTORY.target.tolist()
-WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": HISTORY.past["bus"].tolist()}}
+HISTORY = boardings(dt.date(2019, 1, 1), 130, 5)
+RAIL = HISTORY.rail.tolist()
+WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": HISTORY.bus.tolist()}}
 
 
 def forecast(client: TestClient, **body: Any) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ def test_each_of_many_series_has_its_own_explanation(client: TestClient) -> None
 
 
 def test_as_many_segments_as_allowed_are_explained(tiny_store: Path) -> None:
-    with settled(Settings(store=tiny_store, max_explained_stretches=8)) as client:
+    with running_app(Settings(store=tiny_store, max_explained_stretches=8)) as client:
         series = [{"values": RAIL[:28]}, {"values": RAIL[:25]}]
         assert len(forecast(client, series=series, explain=True)) == 2
         body = {"model": "ridership", "series": [*series, {"values": RAIL[:2]}]}

@@ -14,8 +14,8 @@ from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import PAD_ID, TOKENIZER_FILE, TextEncoder, pad
 from bundle.tasks.forecast.spec import ForecastSpec
 from service.settings import Settings
-from tests.references import reference_of
-from tests.settled import settled
+from tests.support.drift_reference import reference_of
+from tests.support.running_app import running_app
 from training.__main__ import main
 from training.data.loaders import COVARIATE_SERIES, SERIES_SETS
 from training.data.splits import without_near_duplicates
@@ -27,7 +27,7 @@ from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.samples import HistorySamples, SeriesSamples
 from training.tasks.table import TASKS
 
-STORE = Path(__file__).resolve().parents[1] / "models_store"
+STORE = Path(__file__).resolve().parents[2] / "models_store"
 VERSIONS = [(name, version) for name, versions in list_versions(STORE).items() for version in versions]
 MEGABYTE = 1024 * 1024
 
@@ -167,7 +167,7 @@ def _check_series(spec: ForecastSpec, run: Run, rng: np.random.Generator) -> Non
 def test_every_model_explains_its_answers() -> None:
     days = np.arange(120)
     values = (100 + days / 10 + 20 * np.sin(days * 2 * np.pi / 7)).round(2).tolist()
-    with settled(Settings(store=STORE)) as client:
+    with running_app(Settings(store=STORE)) as client:
         for name, version in VERSIONS:
             body = {"model": name, "version": version, "explain": True}
             response = client.post("/classify", json=body | {"inputs": "Win a free prize, call now!"})
@@ -224,7 +224,7 @@ def test_ridership_beyond_its_horizon_covers_what_it_says(real_data: Path) -> No
     """Days 15 to 28 from ten origins of 2018, the year that the intervals were fitted to."""
     days = COVARIATE_SERIES["cta_ridership"].load().series
     covered, widths = [], []
-    with settled(Settings(store=STORE)) as client:
+    with running_app(Settings(store=STORE)) as client:
         for month in range(1, 11):
             origin = days.index_of(dt.date(2018, month, 20))
             known = slice(origin - 112, origin)
@@ -248,7 +248,7 @@ def test_ridership_beyond_its_horizon_covers_what_it_says(real_data: Path) -> No
 
 @pytest.mark.parametrize("value", [0.0, 5.0])
 def test_nothing_in_particular_moves_the_forecast_of_a_series_that_never_moves(value: float) -> None:
-    with settled(Settings(store=STORE)) as client:
+    with running_app(Settings(store=STORE)) as client:
         for name in ("forecast-rnn", "forecast-cnn", "forecast-wavenet"):
             asked = {"model": name, "values": [value] * 100, "freq": "D", "explain": True}
             answer = client.post("/forecast", json=asked)

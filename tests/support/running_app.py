@@ -10,7 +10,7 @@ from service.settings import Settings
 
 
 @contextmanager
-def settled(settings: Settings) -> Iterator[TestClient]:
+def running_app(settings: Settings) -> Iterator[TestClient]:
     """A client of a new application."""
     with TestClient(create_app(settings)) as client:
         assert client.portal is not None

@@ -19,8 +19,8 @@ from _pytest.mark import ParameterSet
 
 from service.__main__ import healthcheck
 from service.settings import Settings
-from tests.document import Answer, Step, steps
-from tests.serving import ROOT, free_port
+from tests.support.markdown_steps import Answer, Step, steps
+from tests.support.service_process import ROOT, free_port
 
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
 SERVES = re.compile(r"(\w+=\S+ )*(make serve|python -m service)( *[>#].*)?")

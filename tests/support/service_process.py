@@ -16,7 +16,7 @@ from benchmarks.serving.preload import preloaded
 from service.__main__ import healthcheck
 from service.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def until_proved(address: str, headers: dict[str, str] | None = None) -> None:
+def wait_for_self_tests(address: str, headers: dict[str, str] | None = None) -> None:
     """Wait until nothing in the store of a running service is left to prove itself."""
     for _ in range(1200):
         with urllib.request.urlopen(urllib.request.Request(f"{address}/models", headers=headers or {})) as response:

@@ -16,7 +16,7 @@ def loaded(client: TestClient, model: str = "spam") -> LoadedModel:
     return served
 
 
-def closed_gate(client: TestClient, model: str = "spam") -> threading.Event:
+def hold_answers(client: TestClient, model: str = "spam") -> threading.Event:
     """Make the model wait for the event."""
     gate = threading.Event()
     engine: Any = loaded(client, model).engine.batcher.engine

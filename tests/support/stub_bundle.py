@@ -11,7 +11,7 @@ from bundle.tensors import TensorSpec
 FILES = {"model.onnx": b"not a graph", "golden.npz": b"not arrays", "report.md": b"# blank\n"}
 
 
-def blank_manifest(version: int, checksums: dict[str, str] | None = None, name: str = "blank") -> Manifest:
+def stub_manifest(version: int, checksums: dict[str, str] | None = None, name: str = "blank") -> Manifest:
     """A manifest of the right form; what it says is made up."""
     return Manifest(
         format=FORMAT,
@@ -39,6 +39,6 @@ def blank_manifest(version: int, checksums: dict[str, str] | None = None, name: 
     )
 
 
-def publish_blank(store: Path, name: str = "blank", files: dict[str, bytes] | None = None) -> Manifest:
+def publish_stub(store: Path, name: str = "blank", files: dict[str, bytes] | None = None) -> Manifest:
     """Write the next version of a blank bundle."""
-    return publish(store, name, files or FILES, partial(blank_manifest, name=name))
+    return publish(store, name, files or FILES, partial(stub_manifest, name=name))

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bundle.store import set_alias, version_folder
 from service.settings import Settings
 from service.tasks.classify.drift import FEWEST_ROWS
-from tests.serving import ROOT
-from tests.settled import settled
+from tests.support.running_app import running_app
+from tests.support.service_process import ROOT
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
@@ -32,11 +32,10 @@ def names_in(cell: str) -> list[str]:
 
 
 @pytest.fixture
-def families(tiny_store: Path, tmp_path: Path) -> Iterator[dict[str, Metric]]:
+def families(store: Path) -> Iterator[dict[str, Metric]]:
     """Every metric, by the name that queries use, once all of them have something to tell."""
-    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
     shutil.copytree(version_folder(store, "spam-cnn", 1), version_folder(store, "spam-cnn", 2))  # is refused
-    with settled(Settings(store=store, store_poll_seconds=0.05)) as client:
+    with running_app(Settings(store=store, store_poll_seconds=0.05)) as client:
         client.post("/classify", json={"model": "spam", "inputs": ["hello"] * FEWEST_ROWS}).raise_for_status()
         client.post("/classify", json={})
         told = {"level": 80, "lower": 1, "upper": 3, "actual": 2}

@@ -1,13 +1,11 @@
-"""Tiny real models: made-up data, fitted and published by the same code as the shipped ones, in seconds."""
+"""Recipes of the tiny bundles: the shipped ones on made-up data, fitted in seconds."""
 
 import dataclasses
 import datetime as dt
 from pathlib import Path
 
-import numpy as np
-
 from bundle.manifest import TrainingData
-from bundle.tasks.forecast.series import day_type
+from tests.support.made_up_data import boardings, messages
 from training.data import cta_ridership
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit
@@ -22,22 +20,9 @@ from training.tasks.classify_recipe import ClassifyRecipe
 from training.tasks.forecast_recipe import ForecastRecipe
 from training.tokenizer import TokenizerConfig
 
-SPAM_WORDS = ("win", "prize", "free", "claim", "cash", "call", "urgent", "text", "offer", "winner")
-HAM_WORDS = ("see", "home", "later", "dinner", "thanks", "sleep", "mum", "tomorrow", "bus", "love")
-SHARED_WORDS = ("you", "the", "now", "at", "to", "is", "ok", "and", "today", "for")
-
 
 def made_up_messages(count: int, seed: int) -> LabelledTexts:
-    """Messages of made-up words: spam and ham share some, and differ in others."""
-    rng = np.random.default_rng(seed)
-    texts, labels = [], []
-    for _ in range(count):
-        label = "spam" if rng.random() < 0.3 else "ham"
-        words = [*rng.choice(SPAM_WORDS if label == "spam" else HAM_WORDS, 3), *rng.choice(SHARED_WORDS, 4)]
-        rng.shuffle(words)
-        texts.append(" ".join(words) + (f" {rng.integers(10_000)}" if label == "spam" else ""))
-        labels.append(label)
-    return LabelledTexts(texts, labels)
+    return LabelledTexts(*messages(count, seed))
 
 
 def described(name: str) -> TrainingData:
@@ -78,14 +63,8 @@ def tiny_spam() -> ClassifyRecipe:
 
 
 def made_up_boardings(first: dt.date, days: int, seed: int) -> CovariateSeries:
-    """Rail and bus with a week's shape, a slow drift and noise."""
-    rng = np.random.default_rng(seed)
-    day_types = [day_type(first + dt.timedelta(days=day)) for day in range(days)]
-    shape = np.array([{"W": 1.0, "A": 0.6, "U": 0.4}[kind] for kind in day_types])
-    drift = 1 + 0.1 * np.sin(np.arange(days) / 90)
-    rail = 7e5 * shape * drift * rng.normal(1, 0.03, days)
-    bus = 8e5 * shape * drift * rng.normal(1, 0.03, days)
-    return CovariateSeries(first, rail.round(), {"bus": bus.round()}, {"day_type": list(day_types)})
+    made_up = boardings(first, days, seed)
+    return CovariateSeries(first, made_up.rail, {"bus": made_up.bus}, {"day_type": made_up.day_types})
 
 
 class TinySeries:
