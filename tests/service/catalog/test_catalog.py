@@ -25,10 +25,10 @@ from service.catalog.sandbox import Passed
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.settings import Settings
 from service.tasks.classify.engine import TextClassifier
-from tests.support.store_catalog import catalog_of, refresh
 from tests.support.held_model import loaded
 from tests.support.next_version import publish_next_version
 from tests.support.running_app import running_app
+from tests.support.store_catalog import catalog_of, refresh
 from tests.support.stub_bundle import publish_stub
 
 SANDBOX = functools.partial(sandbox.test_in_sandbox, memory_bytes=2**28, seconds=10)

@@ -1,8 +1,11 @@
 """Routes that answer a body by themselves: what they refuse to be, and what all of them say and take."""
 
+import asyncio
 import gzip
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -17,6 +20,7 @@ from typing_extensions import TypedDict
 from service.app import create_app
 from service.http.route import BodyRoute, JSONRoute, PredictRoute
 from service.http.schema import RequestModel
+from service.predict import Answers
 from service.settings import Settings
 from service.state import Context
 from service.tasks.classify.schema import ClassifyJSON
@@ -136,6 +140,23 @@ def test_route_that_a_router_includes_is_refused_before_it_answers() -> None:
     app.include_router(router, prefix="/v1")
     with TestClient(app) as client, pytest.raises(TypeError, match="Echo can't be included"):
         client.post("/v1/probe", json={})
+
+
+@pytest.mark.parametrize("waited", [0, 300])
+def test_the_wait_before_a_request_starts_counts_towards_its_deadline(waited: float) -> None:
+    deadlines: list[float] = []
+
+    class Predictor:
+        async def predict(self, *arguments: Any) -> Answers:
+            deadlines.append(arguments[5])
+            return Answers("spam-cnn", 1, [])
+
+    context = SimpleNamespace(settings=Settings(deadline_seconds=1000), predictor=Predictor())
+    route = PredictRoute("/probe", ClassifyJSON(), name="probe")
+    record = RequestRecord(arrived=time.perf_counter() - waited)
+    scope: Scope = {"headers": [], "state": {"context": context}}
+    asyncio.run(route.respond(b'{"model": "spam", "inputs": "hello"}', scope, record))
+    assert deadlines[0] - time.monotonic() == pytest.approx(1000 - waited, abs=100)
 
 
 # --- what all of them say and take -----------------------------------------------------------------------------------
