@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests import raw_http
-from tests.raw_http import LIVEZ, exchange, read_answers, request
+from tests.raw_http import LIVEZ, READYZ, exchange, read_answers, request
 from tests.serving import free_port, serving
 
 SERVICE_WITH_ECHO = """
@@ -91,7 +91,7 @@ def test_a_path_without_websocket_is_refused(port: int) -> None:
 def test_a_handshake_follows_a_request_on_the_same_connection(port: int) -> None:
     with raw_http.connect(port) as connection:
         connection.sendall(LIVEZ)
-        assert read_answers(connection, 60, 1).statuses == [200]
+        assert read_answers(connection, 1).statuses == [200]
         connection.sendall(HANDSHAKE)
         assert connection.recv(1000).startswith(b"HTTP/1.1 101 ")
 
@@ -109,7 +109,7 @@ def test_a_handshake_follows_a_request_on_the_same_connection(port: int) -> None
     ids=["data before the answer", "pipelined", "no Host", "large headers", "too slow", "another version"],
 )
 def test_a_handshake_that_is_malformed_or_late_is_refused(port: int, content: bytes, statuses: list[int]) -> None:
-    received = exchange(port, content, seconds=60)
+    received = exchange(port, content)
     assert (received.statuses, received.is_closed) == (statuses, True)
 
 
@@ -137,12 +137,12 @@ def test_the_stop_closes_open_websockets_and_refuses_handshakes(tiny_store: Path
         raw_http.connect(port) as late,
     ):
         server.send_signal(signal.SIGTERM)
-        while exchange(port, LIVEZ.replace(b"livez", b"readyz"), 1).statuses == [200]:
+        while exchange(port, READYZ, 1).statuses == [200]:
             pass
         websocket.send("still served")
         assert websocket.recv(60) == "still served"
         late.sendall(HANDSHAKE)
-        assert read_answers(late, 60).statuses == [503]
+        assert read_answers(late).statuses == [503]
         with pytest.raises(ConnectionClosed) as closed:
             websocket.recv(60)
         assert closed.value.rcvd is not None
