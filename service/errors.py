@@ -5,10 +5,11 @@
     ├── Forbidden             the key lacks a scope, or no scope is declared for the path
     ├── OriginRefused         a page of another origin wants to ask
     ├── NotJSON               the body can't be read as JSON
-    ├── UnsupportedMedia      the body is of a type the service doesn't speak
-    ├── UnsupportedEncoding   the body is compressed
+    ├── Unsupported
+    │   ├── UnsupportedMedia      the media type of the body isn't read here
+    │   └── UnsupportedEncoding   the content encoding of the body isn't read here
     ├── BodyTooLarge          the body is over its limit
-    ├── Invalid               well-formed JSON of the wrong shape or value; lists each place
+    ├── Invalid               well-formed JSON of the wrong shape or value; lists each fault
     ├── NotFound
     │   ├── UnknownModel      no such model, or version of it, is served
     │   └── UnknownFile       the version has no such file to show
@@ -27,8 +28,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
-    """One fault in a payload: where (`loc`: keys and indices from the body's root) and what to change."""
+class FieldError:
+    """One fault: the field path (`loc`: keys and indices from the root) and what to change."""
 
     loc: tuple[str | int, ...]
     msg: str
@@ -70,12 +71,20 @@ class NotJSON(Refusal):
     """The body can't be read as JSON (RFC 8259)."""
 
 
-class UnsupportedMedia(Refusal):
-    """The body is of a type the service doesn't speak."""
+class Unsupported(Refusal):
+    """The body is of a kind that isn't read; `accepted` lists those that are."""
+
+    def __init__(self, detail: str, *, accepted: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.accepted = accepted
 
 
-class UnsupportedEncoding(Refusal):
-    """The body is compressed."""
+class UnsupportedMedia(Unsupported):
+    """The media type of the body isn't read here."""
+
+
+class UnsupportedEncoding(Unsupported):
+    """The content encoding of the body isn't read here."""
 
 
 class BodyTooLarge(Refusal):
@@ -83,11 +92,11 @@ class BodyTooLarge(Refusal):
 
 
 class Invalid(Refusal):
-    """Well-formed JSON of the wrong shape or value; `places` lists the faults."""
+    """Well-formed JSON of the wrong shape or value; `errors` lists the faults."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("The request doesn't have the form this route takes; see errors.")
-        self.places = list(places)
+        self.errors = list(errors)
 
 
 class NotFound(Refusal):

@@ -1,14 +1,15 @@
 """The typed state that the application's lifespan yields and every route reads."""
 
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, cast
 
 from fastapi import Request
 
 from service.catalog.catalog import Catalog
-from service.server.limits import ConnectionLimits
+from service.predict import Predictor
 from service.settings import Settings
+from service.tasks.task import Task
 from service.telemetry.metrics import Metrics
 
 
@@ -17,17 +18,20 @@ class Context:
     """What a route needs, built once at start-up; nothing else is global. Ask for it with `Depends(context)`."""
 
     settings: Settings
+    tasks: Mapping[str, Task]
     catalog: Catalog
-    encoding: Executor
-    """Where long texts are encoded: not where batches are computed, so that they don't hold those up."""
+    predictor: Predictor
     metrics: Metrics
-    connection_limits: ConnectionLimits
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 class State(TypedDict):
     """What the lifespan yields."""
 
     context: Context
+    connection_limits: object
+    throttle: object
+    """For the server's connections: see `server.limits` and `server.protocol`."""
 
 
 async def context(request: Request) -> Context:

@@ -16,7 +16,7 @@ from service.access.keys import Key, Scope
 from service.access.usage import Account, Usage
 from service.errors import Forbidden, NotReady, Refusal, Unauthenticated
 from service.http import problem
-from service.telemetry import request_record
+from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 
 Scopes = Mapping[str, Scope | None]
 """Needed scope by path; a path that ends in "/" holds for all paths below it, "/" itself excepted. None: public."""
@@ -97,7 +97,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        record = request_record.current() if scope["type"] == "http" else request_record.begin("")
+        record: RequestRecord = scope.setdefault(SCOPE_KEY, RequestRecord())
         client = scope.get("client")
         charge = _Charge()
         record.client = _ip_address(client[0]) if client else None
@@ -124,6 +124,7 @@ class Gate:
             charge.set_account(self._usage.account(key))
         except Refusal as refusal:
             scope["route"] = next((route for route in self._routes if route.matches(scope)[0] is not Match.NONE), None)
+            record.problem = problem.kind_of(refusal)
             await problem.answer(refusal)(scope, receive, send_with_limits)
             return
         await self._app(scope, receive, send_with_limits)

@@ -1,29 +1,19 @@
-"""A version on disk to one that answers: read and verified, loaded, and proved by its golden samples.
+"""A version on disk to one that answers: read and verified, self-tested, loaded."""
 
-Models of one family mostly share a tokenizer: one of the same content is held once.
-"""
-
-import hashlib
 import logging
-import weakref
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bundle.manifest import MODEL_FILE, Manifest
 from bundle.store import Bundle, read_bundle
-from bundle.tasks.classify.reference import Reference
-from bundle.tasks.classify.text import TextEncoder
-from bundle.tasks.forecast.spec import ForecastSpec
 from service.catalog.rejected import Rejected
-from service.catalog.self_test import prove, refusal
-from service.engine.batcher import Batcher, Limits
+from service.catalog.self_test import rejection, self_test
+from service.engine.batcher import Limits
 from service.engine.memory import allocated_bytes
 from service.settings import Settings
-from service.tasks.classify.labels import Labeller
-from service.tasks.classify.text_batcher import TextBatcher, TextEngine
-from service.tasks.forecast.engine import Columns, Quantiles, SeriesEngine
+from service.tasks.task import Engine, Resources, Task, VersionMetrics
 from service.telemetry.metrics import Metrics, ModelMetrics
 
 logger = logging.getLogger(__name__)
@@ -31,105 +21,89 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TestedVersion:
-    """One version that has proved itself: what is kept of it, whether it is in memory or not."""
+    """One version that has passed its self-test: what is kept of it, whether it is in memory or not."""
 
     manifest: Manifest
     digest: str
-    """Of the bundle it was."""
+    """Of the bundle."""
     metrics: ModelMetrics
-    reference: Reference | None
+    task_metrics: VersionMetrics
     report: bytes = field(repr=False)
     """`report.json`, a JSON object."""
 
 
 @dataclass(frozen=True)
 class LoadedModel(TestedVersion):
-    """One proven version in memory, ready to answer."""
+    """One version in memory, ready to answer."""
 
-    batcher: Batcher[Any, Any]
+    task: Task
+    engine: Engine
     num_bytes: int
     """By how much the process grew when it was loaded; no less than the size of its graph."""
-
-
-@dataclass(frozen=True)
-class Classifier(LoadedModel):
-    """One that labels texts."""
-
-    batcher: TextBatcher
-    labeller: Labeller
-
-
-@dataclass(frozen=True)
-class Forecaster(LoadedModel):
-    """One that continues series."""
-
-    batcher: Batcher[Columns, Quantiles]
-    spec: ForecastSpec
 
 
 class Loader:
     """Loads versions; blocks, so it is for threads.
 
     Args:
-        settings: the limits of the batchers.
-        inference: where batches are computed.
+        settings: limits of the batchers.
+        tasks: by name.
         metrics: of the process.
+        inference: where batches are computed.
+        encoding: where long inputs are encoded.
     """
 
-    def __init__(self, settings: Settings, inference: Executor, metrics: Metrics) -> None:
-        self._settings = settings
-        self._inference = inference
+    def __init__(
+        self,
+        settings: Settings,
+        tasks: Mapping[str, Task],
+        metrics: Metrics,
+        inference: Executor,
+        encoding: Executor,
+    ) -> None:
+        limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
+        self._resources = Resources(settings, limits, inference, encoding)
+        self._tasks = tasks
         self._metrics = metrics
-        self._encoders: weakref.WeakValueDictionary[tuple[str, int], TextEncoder] = weakref.WeakValueDictionary()
 
     def read(self, folder: Path) -> Bundle | Rejected:
         """Read and verify one version; all that the disk is needed for. Never raises for what is wrong with it."""
         try:
             return read_bundle(folder)
         except Exception as error:  # whatever is wrong with one bundle must not keep the others from answering
-            return _refused(folder.parent.name, folder.name, error)
+            return _rejected(folder.parent.name, folder.name, error)
 
     def load(self, bundle: Bundle, before: TestedVersion | None = None) -> LoadedModel | Rejected:
-        """Let one version prove itself, one call at a time; never raises for what is wrong with it.
+        """Test and load one version, one call at a time; never raises for what is wrong with it.
 
         Args:
             bundle: as it was read.
-            before: what is known of the version from when it was loaded earlier; its figures go on.
+            before: the version as it was loaded earlier; its metrics are continued.
         """
-        manifest, settings = bundle.manifest, self._settings
+        manifest = bundle.manifest
+        task = self._tasks[manifest.spec.task]
         allocated = allocated_bytes()
         try:
-            proof = prove(bundle, self._encoder)
+            tested = self_test(bundle)
         except Exception as error:  # as above
-            return _refused(manifest.name, str(manifest.version), error)
+            return _rejected(manifest.name, str(manifest.version), error)
         if before is None or before.manifest != manifest:
-            metrics = ModelMetrics(self._metrics, manifest, proof.reference)
+            metrics = ModelMetrics(self._metrics, manifest.name, manifest.version)
+            task_metrics = self._metrics.tasks[task.name].of(bundle, tested.assets)
         else:
-            manifest, metrics = before.manifest, before.metrics
-        limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
+            manifest, metrics, task_metrics = before.manifest, before.metrics, before.task_metrics
         grown = max(allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
-        proven = TestedVersion(manifest, bundle.digest, metrics, proof.reference, proof.report)
-        run, spec = proof.runtime.run, manifest.spec
-        if isinstance(spec, ForecastSpec):
-            series = Batcher(SeriesEngine(run), self._inference, limits, metrics)
-            return Forecaster(**vars(proven), batcher=series, num_bytes=grown, spec=spec)
-        assert proof.encoder is not None
-        texts = TextBatcher(TextEngine(run), self._inference, limits, metrics, encoder=proof.encoder)
-        return Classifier(**vars(proven), batcher=texts, num_bytes=grown, labeller=Labeller(spec))
-
-    def _encoder(self, tokenizer_json: str, max_tokens: int) -> TextEncoder:
-        key = hashlib.sha256(tokenizer_json.encode()).hexdigest(), max_tokens
-        encoder = self._encoders.get(key)
-        if encoder is None:
-            encoder = self._encoders[key] = TextEncoder(tokenizer_json, max_tokens)
-        return encoder
+        engine = task.engine(
+            manifest.spec, tested.assets, tested.runtime.run, metrics.batches, task_metrics, self._resources
+        )
+        return LoadedModel(manifest, bundle.digest, metrics, task_metrics, tested.report, task, engine, grown)
 
 
-def _refused(name: str, version: str, error: Exception) -> Rejected:
-    refused = refusal(error)
-    if refused.why == "defect":
+def _rejected(name: str, version: str, error: Exception) -> Rejected:
+    rejected = rejection(error)
+    if rejected.why == "defect":
         logger.error("%s version %s failed in a way not foreseen", name, version, exc_info=error)
-    return refused
+    return rejected
 
 
 def last_modified(folder: Path) -> int:

@@ -1,8 +1,8 @@
-"""A trial: a version that isn't trusted proves itself in a process of its own first, within bounds.
+"""The sandbox: a version that isn't trusted has its self-test in a process of its own first, within limits.
 
 onnxruntime and the tokenizer are native code, and a graph can ask for any memory and time. What crashes, never ends, or
-takes too much, takes only that process with it. `trial_process` is what runs there; it is a fresh one for each version,
-since a process with threads can't be forked. It is no sandbox: it runs as the same user.
+takes too much, takes only that process with it. `sandbox_process` is what runs there; it is a fresh one for each version,
+since a process with threads can't be forked. It runs as the same user.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ _START_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Passed:
-    """The version has proved itself; what has this digest is it."""
+    """The version has passed; a bundle of this digest is that version."""
 
     digest: str
 
 
-Trial = Callable[[Path], Awaitable[Passed | Rejected]]
+Sandbox = Callable[[Path], Awaitable[Passed | Rejected]]
 """The folder of a version -> what became of it."""
 
 
-async def attempt(folder: Path, *, memory_bytes: int, seconds: float) -> Passed | Rejected:
-    """Let a version prove itself in a process of its own.
+async def test_in_sandbox(folder: Path, *, memory_bytes: int, seconds: float) -> Passed | Rejected:
+    """Test a version in a process of its own.
 
     Args:
         folder: of the version.
@@ -54,14 +54,14 @@ async def attempt(folder: Path, *, memory_bytes: int, seconds: float) -> Passed 
             stderr=asyncio.subprocess.DEVNULL,
         )
     except OSError as error:
-        return Rejected(f"no process could be started to try it in: {error.strerror}", "killed")
+        return Rejected(f"no process could be started for its self-test: {error.strerror}", "killed")
     assert process.stdout is not None
     too_long = Rejected(
-        f"it did not prove itself within {seconds:g} seconds; SEQSERVE_TRIAL_SECONDS is the bound", "time"
+        f"its self-test took more than {seconds:g} seconds; SEQSERVE_TRIAL_SECONDS is the bound", "time"
     )
     try:
         async with asyncio.timeout(_START_SECONDS + seconds * WALL_SECONDS_PER_CPU_SECOND):
-            said = await process.stdout.read()
+            output = await process.stdout.read()
             status = await process.wait()
     except TimeoutError:  # it hangs where not even SIGALRM reaches it, mostly in a disk that doesn't answer
         return too_long
@@ -70,14 +70,12 @@ async def attempt(folder: Path, *, memory_bytes: int, seconds: float) -> Passed 
     if status in (-signal.SIGXCPU, -signal.SIGALRM):
         return too_long
     if status == -signal.SIGKILL:
-        return Rejected(
-            "something killed the process it was tried in, as a system does that is out of memory", "killed"
-        )
+        return Rejected("something killed the sandbox, as a system does that is out of memory", "killed")
     try:
-        outcome = json.loads(said)
+        outcome = json.loads(output)
     except ValueError:
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return Rejected(f"it crashed the process it was tried in ({how})", "crash")
+        return Rejected(f"it crashed the sandbox ({how})", "crash")
     return Passed(outcome["digest"]) if "digest" in outcome else Rejected(outcome["reason"], outcome["why"])
 
 

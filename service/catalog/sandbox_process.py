@@ -1,8 +1,8 @@
-"""The inside of a trial: one version proves itself, within bounds.
+"""The inside of the sandbox: the self-test of one version, within limits.
 
 `python -m service.catalog.sandbox_process FOLDER MEMORY_BYTES CPU_SECONDS SECONDS` says on standard output, as JSON,
-`{"digest": …}` of what has proved itself or `{"reason": …, "why": …}`. What can't say anything any more, because it
-crashed or was killed for its time, says it by its exit status. `trial` is the outside.
+`{"digest": …}` of what has passed or `{"reason": …, "why": …}`. What can't say anything any more, because it
+crashed or was killed for its time, says it by its exit status. `sandbox` is the outside.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from bundle.store import read_bundle
 from service.catalog.rejected import Rejected
-from service.catalog.self_test import prove, refusal
+from service.catalog.self_test import rejection, self_test
 from service.engine.memory import reserved_bytes
 
 _MEBIBYTE = 1024 * 1024
@@ -28,10 +28,10 @@ def main(arguments: list[str]) -> NoReturn:
     _confine(memory_bytes, cpu_seconds=float(arguments[2]), seconds=float(arguments[3]))
     try:
         bundle = read_bundle(folder)
-        prove(bundle)
+        self_test(bundle)
         outcome = {"digest": bundle.digest}
     except Exception as error:  # the whole point is that anything may happen
-        outcome = vars(_short_of_memory(error, memory_bytes) or refusal(error))
+        outcome = vars(_short_of_memory(error, memory_bytes) or rejection(error))
     print(json.dumps(outcome), flush=True)
     os._exit(0)  # tidying up takes a tenth of the whole time
 
@@ -49,11 +49,16 @@ def _confine(memory_bytes: int, *, cpu_seconds: float, seconds: float) -> None:
 
 def _short_of_memory(error: Exception, memory_bytes: int) -> Rejected | None:
     """What to say if an error, wherever it was noticed, comes from the bound on memory."""
-    told = str(error)
-    if isinstance(error, MemoryError) or "bad_alloc" in told or "allocate memory" in told or "bad allocation" in told:
+    message = str(error)
+    if (
+        isinstance(error, MemoryError)
+        or "bad_alloc" in message
+        or "allocate memory" in message
+        or "bad allocation" in message
+    ):
         bound = f"{memory_bytes / _MEBIBYTE:g} MiB of memory"
         return Rejected(
-            f"it needs more than {bound} to prove itself; SEQSERVE_TRIAL_MEMORY_BYTES is the bound", "memory"
+            f"it needs more than {bound} for its self-test; SEQSERVE_TRIAL_MEMORY_BYTES is the bound", "memory"
         )
     return None
 

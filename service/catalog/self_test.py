@@ -1,47 +1,37 @@
-"""A version proves itself: its graph holds nothing but what may be in one, its tokenizer gives the ids that were
-recorded, its graph the outputs that torch gave. In a worker (`loader`) and in a trial (`trial_process`) alike.
+"""The self-test of a version: its graph holds nothing but what may be in one, and reproduces the golden samples; what its
+task adds to a bundle is tested by the task. Run in a worker (`loader`) and in a sandbox (`sandbox_process`) alike.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import Any
 
 from bundle.golden import Golden, GoldenMismatch, replay
 from bundle.graph import GraphRefused, check_graph
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE
 from bundle.store import Bundle, BundleError, BundleUnreadable
-from bundle.tasks.classify.reference import REFERENCE_FILE, Reference, read_reference
-from bundle.tasks.classify.spec import ClassifySpec
-from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder
+from bundle.tasks import TASKS
 from service.catalog.rejected import Rejected
 from service.engine.runtime import InferenceFailed, ModelUnusable, Runtime
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What a version answers with, once it has proved itself."""
+class Tested:
+    """What a version answers with, once it has passed."""
 
     runtime: Runtime
-    encoder: TextEncoder | None
-    reference: Reference | None
+    assets: Any
+    """Of its task: see `bundle.tasks.Task.self_test`."""
     report: bytes = field(repr=False)
     """`report.json`, a JSON object."""
 
 
-def prove(bundle: Bundle, make_encoder: Callable[[str, int], TextEncoder] = TextEncoder) -> Proof:
-    """Load a version and replay its golden samples.
-
-    Args:
-        bundle: as it was read.
-        make_encoder: content of `tokenizer.json` and `max_tokens` to the encoder.
-
-    Raises what `refusal` knows.
-    """
+def self_test(bundle: Bundle) -> Tested:
+    """Load a version and replay its golden samples. Raises what `rejection` knows."""
     manifest = bundle.manifest
+    task = TASKS[manifest.spec.task]
     check_graph(bundle.files[MODEL_FILE])
-    runtime = Runtime.of(bundle)
+    runtime = Runtime(bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs, rows_are_alike=task.rows_are_alike)
     golden = Golden.from_bytes(bundle.files[GOLDEN_FILE])
     for kind, recorded, specs in (
         ("inputs", golden.inputs, manifest.inputs),
@@ -49,19 +39,13 @@ def prove(bundle: Bundle, make_encoder: Callable[[str, int], TextEncoder] = Text
     ):
         if set(recorded) != {spec.name for spec in specs}:
             raise GoldenMismatch(f"golden samples must record the manifest's {kind}")
-    encoder = None
-    if isinstance(manifest.spec, ClassifySpec):
-        encoder = make_encoder(bundle.files[TOKENIZER_FILE].decode(), manifest.spec.max_tokens)
-        _prove_tokenizer(encoder, golden)
+    assets = task.self_test(manifest.spec, bundle.files, golden)
     replay(golden, runtime.run)
-    reference = None
-    if isinstance(manifest.spec, ClassifySpec) and REFERENCE_FILE in bundle.files:
-        reference = read_reference(manifest.spec, bundle.files[REFERENCE_FILE])
-    return Proof(runtime, encoder, reference, _report(bundle))
+    return Tested(runtime, assets, _report(bundle))
 
 
-def refusal(error: Exception) -> Rejected:
-    """What an error raised by reading or proving a version says of it."""
+def rejection(error: Exception) -> Rejected:
+    """What an error raised by reading or testing a version says of it."""
     match error:
         case BundleUnreadable():
             return Rejected(str(error), "unreadable")
@@ -87,13 +71,3 @@ def _report(bundle: Bundle) -> bytes:
     if not isinstance(report, dict):
         raise BundleError(f"{REPORT_FILE} is not a JSON object")
     return content
-
-
-def _prove_tokenizer(encoder: TextEncoder, golden: Golden) -> None:
-    """Raises `GoldenMismatch` unless the recorded texts still become the recorded ids."""
-    recorded = golden.inputs.get("ids")
-    if not golden.texts or recorded is None:
-        raise GoldenMismatch("golden samples of a classifier must record texts and ids")
-    ids = encoder.encode_padded(golden.texts)
-    if not np.array_equal(ids, recorded):
-        raise GoldenMismatch("the tokenizer no longer gives the ids it was published with")

@@ -1,4 +1,4 @@
-"""`python -m service list|check|promote|rollback`: what is in the store, and what its aliases mean.
+"""`python -m service list|check|promote|rollback`: what is in the store, and what its aliases resolve to.
 
 Running services follow within two seconds; nothing here talks to them.
 """
@@ -13,22 +13,22 @@ from typing import NamedTuple
 
 from bundle.promotion import Change, promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
-from service.catalog.sandbox import Passed, attempt
+from service.catalog.sandbox import Passed, test_in_sandbox
 from service.catalog.text_table import text_table
 from service.settings import Settings
 
 COMMANDS = ("list", "check", "promote", "rollback")
 
-_LIST = """Show what each alias means and which versions the store holds. A version is `whole` when its files are those
-that were published; else the reason is shown. Whether it also proves itself `check` tells."""
+_LIST = """Show what each alias resolves to and which versions the store holds. A version is `ok` when its files are
+those that were published; else the reason is shown. `check` also runs the self-test."""
 
-_CHECK = """Let versions prove themselves as a running service lets those that arrive, each in a process of its own, and
-say of each `proved` or why a service would refuse it. Without VERSION all of a bundle, without NAME all of the store.
-The exit status is 1 if one would be refused."""
+_CHECK = """Run the self-test of versions as a running service does for those that arrive, each in a process of its own,
+and print `passed` or why a service would reject it. Without VERSION all of a bundle, without NAME all of the store. The
+exit status is 1 if one would be rejected."""
 
-_PROMOTE = """Let an alias mean a bundle, and remember what it meant before. Without VERSION it means the newest one,
-now and whenever one is published; with VERSION it is pinned to that one. An alias that isn't there is made. Refused if
-the version isn't in the store or its files are not those that were published."""
+_PROMOTE = """Point an alias at a bundle, and remember what it pointed at before. Without VERSION it resolves to the
+newest one, now and whenever one is published; with VERSION it is pinned to that one. An alias that isn't there is made.
+Refused if the version isn't in the store or its files are not those that were published."""
 
 _ROLLBACK = """Let an alias mean what answered before. One that means the newest version, of which one was published
 since its promotion, is pinned to the version before the newest. Any other gets the meaning it had before its last
@@ -39,14 +39,14 @@ further rollback goes one step further back, until nothing is known any more. To
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the commands."""
     commands.add_parser("list", help="show the store's aliases and versions", description=_LIST)
-    checked = commands.add_parser("check", help="let versions prove themselves", description=_CHECK)
+    checked = commands.add_parser("check", help="run the self-test of versions", description=_CHECK)
     checked.add_argument("name", metavar="NAME", help="name of a bundle", nargs="?")
     checked.add_argument("version", metavar="VERSION", type=int, nargs="?")
-    promoted = commands.add_parser("promote", help="let an alias mean a bundle", description=_PROMOTE)
+    promoted = commands.add_parser("promote", help="point an alias at a bundle", description=_PROMOTE)
     promoted.add_argument("alias", metavar="ALIAS")
     promoted.add_argument("name", metavar="NAME", help="name of a bundle")
     promoted.add_argument("version", metavar="VERSION", type=int, nargs="?", help="pin it; default: always the newest")
-    rolled_back = commands.add_parser("rollback", help="let an alias mean what answered before", description=_ROLLBACK)
+    rolled_back = commands.add_parser("rollback", help="point an alias at what answered before", description=_ROLLBACK)
     rolled_back.add_argument("alias", metavar="ALIAS")
 
 
@@ -87,11 +87,11 @@ def _check(settings: Settings, name: str | None, version: int | None) -> int:
     status = 0
     for key in keys:
         folder = version_folder(settings.store, *key)
-        tried = attempt(folder, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds)
-        outcome = asyncio.run(tried)
-        said = "proved" if isinstance(outcome, Passed) else outcome.reason
+        tested = test_in_sandbox(folder, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds)
+        outcome = asyncio.run(tested)
+        told = "passed" if isinstance(outcome, Passed) else outcome.reason
         status |= not isinstance(outcome, Passed)
-        print(f"{key[0]} {key[1]}: {said}", flush=True)
+        print(f"{key[0]} {key[1]}: {told}", flush=True)
     return status
 
 
@@ -118,7 +118,7 @@ def _listed(store: Path) -> str:
     for (name, version), state in states.items():
         if state.reason is None:
             whole[name].append(version)
-    aliases = [("ALIAS", "MEANS")]
+    aliases = [("ALIAS", "RESOLVES TO")]
     answering: dict[tuple[str, int], list[str]] = defaultdict(list)
     for alias, target in sorted(read_aliases(store).items()):
         aliases.append((alias, _meaning(target, whole[target.name])))
@@ -126,7 +126,7 @@ def _listed(store: Path) -> str:
     versions = [("BUNDLE", "VERSION", "CREATED", "ALIASES", "STATE")]
     for (name, version), state in states.items():
         called = ", ".join(answering[name, version]) or "-"
-        versions.append((name, str(version), state.created or "-", called, state.reason or "whole"))
+        versions.append((name, str(version), state.created or "-", called, state.reason or "ok"))
     return f"{text_table(aliases)}\n\n{text_table(versions)}"
 
 

@@ -5,9 +5,6 @@ import os
 import numpy as np
 
 from bundle.golden import Arrays
-from bundle.manifest import MODEL_FILE
-from bundle.store import Bundle
-from bundle.tasks.forecast.spec import ForecastSpec
 from bundle.tensors import TensorSpec
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
@@ -62,13 +59,6 @@ class Runtime:
             wanted = {spec.name: (f"tensor({_ONNX_TYPES[spec.dtype]})", _fixed_sizes(spec.shape)) for spec in specs}
             if found != wanted:
                 raise ModelUnusable(f"the {kind} of model.onnx are not those of the manifest")
-
-    @classmethod
-    def of(cls, bundle: Bundle) -> "Runtime":
-        """The graph of a bundle. Raises `ModelUnusable`."""
-        manifest = bundle.manifest
-        reads_one_context = isinstance(manifest.spec, ForecastSpec)
-        return cls(bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs, rows_are_alike=reads_one_context)
 
     def run(self, arrays: Arrays) -> Arrays:
         """Compute one batch; every array has the batch as its first axis. Raises `InferenceFailed`."""

@@ -28,7 +28,7 @@ NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
-def on_every_answer(*, tls: bool) -> list[tuple[bytes, bytes]]:
-    """Raw headers of every answer; with `tls` a browser that has been here once comes back by https only."""
+def on_every_response(*, tls: bool) -> list[tuple[bytes, bytes]]:
+    """Raw headers of every response; with `tls` a browser that has been here once comes back by https only."""
     no_sniffing = [(name.lower().encode(), value.encode()) for name, value in NO_SNIFFING.items()]
     return [*no_sniffing, _HSTS] if tls else no_sniffing

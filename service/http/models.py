@@ -2,24 +2,23 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from bundle.store import BundleError, BundleUnreadable, read_published, version_folder
-from bundle.tasks.classify.spec import ClassifySpec
-from bundle.tasks.classify.text import TOKENIZER_FILE
-from bundle.tasks.forecast.series import SEASONS, Freq
-from bundle.tasks.forecast.spec import ForecastSpec
+from bundle.tasks import TASKS as BUNDLE_TASKS
 from service.catalog import disk
-from service.catalog.catalog import Snapshot
 from service.catalog.loader import TestedVersion
+from service.catalog.snapshot import Snapshot
 from service.errors import NotReady, UnknownFile, UnknownModel
 from service.http.problem import declared
 from service.state import Context, context
+from service.tasks.task import Task
 
 MEDIA_TYPES = {
     ".md": "text/markdown; charset=utf-8",
@@ -41,10 +40,10 @@ class RefusedVersion(BaseModel):
 
 
 class AliasTarget(BaseModel):
-    """What a short name means now."""
+    """What an alias resolves to now."""
 
     name: str
-    pinned: int | None = Field(description="the version it is pinned to; null: the newest that proved itself")
+    pinned: int | None = Field(description="the version it is pinned to; null: the newest that passed its self-test")
     version: int | None = Field(description="the version that answers; null: none can")
 
 
@@ -55,13 +54,8 @@ class ModelSummary(BaseModel):
     task: str
     architecture: str
     version: int = Field(description="the version that answers when none is asked for by name")
-    versions: list[int] = Field(description="versions that proved themselves and can be asked for")
+    versions: list[int] = Field(description="versions that passed their self-test and can be asked for")
     aliases: list[str]
-    labels: list[str] = Field(description="labels it tells apart; of a forecaster none")
-    frequencies: list[Freq] = Field(description="spacings of the series it continues; of a classifier none")
-    seasons: dict[Freq, int] = Field(
-        description="steps in one season by spacing, as the seasonal-naive forecast has it"
-    )
 
 
 class PendingVersion(BaseModel):
@@ -78,7 +72,7 @@ class ModelList(BaseModel):
     aliases: dict[str, AliasTarget]
     refused: list[RefusedVersion]
     pending: list[PendingVersion] = Field(
-        description="versions yet to prove themselves: soon they will on their own, and at once when asked for"
+        description="versions whose self-test is still to come: soon, and at once when they are asked for"
     )
 
 
@@ -99,51 +93,63 @@ class ModelCard(BaseModel):
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.get("", summary="What is served")
-async def list_models(context: Annotated[Context, Depends(context)]) -> ModelList:
-    """Models, aliases, versions, and the versions refused with the reason."""
-    snapshot = context.catalog.snapshot
-    models = []
-    for name in snapshot.names():
-        manifest = snapshot.versions[name, snapshot.proven(name)[-1]].manifest
-        models.append(
-            ModelSummary(
-                name=name,
-                task=manifest.spec.task,
-                architecture=manifest.architecture,
-                version=manifest.version,
-                versions=snapshot.proven(name),
-                aliases=_aliases_of(snapshot, name),
-                labels=_labels(manifest.spec),
-                frequencies=_frequencies(manifest.spec),
-                seasons=_seasons(manifest.spec),
+def list_route(tasks: Mapping[str, Task]) -> APIRouter:
+    """`GET /models`, whose entries hold what each task adds to them."""
+    summaries = [task.summary for task in tasks.values()]
+    summary: Any = create_model(
+        "ModelSummary", __base__=(*reversed(summaries), ModelSummary), __doc__=ModelSummary.__doc__
+    )
+    whole: Any = create_model(
+        "ModelList", __base__=ModelList, __doc__=ModelList.__doc__, models=(list[summary], Field())
+    )
+    own = APIRouter(prefix="/models", tags=["models"])
+
+    @own.get("", summary="What is served", response_model=whole)
+    async def list_models(context: Annotated[Context, Depends(context)]) -> Any:
+        """Models, aliases, versions, and the versions rejected with the reason."""
+        snapshot = context.catalog.snapshot
+        models = []
+        for name in snapshot.names():
+            versions = snapshot.passed(name)
+            manifest = snapshot.versions[name, versions[-1]].manifest
+            models.append(
+                summary(
+                    name=name,
+                    task=manifest.spec.task,
+                    architecture=manifest.architecture,
+                    version=manifest.version,
+                    versions=versions,
+                    aliases=_aliases_of(snapshot, name),
+                    **vars(tasks[manifest.spec.task].summarise(manifest.spec)),
+                )
             )
-        )
-    aliases = {}
-    for alias, target in snapshot.aliases.items():
-        answering = snapshot.key_of(alias)
-        version = None if answering is None else answering[1]
-        aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
-    refusals = [
-        RefusedVersion(name=name, version=version, reason=refused.reason)
-        for (name, version), refused in sorted(snapshot.refused.items())
-    ]
-    pending = [PendingVersion(name=name, version=version) for name, version in sorted(snapshot.pending)]
-    return ModelList(models=models, aliases=aliases, refused=refusals, pending=pending)
+        aliases = {}
+        for alias, target in snapshot.aliases.items():
+            answering = snapshot.key_of(alias)
+            version = None if answering is None else answering[1]
+            aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
+        rejected = [
+            RefusedVersion(name=name, version=version, reason=rejected.reason)
+            for (name, version), rejected in sorted(snapshot.rejected.items())
+        ]
+        pending = [PendingVersion(name=name, version=version) for name, version in sorted(snapshot.pending)]
+        return whole(models=models, aliases=aliases, refused=rejected, pending=pending)
+
+    return own
 
 
 @router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
 async def show_model(name: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """Manifest, metrics beside baselines, report and plots of the version that answers to a name or alias."""
-    proven = await context.catalog.proven(name)
-    return _card(context.catalog.snapshot, proven)
+    tested = await context.catalog.tested(name)
+    return _card(context.catalog.snapshot, tested)
 
 
 @router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 503))
 async def show_version(name: str, version: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """The same for one version, in service or not."""
-    proven = await _find(context, name, version)
-    return _card(context.catalog.snapshot, proven)
+    tested = await _find(context, name, version)
+    return _card(context.catalog.snapshot, tested)
 
 
 @router.get(
@@ -177,47 +183,31 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
 async def _find(context: Context, name: str, version: str) -> TestedVersion:
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
         raise UnknownModel("A version is a positive whole number; GET /models lists them.")
-    return await context.catalog.proven(name, int(version))
+    return await context.catalog.tested(name, int(version))
 
 
 def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
     return sorted(alias for alias, target in snapshot.aliases.items() if target.name == name)
 
 
-def _labels(spec: ClassifySpec | ForecastSpec) -> list[str]:
-    return spec.labels if isinstance(spec, ClassifySpec) else []
-
-
-def _frequencies(spec: ClassifySpec | ForecastSpec) -> list[Freq]:
-    if isinstance(spec, ClassifySpec):
-        return []
-    return list(get_args(Freq.__value__)) if spec.freq is None else [spec.freq]
-
-
-def _seasons(spec: ClassifySpec | ForecastSpec) -> dict[Freq, int]:
-    if isinstance(spec, ForecastSpec) and spec.freq is not None and spec.season is not None:
-        return {spec.freq: spec.season}
-    return {freq: SEASONS[freq] for freq in _frequencies(spec)}
-
-
 def _shown(manifest: Manifest) -> list[str]:
     """Report and plots: the files that are shown, not computed with."""
-    computed_with = {MODEL_FILE, GOLDEN_FILE, TOKENIZER_FILE}
+    computed_with = {MODEL_FILE, GOLDEN_FILE} | BUNDLE_TASKS[manifest.spec.task].required_files
     return sorted(
         file for file in manifest.files if file not in computed_with and PurePosixPath(file).suffix in MEDIA_TYPES
     )
 
 
-def _card(snapshot: Snapshot, proven: TestedVersion) -> ModelCard:
-    manifest = proven.manifest
+def _card(snapshot: Snapshot, tested: TestedVersion) -> ModelCard:
+    manifest = tested.manifest
     return ModelCard(
         name=manifest.name,
         version=manifest.version,
-        versions=snapshot.proven(manifest.name),
+        versions=snapshot.passed(manifest.name),
         aliases=_aliases_of(snapshot, manifest.name),
         manifest=manifest,
         metrics=manifest.metrics.get("model", {}),
         baselines={name: figures for name, figures in manifest.metrics.items() if name != "model"},
-        report=json.loads(proven.report),
+        report=json.loads(tested.report),
         files=[f"/models/{manifest.name}/versions/{manifest.version}/files/{file}" for file in _shown(manifest)],
     )

@@ -1,25 +1,27 @@
 """The OpenAPI document: FastAPI's own, with our one form of error in place of FastAPI's, and the worked examples."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from service.access.gate import Scopes, needed_scope
-from service.http.examples import WORKED, Mistake, Worked
+from service.http.examples import Mistake, OperationExamples, read_examples
+from service.http.observer import REQUEST_ID
 from service.http.problem import MEDIA_TYPE, Problem, declared, problem_response
-from service.telemetry.observer import REQUEST_ID
+from service.settings import Settings
 
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
-_ON_EVERY_ANSWER = {
+_EVERYWHERE = {
     REQUEST_ID: {
         "description": "the id sent with the request, or one given to it; the log names it too",
         "schema": {"type": "string"},
     }
 }
 
+_BOUNDS = {"x-maximum", "x-maxItems"}
 
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a key, as `Authorization: Bearer seqserve_…`"},
@@ -27,13 +29,12 @@ SCHEMES = {
 }
 """Ways to send a key."""
 
-
 TO_KEYS = {
     "Cache-Control": {"description": "`no-store`", "schema": {"type": "string"}},
     "RateLimit": {"description": "what is left of the key's limits, if it has any", "schema": {"type": "string"}},
     "RateLimit-Policy": {"description": "the limits themselves", "schema": {"type": "string"}},
 }
-"""Headers of answers to keys; draft-ietf-httpapi-ratelimit-headers has the form of the last two."""
+"""Headers of responses to keys; draft-ietf-httpapi-ratelimit-headers has the form of the last two."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -41,10 +42,16 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def install(app: FastAPI, scopes: Scopes | None) -> None:
+def install(
+    app: FastAPI, settings: Settings, examples: list[Path], scope_of: Callable[[str], str | None] | None
+) -> None:
     """Describe every error as `Problem`, which the routes refer to (`problem.declared`), and show worked examples.
 
-    With `scopes`, those of each path, also how to send a key, what each route needs and how it refuses.
+    Args:
+        app: whose document it is.
+        settings: bounds that schemas name, as in `"x-maximum": "max_horizon"`.
+        examples: files of the tasks.
+        scope_of: the scope that a key needs for a path; None where no keys are required.
     """
     describe = app.openapi
 
@@ -56,30 +63,48 @@ def install(app: FastAPI, scopes: Scopes | None) -> None:
             schemas |= {**schema.pop("$defs", {}), Problem.__name__: schema}
             for name in _FASTAPI_ERRORS:
                 schemas.pop(name, None)
-            if scopes is not None:
+            _fill_in_bounds(schemas, settings)
+            if scope_of is not None:
                 document["components"]["securitySchemes"] = SCHEMES
+            shown = read_examples(examples)
             for path, operations in document["paths"].items():
-                scope = needed_scope(scopes, path) if scopes is not None else None
                 for operation in operations.values():
-                    if scope is not None:
-                        operation["security"] = [{name: [scope]} for name in SCHEMES]
-                        for status, response in declared(401, 403, 429).items():
-                            operation["responses"].setdefault(str(status), response)
-                        for response in operation["responses"].values():
-                            response["headers"] = TO_KEYS | response.get("headers", {})
-                    if _FASTAPI_ERRORS[0] in str(operation["responses"].get("422")):
-                        del operation["responses"]["422"]  # added to every route with a path parameter; never sent
-                    for response in operation["responses"].values():
-                        response["headers"] = _ON_EVERY_ANSWER | response.get("headers", {})
-                    _illustrate(operation, WORKED.get(operation["operationId"], Worked([])))
+                    _describe(operation, None if scope_of is None else scope_of(path))
+                    _illustrate(operation, shown.get(operation["operationId"], OperationExamples()))
         return document
 
     app.openapi = describe_with_problems  # type: ignore[method-assign]  # the documented way to extend it
 
 
-def _illustrate(operation: dict[str, Any], worked: Worked) -> None:
+def _fill_in_bounds(schema: Any, settings: Settings) -> None:
+    if isinstance(schema, list):
+        for part in schema:
+            _fill_in_bounds(part, settings)
+    elif isinstance(schema, dict):
+        for key in _BOUNDS & schema.keys():
+            schema[key.removeprefix("x-")] = getattr(settings, schema.pop(key))
+        for part in schema.values():
+            _fill_in_bounds(part, settings)
+
+
+def _describe(operation: dict[str, Any], scope: str | None) -> None:
+    """What every operation has: headers, and with a scope how to send a key and how it is refused."""
+    responses = operation["responses"]
+    if scope is not None:
+        operation["security"] = [{name: [scope]} for name in SCHEMES]
+        for status, response in declared(401, 403, 429).items():
+            responses.setdefault(str(status), response)
+        for response in responses.values():
+            response["headers"] = TO_KEYS | response.get("headers", {})
+    if _FASTAPI_ERRORS[0] in str(responses.get("422")):
+        del responses["422"]  # FastAPI adds it to every route with a path parameter; never sent
+    for response in responses.values():
+        response["headers"] = _EVERYWHERE | response.get("headers", {})
+
+
+def _illustrate(operation: dict[str, Any], shown: OperationExamples) -> None:
     """Put the examples of an operation where OpenAPI wants them; given to FastAPI, they would lose every null."""
-    for example in worked.examples:
+    for example in shown.examples:
         if "requestBody" in operation:
             _add(operation["requestBody"]["content"]["application/json"], example.summary, value=example.sent)
         for parameter in operation.get("parameters", []):
@@ -87,16 +112,16 @@ def _illustrate(operation: dict[str, Any], worked: Worked) -> None:
         if example.answer is not None:
             answered = next(iter(operation["responses"]["200"]["content"].values()))
             _add(answered, example.summary, value=example.answer)
-    for mistake in worked.mistakes:
+    for mistake in shown.mistakes:
         refused = operation["responses"][str(mistake.status)]["content"][MEDIA_TYPE]
         led_to_by = f"```http\n{mistake.sent}\n```" if mistake.sent else mistake.when
         _add(refused, mistake.summary, description=led_to_by, value=_problem(mistake))
 
 
-def _add(place: dict[str, Any], summary: str, **example: Any) -> None:
-    place.setdefault("examples", {})[summary] = {"summary": summary, **example}
+def _add(content: dict[str, Any], summary: str, **example: Any) -> None:
+    content.setdefault("examples", {})[summary] = {"summary": summary, **example}
 
 
 def _problem(mistake: Mistake) -> Mapping[str, Any]:
-    body: dict[str, Any] = json.loads(bytes(problem_response(mistake.status, mistake.detail, mistake.places).body))
+    body: dict[str, Any] = json.loads(bytes(problem_response(mistake.status, mistake.detail, mistake.errors).body))
     return body

@@ -25,28 +25,28 @@ from starlette.types import Scope
 from service.errors import (
     BodyTooLarge,
     DeadlineExceeded,
+    FieldError,
     Forbidden,
     Invalid,
     NotFound,
     NotJSON,
     NotReady,
     OriginRefused,
-    Place,
     QueueFull,
     QuotaExceeded,
     RateLimited,
     Refusal,
     Unauthenticated,
-    UnsupportedEncoding,
+    Unsupported,
     UnsupportedMedia,
 )
-from service.telemetry import request_record
+from service.telemetry.request_record import SCOPE_KEY
 
 MEDIA_TYPE = "application/problem+json"
-CALLER_GONE = 499
-"""As nginx has it: the caller hung up before the request was whole. Nobody reads it; log and metrics show it."""
+CLIENT_GONE = 499
+"""As nginx has it: the client disconnected before it was answered. Nobody reads it; log and metrics show it."""
 
-MAX_PLACES = 20
+MAX_FIELD_ERRORS = 20
 """Faults listed of one payload; the rest are counted."""
 
 logger = logging.getLogger(__name__)
@@ -92,8 +92,7 @@ STATUSES: Mapping[type[Refusal], int] = {
     OriginRefused: 403,
     NotFound: 404,
     BodyTooLarge: 413,
-    UnsupportedMedia: 415,
-    UnsupportedEncoding: 415,
+    Unsupported: 415,
     Invalid: 422,
     QueueFull: 429,
     RateLimited: 429,
@@ -103,7 +102,7 @@ STATUSES: Mapping[type[Refusal], int] = {
 }
 
 
-class ErrorPlace(BaseModel):
+class FieldProblem(BaseModel):
     """One fault in a payload."""
 
     loc: list[str | int] = Field(description="keys and indices from the root of the body to the fault")
@@ -117,22 +116,22 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="what happened and what to change")
-    errors: list[ErrorPlace] | None = Field(None, description="faults of a malformed payload, at most 20")
+    errors: list[FieldProblem] | None = Field(None, description="faults of a malformed payload, at most 20")
 
 
 def problem_response(
     status: int,
     detail: str,
-    places: Sequence[Place] = (),
+    errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
     meaning: Meaning | None = None,
 ) -> JSONResponse:
     """One error body with its status; `meaning` where it isn't that of the status."""
     body = _body(status, detail, meaning or MEANINGS.get(status) or Meaning("http", HTTPStatus(status).phrase))
-    if places:
-        body["errors"] = [{"loc": list(place.loc), "msg": place.msg} for place in places[:MAX_PLACES]]
-        if len(places) > MAX_PLACES:
-            body["detail"] += f" The first {MAX_PLACES} of {len(places)} are listed."
+    if errors:
+        body["errors"] = [{"loc": list(error.loc), "msg": error.msg} for error in errors[:MAX_FIELD_ERRORS]]
+        if len(errors) > MAX_FIELD_ERRORS:
+            body["detail"] += f" The first {MAX_FIELD_ERRORS} of {len(errors)} are listed."
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -189,10 +188,16 @@ def answer(error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return _malformed(error)
     if isinstance(error, ClientDisconnect):
-        return Response(status_code=CALLER_GONE)
+        return Response(status_code=CLIENT_GONE)
     if isinstance(error, HTTPException):
         return _http(error)
     return problem_response(500, "The service failed on this request; the operators' log says where.")
+
+
+def kind_of(error: Exception) -> str | None:
+    """The kind of problem, where its status doesn't tell."""
+    meaning = OTHER_MEANINGS.get(type(error))  # type: ignore[arg-type]  # of any other error there is none
+    return None if meaning is None else meaning.kind
 
 
 def is_foreseen(error: Exception) -> bool:
@@ -213,10 +218,9 @@ def _refusal(refusal: Refusal) -> JSONResponse:
     headers: dict[str, str] = {}
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
-    if isinstance(refusal, UnsupportedMedia):  # RFC 9110, 15.5.16: say what would have been taken
-        headers["Accept"] = "application/json"
-    if isinstance(refusal, UnsupportedEncoding):
-        headers["Accept-Encoding"] = "identity"
+    if isinstance(refusal, Unsupported):  # RFC 9110, 15.5.16: say what would have been taken
+        name = "Accept" if isinstance(refusal, UnsupportedMedia) else "Accept-Encoding"
+        headers[name] = ", ".join(refusal.accepted)
     if isinstance(refusal, BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body won't be read
     if isinstance(refusal, Unauthenticated):  # RFC 6750, 3.1
@@ -224,16 +228,13 @@ def _refusal(refusal: Refusal) -> JSONResponse:
     if isinstance(refusal, Forbidden):
         scope = "" if refusal.scope is None else f', scope="{refusal.scope}"'
         headers["WWW-Authenticate"] = f'{CHALLENGE}, error="insufficient_scope"{scope}'
-    places = refusal.places if isinstance(refusal, Invalid) else ()
-    meaning = OTHER_MEANINGS.get(type(refusal))
-    if meaning is not None:
-        request_record.current().refusal = meaning.kind
-    return problem_response(_status(refusal), refusal.detail, places, headers, meaning)
+    errors = refusal.errors if isinstance(refusal, Invalid) else ()
+    return problem_response(_status(refusal), refusal.detail, errors, headers, OTHER_MEANINGS.get(type(refusal)))
 
 
 def _malformed(error: RequestValidationError) -> JSONResponse:
-    places = [Place(_short(fault["loc"][1:]), _plain(fault)) for fault in error.errors()]  # loc[0] says "body"
-    return problem_response(422, Invalid(places).detail, places)
+    errors = [FieldError(_short(fault["loc"][1:]), _plain(fault)) for fault in error.errors()]  # loc[0] says "body"
+    return problem_response(422, Invalid(errors).detail, errors)
 
 
 def _short(loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -261,7 +262,7 @@ def _http(error: HTTPException) -> JSONResponse:
 
 
 def _methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
-    """Methods that a path may be asked with."""
+    """Methods that any route takes at a path; `routes` are flat."""
     matching = (route for route in routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE)
     return {method for route in matching for method in route.methods or ()}
 
@@ -271,6 +272,8 @@ def install(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         response = answer(error)
+        if SCOPE_KEY in request.scope:
+            request.scope[SCOPE_KEY].problem = kind_of(error)
         if response.status_code == 405:  # each route knows its own methods only
             response.headers["Allow"] = ", ".join(sorted(_methods(app.routes, request.scope)))
         return response

@@ -1,11 +1,21 @@
 """What every request model shares: strict types, and no key that isn't known."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.errors import Invalid, Place
+from service.errors import FieldError, Invalid
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(_whole)]
+"""As JSON Schema has it: 4.0 is one, too."""
+PositiveInteger = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+"""The same, from 1 on."""
 
 
 class RequestModel(BaseModel):
@@ -19,17 +29,17 @@ class RequestModel(BaseModel):
 
         One fault however many keys there are, and none of them repeated: they are input. pydantic would name each.
         """
-        if places := list(_unknown_keys(cls, document, ())):
-            raise Invalid(places)
+        if errors := list(_unknown_keys(cls, document, ())):
+            raise Invalid(errors)
 
 
-def _unknown_keys(model: type[RequestModel], document: Any, loc: tuple[str | int, ...]) -> Iterator[Place]:
+def _unknown_keys(model: type[RequestModel], document: Any, loc: tuple[str | int, ...]) -> Iterator[FieldError]:
     if not isinstance(document, dict):
         return
     known = model.model_fields
     if unknown := document.keys() - known.keys():
         plural = "s are" if len(unknown) > 1 else " is"
-        yield Place(loc, f"{len(unknown)} key{plural} not known here; known are {', '.join(known)}")
+        yield FieldError(loc, f"{len(unknown)} key{plural} not known here; known are {', '.join(known)}")
     for name in known.keys() & document.keys():
         entries, entry_model = document[name], _model_of_entries(known[name].annotation)
         if entry_model is not None and isinstance(entries, list):

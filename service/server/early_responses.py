@@ -5,9 +5,6 @@ from typing import NamedTuple
 from service.http.headers import NO_SNIFFING
 from service.http.problem import NOT_HTTP, Meaning, problem_response
 
-ABORT_STATUS = "seqserve.abort_status"
-"""In the scope of a request that was aborted: the status that the client got."""
-
 
 class EarlyResponse(NamedTuple):
     """One such message."""

@@ -91,7 +91,7 @@ class Server(uvicorn.Server):
 
     @property
     def _limits(self) -> ConnectionLimits:
-        limits: ConnectionLimits = self.lifespan.state["context"].connection_limits
+        limits: ConnectionLimits = self.lifespan.state["connection_limits"]
         return limits
 
     @property

@@ -1,28 +1,24 @@
-"""Every Prometheus instrument of the service, and who turns it. `exposition` answers `GET /metrics` with them.
+"""Prometheus instruments, those of the tasks excepted. `GET /metrics` (`http.metrics`) shows them.
 
-What each request turns is noted at once and counted each second and before a scrape (`tally`).
+What each request adds is noted at once and counted each second and before a scrape (`flush`, `count_requests`).
 
-Labels never hold what a caller wrote: `route` is a route's template, `model` a bundle's name. With several workers each
-process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`) and the worker that
-is asked adds them up.
+Labels never hold what a client wrote: `route` is a route's template, `model` a bundle's name. With several workers each
+process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`); the worker that
+is scraped adds them up.
 """
 
-import collections
-import inspect
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.values import ValueClass
 
-from bundle.manifest import Manifest
-from bundle.tasks.classify.reference import Reference
-from bundle.tasks.classify.spec import ClassifySpec
+from service.engine.batcher import BatchStats
 from service.engine.memory import resident_bytes
-from service.tasks.classify.drift import RecentTexts
-from service.telemetry import request_record
-from service.telemetry.tally import Tally
+from service.telemetry.request_record import RequestRecord
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
@@ -31,16 +27,33 @@ ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 
-USUAL_LEVELS = (80, 95)
-"""Levels in percent that `POST /forecast` gives unless asked for others."""
-
 MODEL = ("model", "version")
 
 
-class Metrics:
-    """All instruments of one process."""
+TaskInstruments = Callable[[CollectorRegistry], Any]
+"""Registers the instruments of one task: `TaskMetrics` of `service.tasks.task`."""
 
-    def __init__(self) -> None:
+
+def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
+    """`histogram.observe` for many values at once: a twentieth of the time (docs/decisions/0019-the-house.md)."""
+    if not values:
+        return
+    bounds, buckets = histogram._upper_bounds, histogram._buckets
+    counts = np.bincount(np.searchsorted(bounds, values, side="left"), minlength=len(buckets))
+    histogram._sum.inc(float(sum(values)))
+    for bucket, count in zip(buckets, counts.tolist(), strict=True):
+        if count:
+            bucket.inc(count)
+
+
+class Metrics:
+    """All instruments of one process.
+
+    Args:
+        tasks: registers those of each task, by its name.
+    """
+
+    def __init__(self, tasks: Mapping[str, TaskInstruments] = MappingProxyType({})) -> None:
         # Else a second series for each counter, which Prometheus doesn't need.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
@@ -83,37 +96,6 @@ class Metrics:
             "Share of one batch's elements that only fill rows up to the same length",
             MODEL,
             buckets=SHARE_BUCKETS,
-            registry=registry,
-        )
-        self.truncations = Counter(
-            "seqserve_truncations", "Texts of which only the beginning was read", MODEL, registry=registry
-        )
-        self.labels = Counter("seqserve_labels", "Texts by the label answered", (*MODEL, "label"), registry=registry)
-        self.score = Histogram(
-            "seqserve_score",
-            "Calibrated probability of the positive label; where there is none, of the label answered",
-            MODEL,
-            buckets=SCORE_BUCKETS,
-            registry=registry,
-        )
-        self.unknown_token_ratio = Histogram(
-            "seqserve_unknown_token_ratio",
-            "Share of one text's tokens that the model's vocabulary lacks",
-            MODEL,
-            buckets=SHARE_BUCKETS,
-            registry=registry,
-        )
-        self.recent_rows = Gauge(
-            "seqserve_recent_rows",
-            "Recent texts by bin of the bundle's reference; older ones fade out",
-            (*MODEL, "of", "bin"),
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.outcomes = Counter(
-            "seqserve_outcomes",
-            "Intervals whose actual value became known, by level in percent and whether it lay inside",
-            (*MODEL, "level", "inside"),
             registry=registry,
         )
         self.loads = Counter(
@@ -180,46 +162,50 @@ class Metrics:
             "Accounts of keys that a worker can't share with the others, and counts by itself",
             registry=registry,
         )
-        self._by_request: dict[tuple[str, str, int | None, int], tuple[Counter, Tally]] = {}
+        self.tasks = {name: task(registry) for name, task in tasks.items()}
+        """Instruments of each task."""
+        self._totals: dict[tuple[str, str, int | None, int], list[float]] = {}
+        """Seconds of requests that are yet to be counted, by the labels."""
 
-    def request(self, route: str, status: int, record: request_record.RequestRecord, refusal: str | None) -> None:
-        """Count one request that is over."""
+    def request(self, route: str, status: int, record: RequestRecord, problem: str | None) -> None:
+        """Note one request that is over; `count_requests` counts it."""
         key = (route, record.model, record.version, status)
-        turned = self._by_request.get(key)
-        if turned is None:
-            labels = (route, record.model, "" if record.version is None else record.version, status)
-            turned = self.requests.labels(*labels), Tally(self.request_seconds.labels(*labels))
-            self._by_request[key] = turned
-        turned[1].observe(record.total_seconds)
-        if refusal is not None:
-            self.refusals.labels(route, refusal).inc()
+        seconds = self._totals.get(key)
+        if seconds is None:
+            seconds = self._totals[key] = []
+        seconds.append(record.total_seconds)
+        if problem is not None:
+            self.refusals.labels(route, problem).inc()
 
-    def refusable(self, route: str, kinds: Iterable[str]) -> None:
-        """Show zeros for what a route may refuse: a rate can't be told of a count that begins at 1."""
+    def declare_problems(self, route: str, kinds: Iterable[str]) -> None:
+        """Show zeros for the problems of a route: no rate can be told of a counter that begins at 1."""
         for kind in kinds:
             self.refusals.labels(route, kind)
 
-    def answered_by(self) -> set[tuple[str, int]]:
+    def counted_versions(self) -> set[tuple[str, int]]:
         """Versions that requests are counted of."""
-        return {(name, version) for _, name, version, _ in self._by_request if version is not None}
+        return {(name, version) for _, name, version, _ in self._totals if version is not None}
 
     def forget(self, name: str, version: int) -> None:
-        """Let go the figures of a version that is no longer in the store; of several workers the files keep them."""
+        """Remove the series of a version that is no longer in the store; files of several workers keep them."""
         own = {"model": name, "version": str(version)}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the files, which keep what is let go here
-            for metric in vars(self).values():
-                if isinstance(metric, MetricWrapperBase) and own.keys() <= set(metric._labelnames):
-                    metric.remove_by_labels(own)
-        for key in [key for key in self._by_request if key[1:3] == (name, version)]:
-            del self._by_request[key]
-        # With several workers prometheus_client keeps every value it ever made, for processes that fork: ours don't.
-        inspect.getclosurevars(ValueClass.__init__).nonlocals.get("values", []).clear()
+            warnings.simplefilter("ignore")  # of the files, which keep what is removed here
+            for group in (self, *self.tasks.values()):
+                for metric in vars(group).values():
+                    if isinstance(metric, MetricWrapperBase) and own.keys() <= set(metric._labelnames):
+                        metric.remove_by_labels(own)
+        for key in [key for key in self._totals if key[1:3] == (name, version)]:
+            del self._totals[key]
 
     def count_requests(self) -> None:
-        """Count those that are over since the last time."""
-        for count, seconds in self._by_request.values():
-            count.inc(seconds.count())
+        """Count the requests since the last time."""
+        for (route, name, version, status), seconds in self._totals.items():
+            if seconds:
+                labels = (route, name, "" if version is None else version, status)
+                self.requests.labels(*labels).inc(len(seconds))
+                observe_all(self.request_seconds.labels(*labels), seconds)
+                seconds.clear()
 
     def measure_memory(self) -> None:
         """Note what this process holds; a platform that doesn't tell leaves it at 0."""
@@ -227,86 +213,29 @@ class Metrics:
 
 
 class ModelMetrics:
-    """The instruments of one version, with its labels filled in. The batcher and the routes turn them."""
+    """The instruments of one version that every task has, with its labels filled in."""
 
-    def __init__(self, metrics: Metrics, manifest: Manifest, reference: Reference | None) -> None:
-        own = (manifest.name, manifest.version)
-        self._queue_wait_seconds = Tally(metrics.queue_wait_seconds.labels(*own))
-        self._inference_seconds = Tally(metrics.inference_seconds.labels(*own))
-        self._batch_rows = Tally(metrics.batch_rows.labels(*own))
+    def __init__(self, metrics: Metrics, name: str, version: int) -> None:
+        own = (name, version)
+        self.batches = BatchStats()
+        """The batcher appends to these."""
+        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(*own)
+        self._inference_seconds = metrics.inference_seconds.labels(*own)
+        self._batch_rows = metrics.batch_rows.labels(*own)
         self._rows = metrics.rows.labels(*own)
-        self._padding_ratio = Tally(metrics.padding_ratio.labels(*own))
-        self._tallies = [self._queue_wait_seconds, self._inference_seconds, self._batch_rows, self._padding_ratio]
+        self._padding_ratio = metrics.padding_ratio.labels(*own)
         self._waiting_requests = metrics.waiting_requests.labels(*own)
-        self._outcomes = metrics.outcomes
-        self._recent = RecentTexts(reference) if reference else None
-        self._own = own
-        self._answered: list[str] = []
-        """Labels that have yet to be counted."""
-        self._recent_rows = {
-            (of, name): metrics.recent_rows.labels(*own, of, name)
-            for of, counts in (self._recent.counts() if self._recent else {}).items()
-            for name in counts
-        }
         metrics.evictions.labels(*own)
-        if isinstance(manifest.spec, ClassifySpec):
-            self._truncations = metrics.truncations.labels(*own)
-            self._score = Tally(metrics.score.labels(*own))
-            self._unknown_token_ratio = Tally(metrics.unknown_token_ratio.labels(*own))
-            self._tallies += [self._score, self._unknown_token_ratio]
-            self._labels = {label: metrics.labels.labels(*own, label) for label in manifest.spec.labels}
-        else:
-            for level in USUAL_LEVELS:  # zeros, so that the first outcomes told are an increase
-                self.came_true(level, num_inside=0, num_outcomes=0)
-
-    def computed(self, num_rows: int, padding_ratio: float, seconds: float) -> None:
-        """The engine has computed one batch."""
-        self._batch_rows.observe(num_rows)
-        self._rows.inc(num_rows)
-        self._padding_ratio.observe(padding_ratio)
-        self._inference_seconds.observe(seconds)
-
-    def answered(self, encoding_seconds: float, queue_seconds: float, inference_seconds: float) -> None:
-        """The rows of one caller are back."""
-        self._queue_wait_seconds.observe(queue_seconds)
-        request_record.current().answered(encoding_seconds, inference_seconds)
 
     def measure_waiting(self, num_requests: int) -> None:
-        """So many callers have a place now."""
+        """Set how many requests are admitted now."""
         self._waiting_requests.set(num_requests)
 
-    def classified(
-        self,
-        labels: Sequence[str],
-        scores: Sequence[float],
-        lengths: Sequence[int],
-        unknown_token_ratios: Sequence[float],
-        num_truncated: int,
-    ) -> None:
-        """Texts have got their labels; `scores` are those of `reference.score`, lengths count tokens."""
-        self._answered += labels
-        self._score.observe_all(scores)
-        self._unknown_token_ratio.observe_all(unknown_token_ratios)
-        if num_truncated:
-            self._truncations.inc(num_truncated)
-        if self._recent is not None:
-            self._recent.add(labels, scores, lengths)
-
-    def count(self) -> None:
-        """Count what was noted since the last time, and show how recent texts spread over the bins of the reference."""
-        for tally in self._tallies:
-            tally.count()
-        for label, num_texts in collections.Counter(self._answered).items():
-            self._labels[label].inc(num_texts)
-        self._answered.clear()
-        if self._recent is None or not self._recent.has_news:
-            return
-        for of, counts in self._recent.counts().items():
-            for name, count in counts.items():
-                self._recent_rows[of, name].set(count)
-
-    def came_true(self, level: float, *, num_inside: int, num_outcomes: int) -> None:
-        """So many intervals of a level in percent, and so many of them held the actual value."""
-        whole = str(max(1, round(level)))  # any level may be asked for; whole percents keep the series few
-        self._outcomes.labels(*self._own, whole, "true").inc(num_inside)
-        self._outcomes.labels(*self._own, whole, "false").inc(num_outcomes - num_inside)
+    def flush(self) -> None:
+        """Count the batches since the last time."""
+        batches = self.batches.take()
+        self._rows.inc(sum(batches.num_rows))
+        observe_all(self._batch_rows, batches.num_rows)
+        observe_all(self._padding_ratio, batches.padding_ratios)
+        observe_all(self._inference_seconds, batches.inference_seconds)
+        observe_all(self._queue_wait_seconds, batches.queue_seconds)

@@ -1,19 +1,21 @@
-"""What is noted of one request while it is answered: who answers, how many rows, how long each phase takes.
+"""What is recorded of one request: who sent it, which bundle answers, how long each phase takes.
 
-`observer` opens a record for each request and closes it; whoever works on the request finds it with `current()`. A
-phase ends with a lap: `current().lap("encode")` gives the time since the last lap to that phase, so phases neither
-overlap nor leave gaps. Texts and values never get here.
+`http.observer` makes a record for each request and passes it on in the ASGI scope; `predict` gets it as `identity`. A
+phase ends with a lap: `record.lap("encode")` assigns the time since the last lap to that phase, so phases neither
+overlap nor leave gaps. Texts and values are never recorded.
 """
 
 import datetime as dt
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+SCOPE_KEY = "seqserve.record"
+"""Where the ASGI scope of a request holds its record."""
 
 
 class Phase(NamedTuple):
-    """One stretch of a request's time, from the request's start."""
+    """One part of a request's time, in seconds from the request's start."""
 
     name: str
     begin_seconds: float
@@ -21,12 +23,28 @@ class Phase(NamedTuple):
 
 
 class RequestRecord:
-    """One request. `model` and `version` are those of the bundle that answers, never what the caller wrote."""
+    """One request. `model` and `version` are those of the bundle that answers, never what the client wrote.
+
+    Args:
+        id: of the request.
+        arrived: when it arrived, by `time.perf_counter`, if it waited before anybody worked on it.
+    """
 
     __slots__ = (
-        "_laps", "_started", "charge", "client", "id", "key_name", "model", "num_rows", "refusal", "started_ns",
-        "version", "waited",
-    )  # fmt: skip
+        "_deferred",
+        "_laps",
+        "_started",
+        "charge",
+        "client",
+        "id",
+        "key_name",
+        "model",
+        "num_rows",
+        "problem",
+        "started_ns",
+        "version",
+        "waited",
+    )
 
     def __init__(self, id: str = "", arrived: float | None = None) -> None:  # noqa: A002 - what it is called everywhere
         self.id = id
@@ -35,29 +53,40 @@ class RequestRecord:
         self.num_rows: int | None = None
         self.client: str | None = None  # its address
         self.key_name: str | None = None
-        self.charge: Callable[[int], None] | None = None  # charges rows to the key; None where keys aren't asked for
-        self.refusal: str | None = None  # the kind of problem, where the status doesn't tell
+        self.charge: Callable[[int], None] | None = None  # counts rows against the key's limits; None: no keys here
+        self.problem: str | None = None  # kind of problem answered, where the status doesn't tell
         now = time.perf_counter()
         self._started = now if arrived is None else arrived
         self.waited = now - self._started  # seconds, before anybody worked on it
         self.started_ns = time.time_ns() - int(self.waited * 1e9)
         self._laps: list[tuple[str, float]] = []
+        self._deferred: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     def answered_by(self, model: str, version: int, num_rows: int | None = None) -> None:
-        """Note which bundle answers, and how many texts, series or outcomes it was sent, where that is known."""
+        """Record which bundle answers, and how many texts, series or actuals it was sent, where that is known."""
         self.model, self.version, self.num_rows = model, version, num_rows
 
     def charge_rows(self, num_rows: int) -> None:
-        """Rows are about to be computed. Raises `RateLimited` and `QuotaExceeded`."""
+        """Charge rows that are about to be computed to the key, where keys are required. Raises `Refusal`."""
         if self.charge is not None:
             self.charge(num_rows)
+
+    def defer(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function once the response is sent: metrics don't delay it."""
+        self._deferred.append((function, arguments))
+
+    def run_deferred(self) -> None:
+        """Call what was deferred."""
+        for function, arguments in self._deferred:
+            function(*arguments)
+        self._deferred.clear()
 
     def lap(self, name: str) -> None:
         """End a phase now."""
         self._laps.append((name, time.perf_counter()))
 
-    def answered(self, encoding_seconds: float, inference_seconds: float) -> None:
-        """Rows are back: end `inference` now, before it `queue`, before that `encode` if the batcher did it."""
+    def computed(self, encoding_seconds: float, inference_seconds: float) -> None:
+        """Rows are answered: end `inference` now, before it `queue`, before that `encode` if the batcher did it."""
         end = time.perf_counter()
         begin = self._laps[-1][1] if self._laps else self._started
         if encoding_seconds:
@@ -84,7 +113,7 @@ class RequestRecord:
         return [Phase(name, begin, end) for (name, end), begin in zip(ends, begins, strict=False)]
 
     def milliseconds(self) -> dict[str, float]:
-        """Time by phase, laps of the same name together, and the total."""
+        """Time by phase, laps of the same name added up, and the total."""
         totals: dict[str, float] = {}
         begin = self._started
         for name, end in self._laps:
@@ -92,18 +121,3 @@ class RequestRecord:
             begin = end
         totals["total"] = round(1000 * (begin - self._started), 3)
         return totals
-
-
-_current: ContextVar[RequestRecord] = ContextVar("request_record")
-
-
-def begin(request_id: str, arrived: float | None = None) -> RequestRecord:
-    """Open the record of the request that this context works on; `arrived`, by `time.perf_counter`: if it waited."""
-    record = RequestRecord(request_id, arrived)
-    _current.set(record)
-    return record
-
-
-def current() -> RequestRecord:
-    """The record of the request at hand; outside of any, one that nobody reads."""
-    return _current.get(None) or RequestRecord()

@@ -18,9 +18,8 @@ from bundle.manifest import Manifest
 from bundle.store import Bundle, publish, read_bundle, set_alias, version_folder
 from service.app import create_app
 from service.settings import Settings
-from tests.any_frequency import publish_any_frequency
 from tests.page.visit import Visit, visit_in
-from tests.serving import until_proved
+from tests.support.service_process import wait_for_self_tests
 
 DESKTOP = ViewportSize(width=1280, height=850)
 PHONE = ViewportSize(width=375, height=800)
@@ -34,9 +33,8 @@ def renamed(bundle: Bundle, name: str, version: int, checksums: dict[str, str]) 
 
 @pytest.fixture(scope="session")
 def page_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny store, a model of any frequency, and models of somebody's own: one for texts and one for series."""
+    """The tiny store, and models of somebody's own: one for texts and one for series."""
     store = Path(shutil.copytree(tiny_store, tmp_path_factory.mktemp("page") / "store"))
-    publish_any_frequency(store)
     for original, name in (("spam-cnn", "my-filter"), ("ridership-wavenet", "ridership-rnn")):
         bundle = read_bundle(version_folder(store, original, 1))
         publish(store, name, dict(bundle.files), partial(renamed, bundle, name))
@@ -58,7 +56,7 @@ def served(settings: Settings, headers: dict[str, str] | None = None) -> Iterato
     while not server.started and thread.is_alive() and time.monotonic() < until:
         time.sleep(0.05)
     assert server.started
-    until_proved(f"http://127.0.0.1:{port}", headers)
+    wait_for_self_tests(f"http://127.0.0.1:{port}", headers)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(30)

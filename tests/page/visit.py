@@ -22,7 +22,7 @@ class Visit:
     complaints: list[str]
 
     def open(self, view: str = "") -> Page:
-        """Go to a view and wait until it has settled."""
+        """Go to a view and wait until it has running_app."""
         self.page.goto("about:blank")
         self.page.goto(f"{self.base}/{view}")
         self.page.wait_for_function(ANSWERED)

@@ -15,7 +15,7 @@ from tests.prove.promise import Measure, Outcome, none_of
 from tests.prove.questions import Question, questions
 from tests.prove.run import Run
 from tests.prove.served import Service, copy_store
-from tests.raw_http import Received, connect, read_answers
+from tests.support.raw_http import Received, connect, read_answers
 
 SABOTAGE = "the service is killed 20 ms after the signal"
 HURRIED, UNHURRIED, CROWD = 24, 12, 100

@@ -11,8 +11,8 @@ from bundle.manifest import MODEL_FILE, REPORT_FILE
 from bundle.store import read_bundle, version_folder
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder, pad
-from tests.references import reference_of
-from tests.tiny import TinyTexts
+from tests.support.drift_reference import reference_of
+from tests.training.tiny_recipes import TinyTexts
 from training.data.splits import without_near_duplicates
 from training.export import session
 

@@ -3,4 +3,4 @@
 from bundle.tasks.forecast.spec import ForecastSpec
 from bundle.tasks.task import Task
 
-FORECAST = Task(spec=ForecastSpec)
+FORECAST = Task(spec=ForecastSpec, rows_are_alike=True)

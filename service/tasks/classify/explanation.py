@@ -1,8 +1,7 @@
-"""Which words an answer rests on: each is hidden in turn, and the text without it asked about as well.
+"""Occlusion explanation: which words a label rests on. Each is hidden in turn, and the rest of the text classified.
 
-Hidden means: its characters are taken out of the text, and the rest is encoded again, so that whoever asks about the
-text without them gets the score that the weight was told by. Words are found in the text itself, whatever the tokenizer
-makes of it.
+A hidden word's characters are taken out of the text, and the rest is encoded again: sending the text without them gives
+the score that the weight was computed from. Words are found in the text itself, not in its tokens.
 
 Source: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (occlusion).
 """
@@ -16,13 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from bundle.tasks.classify.text import EncodedText, TextEncoder
-from service.errors import Invalid, Place
+from service.errors import FieldError, Invalid
+from service.tasks.classify.schema import WordWeight
 
 if TYPE_CHECKING:
     import regex
 
 CHARACTERS_AT_ONCE = 200_000
-"""Characters encoded in one go, as many as one long text has; then others have their turn."""
+"""Characters encoded in one call of the executor, as many as one long text has."""
 
 SETTLING = 64
 """Characters read beyond what is likely to fill the window, so that its last word is whole."""
@@ -105,7 +105,9 @@ async def hide_words(
         room -= len(found[-1][0])
         if room < 0:
             remedy = "send fewer or shorter texts, or leave explain out"
-            raise Invalid([Place(("explain",), f"At most {max_words} words are explained in one request; {remedy}")])
+            raise Invalid(
+                [FieldError(("explain",), f"At most {max_words} words are explained in one request; {remedy}")]
+            )
     hidden = []
     for text, (words, num_read) in zip(texts, found, strict=True):
         at_once = max(1, CHARACTERS_AT_ONCE // max(1, len(text)))
@@ -120,16 +122,29 @@ async def hide_words(
 def share_rows(
     encoded: Sequence[EncodedText], hidden: Sequence[HiddenWords]
 ) -> tuple[list[EncodedText], list[list[int]]]:
-    """All rows to ask about, and where in them the row without each word stands, by text.
+    """All rows to compute, and by text the index of the row without each word.
 
-    The texts themselves come first. Where hiding different words leaves the same ids, they are asked about once.
+    The texts themselves come first. Where hiding different words leaves the same ids, they are computed once.
     """
     rows = list(encoded)
-    places: dict[tuple[int, ...], int] = {}
+    indices: dict[tuple[int, ...], int] = {}
     without_each = []
     for own in hidden:
         for rest in own.without:
-            if places.setdefault(tuple(rest.ids), len(rows)) == len(rows):
+            if indices.setdefault(tuple(rest.ids), len(rows)) == len(rows):
                 rows.append(rest)
-        without_each.append([places[tuple(rest.ids)] for rest in own.without])
+        without_each.append([indices[tuple(rest.ids)] for rest in own.without])
     return rows, without_each
+
+
+def explain(text: str, words: Sequence[Word], probability: float, without_each: Sequence[float]) -> list[WordWeight]:
+    """Weights of the words: a label's probability for the text, minus that for the text without each word."""
+    return [
+        {
+            "start": word.start,
+            "end": word.end,
+            "text": text[word.start : word.end],
+            "weight": round(probability - rest, 6) + 0.0,  # no -0.0
+        }
+        for word, rest in zip(words, without_each, strict=True)
+    ]

@@ -1,14 +1,21 @@
-"""What `POST /classify` takes and gives. Requests are validated; answers are built right, and typed."""
+"""What `POST /classify` takes and gives, and its JSON codec."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from service.http.schema import RequestModel
+from service.http.codec import Call
+from service.http.json_codec import JSONCodec
+from service.http.schema import Integer, PositiveInteger, RequestModel
+from service.predict import Answers
 
 _TEXTS_SCHEMA = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "x-maxItems": "max_texts"},
+    ],
     "description": "one text, or a list of texts",
 }
 
@@ -25,17 +32,19 @@ Texts = Annotated[
 
 
 class ClassifyRequest(RequestModel):
-    """Texts and the model that is to label them."""
+    """Texts, and the model to classify them with."""
 
     model: str = Field(description="alias or name of a classifier; GET /models lists them")
-    version: int | None = Field(None, description="ask for one version; default: the one in service")
+    version: Integer | None = Field(None, description="ask for one version; default: the one in service")
     inputs: Texts
-    top_k: int | None = Field(None, ge=1, description="scores given per text, best first; default: all labels")
-    explain: bool = Field(False, description="say what each word adds to the score; costs a row more for every word")
+    top_k: PositiveInteger | None = Field(None, description="scores given per text, best first; default: all labels")
+    explain: bool = Field(
+        False, description="weigh each word: how much it raises or lowers the score; costs a row more for every word"
+    )
 
 
 class WordWeight(TypedDict):
-    """What one word adds to the score, told by hiding it."""
+    """How much one word raises or lowers the score: computed by hiding it."""
 
     start: Annotated[int, Field(description="first code point of the word in the text")]
     end: Annotated[int, Field(description="code point behind its last one")]
@@ -44,7 +53,7 @@ class WordWeight(TypedDict):
         float,
         Field(
             description="`score` minus what the same label scores for the text without these characters; "
-            "below 0 where the word speaks against the label"
+            "below 0 where the word lowers the score"
         ),
     ]
 
@@ -76,3 +85,28 @@ class ClassifyResponse(TypedDict):
     model: Annotated[str, Field(description="name of the bundle that answered")]
     version: int
     results: list[ClassifyResult]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyOptions:
+    """What may be asked for beside the labels."""
+
+    top_k: int | None = None
+    """Scores given per text; None: all labels."""
+    explain: bool = False
+
+
+class ClassifyJSON(JSONCodec[ClassifyRequest]):
+    """Native JSON."""
+
+    task = "classify"
+    payload = ClassifyRequest
+    response = ClassifyResponse
+
+    def call(self, payload: ClassifyRequest) -> Call:
+        """What is asked."""
+        return Call(payload.model, payload.version, payload.inputs, ClassifyOptions(payload.top_k, payload.explain))
+
+    def respond(self, call: Call, answers: Answers) -> ClassifyResponse:  # noqa: ARG002 - answers hold all of it
+        """The response."""
+        return {"model": answers.model, "version": answers.version, "results": list(answers.results)}

@@ -1,20 +1,17 @@
-"""The slice of outcomes: `POST /outcomes` says what came true of earlier forecasts, so that coverage can be watched."""
+"""`POST /outcomes`: actual values of earlier forecasts, so that the coverage of the intervals can be monitored."""
 
 from collections import defaultdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from bundle.tasks.forecast.spec import ForecastSpec
-from service.errors import Invalid, Place
-from service.http.json_route import JSONRoute
-from service.http.problem import declared
-from service.http.schema import RequestModel
-from service.state import Context, context
+from service.errors import FieldError, Invalid
+from service.http.schema import Integer, RequestModel
+from service.state import Context
+from service.tasks.forecast.metrics import ForecasterMetrics
 from service.tasks.forecast.schema import level_name
-from service.telemetry import request_record
+from service.telemetry.request_record import RequestRecord
 
 MAX_OUTCOMES = 10_000
 
@@ -22,24 +19,24 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Outcome(RequestModel):
-    """One interval that was forecast, and the value that came true."""
+    """One interval that was forecast, and the actual value."""
 
     level: float = Field(gt=0, le=95, description="level of the interval, in percent")
     lower: Finite
     upper: Finite
-    actual: Finite = Field(description="what came true, in the series' own units")
+    actual: Finite = Field(description="actual value, in the series' own units")
 
 
 class OutcomesRequest(RequestModel):
-    """Intervals of one model's forecasts with what came true."""
+    """Intervals of one model's forecasts with the actual values."""
 
     model: str = Field(description="what the forecast named in its `model`, or an alias")
-    version: int = Field(description="what the forecast named in its `version`")
+    version: Integer = Field(description="what the forecast named in its `version`")
     outcomes: list[Outcome] = Field(min_length=1, max_length=MAX_OUTCOMES)
 
 
 class LevelCoverage(TypedDict):
-    """What became of the intervals of one level in this request."""
+    """How many intervals of one level in this request held the actual value."""
 
     num_outcomes: int
     num_inside: int
@@ -56,37 +53,29 @@ class OutcomesResponse(TypedDict):
     levels: dict[str, LevelCoverage]
 
 
-router = APIRouter(route_class=JSONRoute, tags=["predict"])
-
-
-@router.post(
-    "/outcomes",
-    summary="Say what came true",
-    responses=declared(400, 404, 413, 415, 422, 503),
-)
-async def count_outcomes(payload: OutcomesRequest, context: Annotated[Context, Depends(context)]) -> OutcomesResponse:
-    """Count how many intervals held what came true; `GET /metrics` shows the share since the start.
+async def count_outcomes(payload: OutcomesRequest, context: Context, record: RequestRecord) -> OutcomesResponse:
+    """Count how many intervals held the actual values; `GET /metrics` shows the share since the start.
 
     All outcomes of a request are counted, or none. The service keeps counts, no values.
     """
-    record = request_record.current()
-    proven = await context.catalog.proven(payload.model, payload.version)
-    if not isinstance(proven.manifest.spec, ForecastSpec):
-        raise Invalid([Place(("model",), "This model labels texts; outcomes are told of forecasts")])
-    if places := [
-        Place(("outcomes", index), "lower is above upper; swap them")
+    tested = await context.catalog.tested(payload.model, payload.version)
+    metrics = tested.task_metrics
+    if not isinstance(metrics, ForecasterMetrics):
+        raise Invalid([FieldError(("model",), "This model labels texts; outcomes are told of forecasts")])
+    if errors := [
+        FieldError(("outcomes", index), "lower is above upper; swap them")
         for index, outcome in enumerate(payload.outcomes)
         if outcome.lower > outcome.upper
     ]:
-        raise Invalid(places)
-    record.answered_by(proven.manifest.name, proven.manifest.version, len(payload.outcomes))
-    told: dict[float, list[bool]] = defaultdict(list)
+        raise Invalid(errors)
+    record.answered_by(tested.manifest.name, tested.manifest.version, len(payload.outcomes))
+    by_level: dict[float, list[bool]] = defaultdict(list)
     for outcome in payload.outcomes:
-        told[outcome.level].append(outcome.lower <= outcome.actual <= outcome.upper)
-    for level, inside in told.items():
-        proven.metrics.came_true(level, num_inside=sum(inside), num_outcomes=len(inside))
-    levels = {level_name(level): _coverage(inside) for level, inside in sorted(told.items())}
-    return {"model": proven.manifest.name, "version": proven.manifest.version, "levels": levels}
+        by_level[outcome.level].append(outcome.lower <= outcome.actual <= outcome.upper)
+    for level, inside in by_level.items():
+        metrics.count_actuals(level, num_inside=sum(inside), num_actuals=len(inside))
+    levels = {level_name(level): _coverage(inside) for level, inside in sorted(by_level.items())}
+    return {"model": tested.manifest.name, "version": tested.manifest.version, "levels": levels}
 
 
 def _coverage(inside: list[bool]) -> LevelCoverage:

@@ -1,4 +1,4 @@
-"""Series as they are sent to rows as a forecaster's graph reads them, with what is to be said of each series."""
+"""Series to rows as a forecaster's graph reads them, with the timestamps and warnings of each series."""
 
 import asyncio
 import datetime as dt
@@ -23,16 +23,14 @@ from bundle.tasks.forecast.series import (
 )
 from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
 from service.engine.batcher import INLINE_SECONDS
-from service.errors import Invalid, Place
-from service.tasks.forecast.schema import SeriesInput
-from service.tasks.forecast.trajectories import NUM_PATHS
-
-_ONLY_VALUES = {"values"}
+from service.errors import FieldError, Invalid
+from service.tasks.forecast.schema import Series
+from service.tasks.forecast.trajectories import NUM_TRAJECTORIES
 
 
 @dataclass(slots=True)
-class Beside:
-    """What the answer to one series needs beside what the graph gives."""
+class SeriesContext:
+    """What the forecast of one series holds beyond the graph's output."""
 
     season: int
     timestamps: list[str] | None
@@ -46,11 +44,11 @@ class EncodedSeries:
     rows: Arrays
     codes: Arrays
     """The future covariates of `rows` for all steps asked for, in whole horizons of the model."""
-    beside: list[Beside]
+    contexts: list[SeriesContext]
 
 
-async def encode(series: Sequence[SeriesInput], spec: ForecastSpec, horizon: int) -> EncodedSeries:
-    """All series of one request. Raises `Invalid` with places that begin with a series' index."""
+async def encode(series: Sequence[Series], spec: ForecastSpec, horizon: int) -> EncodedSeries:
+    """All series of one request. Raises `Invalid`, field paths beginning with `inputs` and the series' index."""
     rows: dict[str, NDArray[np.generic]] = {}
     rows["history"] = fixed_contexts([one.values for one in series], spec.context_length)
     for covariate in spec.past_covariates:
@@ -65,43 +63,49 @@ async def encode(series: Sequence[SeriesInput], spec: ForecastSpec, horizon: int
         f"future_{covariate.name}": np.zeros((len(series), spec.context_length + num_ahead), dtype=np.int64)
         for covariate in spec.future_covariates
     }
-    beside: list[Beside] = []
-    beside_values: dict[int, Beside] = {}  # by how many are known: nothing else matters where only values were sent
-    places: list[Place] = []
-    turn_ends = time.perf_counter() + INLINE_SECONDS
+    contexts: list[SeriesContext] = []
+    context_by_known: dict[
+        int, SeriesContext
+    ] = {}  # by the number of known values: all that matters where only values were sent
+    errors: list[FieldError] = []
+    yield_at = time.perf_counter() + INLINE_SECONDS
     for index, one in enumerate(series):
-        is_bare = one.model_fields_set == _ONLY_VALUES and not some_infinite
-        if is_bare and (same := beside_values.get(num_known[index])) is not None:
-            beside.append(same)
+        is_bare = not some_infinite and _has_only_values(one)
+        if is_bare and (same := context_by_known.get(num_known[index])) is not None:
+            contexts.append(same)
             continue
         try:
             if some_infinite:
                 _refuse_infinite(rows, index)
             own = {name: row[index] for name, row in codes.items()}
-            beside.append(_describe(one, spec, horizon, num_known[index], own))
+            contexts.append(_describe(one, spec, horizon, num_known[index], own))
             if is_bare:
-                beside_values[num_known[index]] = beside[-1]
+                context_by_known[num_known[index]] = contexts[-1]
         except Invalid as refusal:
-            places += [Place((index, *place.loc), place.msg) for place in refusal.places]
-        if time.perf_counter() > turn_ends:  # a long horizon takes milliseconds: others get their turn
+            errors += [FieldError(("inputs", index, *error.loc), error.msg) for error in refusal.errors]
+        if time.perf_counter() > yield_at:  # a long horizon takes milliseconds: other requests run in between
             await asyncio.sleep(0)
-            turn_ends = time.perf_counter() + INLINE_SECONDS
-    if places:
-        raise Invalid(places)
+            yield_at = time.perf_counter() + INLINE_SECONDS
+    if errors:
+        raise Invalid(errors)
     rows |= {name: ahead[:, : spec.context_length + spec.horizon] for name, ahead in codes.items()}
     if spec.freq is None:
         rows["freq"] = np.array([[freq_code(one.freq)] for one in series], dtype=np.int64)
-    return EncodedSeries(rows, codes, beside)
+    return EncodedSeries(rows, codes, contexts)
+
+
+def _has_only_values(one: Series) -> bool:
+    return one.start is None and one.freq is None and not one.past_covariates and not one.future_covariates
 
 
 def _describe(
-    series: SeriesInput, spec: ForecastSpec, horizon: int, num_known: int, codes: dict[str, NDArray[np.int64]]
-) -> Beside:
-    """What is said of one series; its future covariates are written into `codes`. Raises `Invalid`."""
+    series: Series, spec: ForecastSpec, horizon: int, num_known: int, codes: dict[str, NDArray[np.int64]]
+) -> SeriesContext:
+    """Timestamps and warnings of one series; its future covariates are written into `codes`. Raises `Invalid`."""
     warnings: list[str] = []
     if num_known == 0:
         message = f"The newest {spec.context_length} values are all null; send some that aren't"
-        raise Invalid([Place(("values",), message)])
+        raise Invalid([FieldError(("values",), message)])
     freq = spec.freq or series.freq
     season = spec.season or (SEASONS[freq] if freq else 1)
     if num_known < min(2 * season, spec.context_length):
@@ -116,28 +120,28 @@ def _describe(
         warnings.append(f"freq was not sent: the season is estimated from the values{no_dates}")
     if horizon > spec.horizon:
         warnings += _iterated(series, spec)
-    return Beside(season, _timestamps(series, freq, start, horizon), warnings)
+    return SeriesContext(season, _timestamps(series, freq, start, horizon), warnings)
 
 
 def _refuse_infinite(rows: Arrays, index: int) -> None:
     for name, contexts in rows.items():
         if np.isinf(contexts[index]).any():
-            place = ("values",) if name == "history" else ("past_covariates", name.removeprefix("past_"))
-            raise Invalid([Place(place, "A value is beyond ±3.4e38, the largest the model can read")])
+            loc = ("values",) if name == "history" else ("past_covariates", name.removeprefix("past_"))
+            raise Invalid([FieldError(loc, "A value is beyond ±3.4e38, the largest the model can read")])
 
 
-def _start(series: SeriesInput, spec: ForecastSpec) -> dt.datetime | None:
+def _start(series: Series, spec: ForecastSpec) -> dt.datetime | None:
     if spec.freq is not None and series.freq is not None and series.freq != spec.freq:
-        raise Invalid([Place(("freq",), f"This model forecasts series of freq {spec.freq}")])
+        raise Invalid([FieldError(("freq",), f"This model forecasts series of freq {spec.freq}")])
     if series.start is None:
         return None
     try:
         return parse_start(series.start, spec.freq or series.freq)
     except ValueError as error:
-        raise Invalid([Place(("start",), str(error))]) from None
+        raise Invalid([FieldError(("start",), str(error))]) from None
 
 
-def _check_past(series: SeriesInput, spec: ForecastSpec, warnings: list[str]) -> None:
+def _check_past(series: Series, spec: ForecastSpec, warnings: list[str]) -> None:
     _refuse_unknown("past_covariates", series.past_covariates, spec.past_covariates)
     for covariate in spec.past_covariates:
         values = series.past_covariates.get(covariate.name)
@@ -145,11 +149,11 @@ def _check_past(series: SeriesInput, spec: ForecastSpec, warnings: list[str]) ->
             warnings.append(f"{covariate.name} was not sent and is treated as missing")
         elif len(values) != len(series.values):
             needed = f"{len(series.values)} entries are needed, one for each of values"
-            raise Invalid([Place(("past_covariates", covariate.name), needed)])
+            raise Invalid([FieldError(("past_covariates", covariate.name), needed)])
 
 
 def _write_future(
-    series: SeriesInput,
+    series: Series,
     spec: ForecastSpec,
     horizon: int,
     start: dt.datetime | None,
@@ -160,16 +164,16 @@ def _write_future(
     num_past = len(series.values)
     for covariate in spec.future_covariates:
         categories = series.future_covariates.get(covariate.name)
-        place = ("future_covariates", covariate.name)
+        loc = ("future_covariates", covariate.name)
         if categories is not None:
             if len(categories) != num_past + horizon:
                 needed = f"{num_past + horizon} entries are needed, one for each of values and each step ahead"
-                raise Invalid([Place(place, needed)])
+                raise Invalid([FieldError(loc, needed)])
             try:
                 found = category_codes(categories, covariate.categories)
             except KeyError:
                 allowed = ", ".join(covariate.categories)
-                raise Invalid([Place(place, f"Each entry must be one of {allowed}, or null")]) from None
+                raise Invalid([FieldError(loc, f"Each entry must be one of {allowed}, or null")]) from None
         elif covariate.derived_from_dates is not None and start is not None:
             found = _derived(covariate, spec, start, num_past, horizon)
         else:
@@ -196,14 +200,14 @@ def _points(start: dt.datetime, freq: Freq, first: int, count: int) -> list[dt.d
     try:
         return timestamps(start, freq, first, count)
     except ValueError as error:
-        raise Invalid([Place(("start",), str(error))]) from None
+        raise Invalid([FieldError(("start",), str(error))]) from None
 
 
-def _iterated(series: SeriesInput, spec: ForecastSpec) -> list[str]:
+def _iterated(series: Series, spec: ForecastSpec) -> list[str]:
     """Warnings for steps beyond the model's own horizon."""
     beyond = spec.horizon + 1
     return [
-        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over {NUM_PATHS} "
+        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over {NUM_TRAJECTORIES} "
         "sampled paths",
         *(
             f"{covariate.name} is not known beyond values: from step {beyond} on it is treated as missing there"
@@ -221,10 +225,10 @@ def _refuse_unknown(
     known = [covariate.name for covariate in taken]
     if unknown := set(sent) - set(known):
         which = f"This model takes {', '.join(known)}" if known else "This model takes none"
-        raise Invalid([Place((kind,), f"{len(unknown)} unknown; {which}")])
+        raise Invalid([FieldError((kind,), f"{len(unknown)} unknown; {which}")])
 
 
-def _timestamps(series: SeriesInput, freq: Freq | None, start: dt.datetime | None, horizon: int) -> list[str] | None:
+def _timestamps(series: Series, freq: Freq | None, start: dt.datetime | None, horizon: int) -> list[str] | None:
     if start is None or series.start is None or freq is None:
         return None
     points = _points(start, freq, len(series.values), horizon)

@@ -1,7 +1,7 @@
-"""Which part of its history a forecast rests on: each stretch is hidden in turn, and the forecast asked for again.
+"""Occlusion explanation: which part of its history a forecast rests on. Each segment is hidden, and forecast again.
 
-Hidden means: its values are missing, so whoever posts the series with nulls there gets the forecast that the weight was
-told by. What is known beside the values, covariates and dates, stays. Knows arrays, nothing of requests.
+A hidden segment's values are missing: sending the series with nulls there gives the forecast that the weight was
+computed from. Covariates and dates stay. Knows arrays, nothing of requests.
 
 Source: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (occlusion).
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_SEASONS, MAX_SEASONS = 4, 32
-"""A stretch is one season where the history holds this many of them; else there are `NUM_EQUAL` stretches."""
+"""A segment is one season where the history holds this many of them; else there are `NUM_EQUAL` segments."""
 NUM_EQUAL = 16
 ROUNDING = 1e-6
 """A median that moves by less, as a share of its size or the history's, hasn't moved: float32 holds seven digits."""
@@ -29,19 +29,19 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class HiddenSegments:
-    """The stretches of one series that hold known values, and in the same order its history without each.
+    """The segments of one series that hold known values, and in the same order its history without each.
 
-    `without` is `float32[stretches, context_length]`. A single stretch can't be hidden, nothing would be left: then it
+    `without` is `float32[segments, context_length]`. A single segment can't be hidden, nothing would be left: then it
     has no rows. `scale` is the size of the series' largest known value, 1 where all are 0.
     """
 
-    stretches: list[Segment]
+    segments: list[Segment]
     without: NDArray[np.float32]
     scale: float
 
 
 def split(num_values: int, context_length: int, season: int) -> list[Segment]:
-    """The values that the model reads in stretches, oldest first.
+    """The values that the model reads in segments, oldest first.
 
     Seasons counted back from the end, the oldest maybe incomplete; or equal parts, no shorter than one value.
     """
@@ -56,27 +56,27 @@ def split(num_values: int, context_length: int, season: int) -> list[Segment]:
 
 
 def hide_segments(history: NDArray[np.float32], num_values: int, season: int) -> HiddenSegments:
-    """Hide each stretch of a series of `num_values` values, whose newest are `history`."""
+    """Hide each segment of a series of `num_values` values, whose newest are `history`."""
     first = num_values - len(history)  # place in the series where the context begins; below 0 where it is longer
     known = [
-        stretch
-        for stretch in split(num_values, len(history), season)
-        if np.isfinite(history[stretch.start - first : stretch.end - first]).any()
+        segment
+        for segment in split(num_values, len(history), season)
+        if np.isfinite(history[segment.start - first : segment.end - first]).any()
     ]
     hidden = known if len(known) > 1 else []
     without = np.tile(history, (len(hidden), 1))
-    for row, stretch in zip(without, hidden, strict=True):
-        row[stretch.start - first : stretch.end - first] = np.nan
+    for row, segment in zip(without, hidden, strict=True):
+        row[segment.start - first : segment.end - first] = np.nan
     scale = float(np.nanmax(np.abs(history))) or 1.0
     return HiddenSegments(known, without, scale)
 
 
 def weigh(median: NDArray[np.floating], without: NDArray[np.floating], scale: float) -> list[float]:
-    """Each stretch's share of all movements of the median; all 0 where nothing moves.
+    """Each segment's share of all movements of the median; all 0 where nothing moves.
 
     Args:
         median: `[steps]`, with the whole history.
-        without: `[stretches, steps]`, without each of them. Empty: there is one stretch only, and all rests on it.
+        without: `[segments, steps]`, without each of them. Empty: there is one segment only, and all rests on it.
         scale: size of the history's values.
     """
     if not len(without):

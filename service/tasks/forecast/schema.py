@@ -1,12 +1,17 @@
-"""What `POST /forecast` takes and gives. Requests are validated; answers are built right, and typed."""
+"""What `POST /forecast` takes and gives, and its JSON codec."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from typing_extensions import TypedDict
 
 from bundle.tasks.forecast.series import Freq
-from service.http.schema import RequestModel
+from service.http.codec import Call
+from service.http.json_codec import JSONCodec
+from service.http.schema import Integer, PositiveInteger, RequestModel
+from service.predict import Answers
 
 MAX_COVARIATES = 100
 """Covariates of one series, known to the model or not."""
@@ -25,6 +30,7 @@ Values = Annotated[
         min_length=1,
         fail_fast=True,
         description="the history, oldest first, in the series' own units; null is a missing value",
+        json_schema_extra={"contains": {"type": "number"}, "x-maxItems": "max_series_points"},
     ),
 ]
 Id = Annotated[str | None, Field(max_length=200, description="given back with the forecast")]
@@ -44,11 +50,11 @@ FutureCovariates = Annotated[
     Field(description="categories known ahead, each as long as `values` plus the horizon; null is unknown"),
 ]
 Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
-Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
+Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True, json_schema_extra={"uniqueItems": True})]
 
 
 class SeriesInput(RequestModel):
-    """One series, with what is known beside it."""
+    """One series, with its covariates."""
 
     values: Values
     id: Id = None
@@ -58,22 +64,43 @@ class SeriesInput(RequestModel):
     future_covariates: FutureCovariates = Field(default_factory=dict)
 
 
+SeveralSeries = Annotated[
+    list[SeriesInput], Field(min_length=1, fail_fast=True, json_schema_extra={"x-maxItems": "max_series"})
+]
 COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
 
 
+_NULL: JsonValue = {"type": "null"}
+_EMPTY: JsonValue = {"maxProperties": 0}
+_EITHER: list[JsonValue] = [
+    {"required": ["values"], "properties": {"values": {"type": "array"}, "series": _NULL}},
+    {
+        "required": ["series"],
+        "properties": {
+            "series": {"type": "array"},
+            **dict.fromkeys(("values", "id", "start", "freq"), _NULL),
+            **dict.fromkeys(("past_covariates", "future_covariates"), _EMPTY),
+        },
+    },
+]
+"""JSON Schema of `_series_or_values`."""
+
+
 class ForecastRequest(RequestModel):
-    """Series and the model that is to continue them; `values` and its companions are short for one series."""
+    """Series, and the model to forecast them with; `values` and its companions are short for one series."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _EITHER})
 
     model: str = Field(description="alias or name of a forecaster; GET /models lists them")
-    version: int | None = Field(None, description="ask for one version; default: the one in service")
-    series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
-    horizon: int = Field(
-        1, ge=1, description="steps ahead; those beyond the model's own horizon are iterated over sampled paths"
+    version: Integer | None = Field(None, description="ask for one version; default: the one in service")
+    series: SeveralSeries | None = None
+    horizon: PositiveInteger = Field(
+        1,
+        description="steps ahead; those beyond the model's own horizon are forecast recursively",
+        json_schema_extra={"x-maximum": "max_horizon"},
     )
     levels: Levels = Field([80, 95], description="central intervals, in percent")
-    explain: bool = Field(
-        False, description="say which stretches of the history the forecast rests on; costs up to 32 rows more a series"
-    )
+    explain: bool = Field(False, description="weigh each segment of the history; costs up to 32 rows more a series")
     values: Values | None = None
     id: Id = None
     start: Start = None
@@ -85,7 +112,7 @@ class ForecastRequest(RequestModel):
     def _series_or_values(self) -> "ForecastRequest":
         if (self.series is None) == (self.values is None):
             raise ValueError("send either `series`, a list, or `values` for one series")
-        stray = self.model_fields_set & COMPANIONS
+        stray = {name for name in COMPANIONS if getattr(self, name)}
         if self.series is not None and stray:
             raise ValueError(f"`{min(stray)}` belongs inside the entries of `series`")
         if len(set(self.levels)) != len(self.levels):
@@ -113,15 +140,15 @@ class Interval(TypedDict):
 
 
 class SegmentWeight(TypedDict):
-    """How much one stretch of the history counts, told by hiding it."""
+    """How much one segment of the history counts: computed by hiding it."""
 
-    start: Annotated[int, Field(description="first index of the stretch in `values`")]
+    start: Annotated[int, Field(description="first index of the segment in `values`")]
     end: Annotated[int, Field(description="index behind its last one")]
     weight: Annotated[
         float,
         Field(
             description="how far the medians of the model's own horizon move, on average, when these values are null, "
-            "as a share of the movements of all stretches: they sum to 1, or are all 0 where nothing moves"
+            "as a share of the movements of all segments: they sum to 1, or are all 0 where nothing moves"
         ),
     ]
 
@@ -143,13 +170,13 @@ class Forecast(TypedDict):
     ]
     warnings: Annotated[
         list[str],
-        Field(description="what was missing and treated so, and from which step on it is iterated"),
+        Field(description="what was missing and treated so, and from which step on it is forecast recursively"),
     ]
     explanation: NotRequired[
         Annotated[
             list[SegmentWeight],
             Field(
-                description="with `explain`: stretches that hold known values, oldest first; without it the key is "
+                description="with `explain`: segments that hold known values, oldest first; without it the key is "
                 "absent"
             ),
         ]
@@ -163,3 +190,59 @@ class ForecastResponse(TypedDict):
     version: int
     horizon: int
     forecasts: list[Forecast]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSeries:
+    """One series as other codecs than native JSON make it."""
+
+    values: Sequence[float | None]
+    id: str | None = None
+    start: str | None = None
+    freq: Freq | None = None
+    past_covariates: dict[str, list[float | None]] = field(default_factory=dict)
+    future_covariates: dict[str, list[str | None]] = field(default_factory=dict)
+
+
+Series = SeriesInput | PlainSeries
+"""One series as the task takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastOptions:
+    """What is forecast of each series."""
+
+    horizon: int = 1
+    levels: Sequence[float] = (80, 95)
+    """Of the central intervals, in percent."""
+    explain: bool = False
+
+
+class ForecastJSON(JSONCodec[ForecastRequest]):
+    """Native JSON."""
+
+    task = "forecast"
+    payload = ForecastRequest
+    response = ForecastResponse
+
+    def call(self, payload: ForecastRequest) -> Call:
+        """What is asked."""
+        options = ForecastOptions(payload.horizon, payload.levels, payload.explain)
+        return Call(payload.model, payload.version, payload.all_series(), options, payload)
+
+    def respond(self, call: Call, answers: Answers) -> ForecastResponse:
+        """The response."""
+        return {
+            "model": answers.model,
+            "version": answers.version,
+            "horizon": call.options.horizon,
+            "forecasts": list(answers.results),
+        }
+
+    def locate(self, call: Call, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """`inputs` are `series`; in the short form the fields of the only one stand at the root."""
+        if loc[:1] != ("inputs",):
+            return loc
+        if call.payload.series is None:
+            return loc[2:]
+        return ("series", *loc[1:])

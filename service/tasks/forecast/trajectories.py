@@ -1,9 +1,9 @@
-"""Horizons beyond the model's own: draw paths through its quantiles, feed them back, forecast on.
+"""Recursive forecasting beyond the model's own horizon, over sampled trajectories.
 
-The model's own quantiles are the first block of steps. Paths are drawn through them, appended to the history, and the
-model is asked again for each path; the next block's quantiles are those of the mixture of what it answers, and each
-path goes on through the answer that was its own. Feeding the median back alone would forget at every block how
-uncertain the one before was. `docs/decisions/0005-sampled-paths.md` says how the constants were chosen.
+The model's own quantiles are the first block of steps. Trajectories are sampled from them and appended to the history,
+and the model forecasts the next block of each; its quantiles are those of the mixture, and each trajectory goes on with
+its own forecast. Feeding the median back alone would forget at every block how uncertain the one before was.
+`docs/decisions/0005-sampled-paths.md` says how the constants were chosen.
 
 Arrays in, arrays out: knows a callable that computes rows, nothing of requests.
 """
@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 
 from bundle.golden import Arrays
 from bundle.tasks.forecast.spec import ForecastSpec
-from service.tasks.forecast.engine import Quantiles
 
-Ask = Callable[[Arrays], Awaitable[Quantiles]]
-"""Rows as the graph reads them -> what it answers, in order."""
+Quantiles = NDArray[np.float32]
+"""`[rows, horizon, levels]`."""
 
-NUM_PATHS = 64
+Compute = Callable[[Arrays], Awaitable[Quantiles]]
+"""Rows as the graph reads them to its quantiles, in order."""
+
+NUM_TRAJECTORIES = 64
 STEP_CORRELATION = 0.7
-"""Of the noise of two neighbouring steps of a path, within a block; between blocks the model itself links them."""
+"""Of the noise of two neighbouring steps of a trajectory, within a block; between blocks the model itself links them."""
 POOLED_LEVELS = 32
-"""Levels that each path's quantile function is read at when paths are pooled."""
+"""Levels that each trajectory's quantile function is read at when trajectories are pooled."""
 SERIES_AT_ONCE = 4
-"""Series of one caller that are under way: enough to keep the engine busy, few enough to leave room for others."""
+"""Series of one request that are computed at a time: enough to keep the engine busy, few enough for other requests."""
 SEED = 0
 
 
@@ -38,7 +40,7 @@ class KnownSteps:
     """A series whose first block is known."""
 
     row: Arrays
-    """What the graph read for the first block, without the axis of the rows."""
+    """What the graph read for the first block, without the row axis."""
     codes: Arrays
     """Its future covariates, `int64[context_length + steps]`, with all steps up to the end of the last block."""
     quantiles: NDArray[np.float64]
@@ -46,33 +48,37 @@ class KnownSteps:
 
 
 async def forecast_recursively(
-    beginnings: Sequence[KnownSteps], spec: ForecastSpec, horizon: int, ask: Ask
+    known: Sequence[KnownSteps], spec: ForecastSpec, horizon: int, compute: Compute
 ) -> NDArray[np.float64]:
-    """Quantiles `[series, horizon, levels]`; the first `spec.horizon` steps are those it began with.
+    """Quantiles `[series, horizon, levels]`; the first `spec.horizon` steps are the known ones.
 
-    A series has the same answer whoever is beside it, and each time. Where the model stops giving numbers, NaN follows.
-    Raises the first of what `ask` raises.
+    A series has the same forecast each time, whatever shares the batch. Where the model stops giving numbers, NaN follows.
+    Raises the first of what `compute` raises.
     """
     room = asyncio.Semaphore(SERIES_AT_ONCE)
 
-    async def prolong_in_turn(beginning: KnownSteps) -> NDArray[np.float64]:
+    async def in_turn(beginning: KnownSteps) -> NDArray[np.float64]:
         async with room:
-            return await _prolong_one(beginning, spec, horizon, ask)
+            return await _forecast_one(beginning, spec, horizon, compute)
 
     try:
-        async with asyncio.TaskGroup() as group:  # if one fails or the caller leaves, all stop
-            tasks = [group.create_task(prolong_in_turn(beginning)) for beginning in beginnings]
+        async with asyncio.TaskGroup() as group:  # if one fails or the request is cancelled, all stop
+            tasks = [group.create_task(in_turn(beginning)) for beginning in known]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return np.stack([task.result() for task in tasks])
 
 
-async def _prolong_one(beginning: KnownSteps, spec: ForecastSpec, horizon: int, ask: Ask) -> NDArray[np.float64]:
+async def _forecast_one(
+    beginning: KnownSteps, spec: ForecastSpec, horizon: int, compute: Compute
+) -> NDArray[np.float64]:
     generator = np.random.default_rng(SEED)
     context_length, levels = spec.context_length, np.asarray(spec.quantile_levels)
     shared = dict(beginning.row)
-    histories = np.tile(shared.pop("history"), (NUM_PATHS, 1))
-    conditional = np.broadcast_to(beginning.quantiles, (NUM_PATHS, *beginning.quantiles.shape)).astype(np.float64)
+    histories = np.tile(shared.pop("history"), (NUM_TRAJECTORIES, 1))
+    conditional = np.broadcast_to(beginning.quantiles, (NUM_TRAJECTORIES, *beginning.quantiles.shape)).astype(
+        np.float64
+    )
     steps = np.full((horizon, len(levels)), np.nan)
     steps[: spec.horizon] = beginning.quantiles
     for first in range(spec.horizon, horizon, spec.horizon):
@@ -85,8 +91,8 @@ async def _prolong_one(beginning: KnownSteps, spec: ForecastSpec, horizon: int, 
             shared[name] = np.concatenate([shared[name], unknown])[-context_length:]
         for name, codes in beginning.codes.items():
             shared[name] = codes[first : first + context_length + spec.horizon]
-        repeated = {name: np.repeat(array[None], NUM_PATHS, axis=0) for name, array in shared.items()}
-        answers = await ask({"history": histories, **repeated})
+        repeated = {name: np.repeat(array[None], NUM_TRAJECTORIES, axis=0) for name, array in shared.items()}
+        answers = await compute({"history": histories, **repeated})
         conditional = answers.astype(np.float64)
         if not np.isfinite(conditional).all():
             break
@@ -96,16 +102,16 @@ async def _prolong_one(beginning: KnownSteps, spec: ForecastSpec, horizon: int, 
 
 
 def draw_levels(generator: "np.random.Generator", num_steps: int) -> NDArray[np.float64]:
-    """Levels `[NUM_PATHS, num_steps]` to draw at: dependent along a path, equally spaced over the paths of each step.
+    """Levels `[NUM_TRAJECTORIES, num_steps]` to sample at: dependent along a trajectory, equally spaced within each step.
 
-    Normal noise, an autoregression of order one, decides only which path gets which level: a Gaussian copula by
-    ranks. So each step has its whole distribution, not 64 throws of the dice.
+    Normal noise, an autoregression of order one, decides only which trajectory gets which level: a Gaussian
+    copula by ranks. So each step has its whole distribution, not 64 random draws.
     """
-    noise = generator.standard_normal((NUM_PATHS, num_steps))
+    noise = generator.standard_normal((NUM_TRAJECTORIES, num_steps))
     for before, step in itertools.pairwise(range(num_steps)):
         fresh = np.sqrt(1 - STEP_CORRELATION**2) * noise[:, step]
         noise[:, step] = STEP_CORRELATION * noise[:, before] + fresh
-    return (noise.argsort(axis=0).argsort(axis=0) + 0.5) / NUM_PATHS
+    return (noise.argsort(axis=0).argsort(axis=0) + 0.5) / NUM_TRAJECTORIES
 
 
 def quantile_function(
@@ -138,8 +144,8 @@ def pooled(conditional: NDArray[np.float64], levels: NDArray[np.float64]) -> NDA
     The levels read are equally spaced over all paths and dealt to them in turn, so where all paths agree their common
     quantiles come back.
     """
-    num_paths, num_steps, _ = conditional.shape
-    dealt = (np.arange(POOLED_LEVELS) + (np.arange(num_paths)[:, None] + 0.5) / num_paths) / POOLED_LEVELS
+    num_trajectories, num_steps, _ = conditional.shape
+    dealt = (np.arange(POOLED_LEVELS) + (np.arange(num_trajectories)[:, None] + 0.5) / num_trajectories) / POOLED_LEVELS
     values = quantile_function(conditional, levels, dealt[:, None, :])
     together = values.transpose(1, 0, 2).reshape(num_steps, -1)
     mixture = np.quantile(together, levels, axis=1, method="hazen").T

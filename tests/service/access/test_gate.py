@@ -27,9 +27,9 @@ from service.access.usage import Usage
 from service.app import SCOPES, Application, create_app
 from service.settings import Settings
 from service.telemetry import request_record
-from tests.gate import closed_gate
-from tests.serving import free_port, serving
-from tests.settled import settled
+from tests.support.held_model import hold_answers
+from tests.support.running_app import running_app
+from tests.support.service_process import free_port, serving
 
 TEXT = "zebra crossing"
 BODY = {"model": "spam", "inputs": TEXT}
@@ -67,7 +67,7 @@ def keys(tmp_path: Path) -> Keys:
 
 @pytest.fixture
 def client(tiny_store: Path, keys: Keys) -> Iterator[TestClient]:
-    with settled(Settings(store=tiny_store, api_keys_file=keys.path)) as client:
+    with running_app(Settings(store=tiny_store, api_keys_file=keys.path)) as client:
         yield client
 
 
@@ -265,7 +265,7 @@ def test_computed_rows_are_charged(client: TestClient, keys: Keys) -> None:
 def test_quotas_survive_a_restart(tiny_store: Path, keys: Keys) -> None:
     settings = Settings(store=tiny_store, api_keys_file=keys.path)
     for wanted in (200, 429):
-        with settled(settings) as client:
+        with running_app(settings) as client:
             asked = client.post("/classify", json={**BODY, "inputs": [TEXT] * 5}, headers=keys.bearer("small"))
             assert asked.status_code == wanted
 
@@ -288,7 +288,7 @@ def test_workers_share_quotas_and_follow_the_file(tiny_store: Path, keys: Keys) 
 
 
 def test_concurrent_requests_get_no_more_than_the_quota(client: TestClient, keys: Keys) -> None:
-    gate = closed_gate(client)
+    gate = hold_answers(client)
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(client.post, "/classify", json=BODY, headers=keys.bearer("small")) for _ in range(8)]
         time.sleep(0.2)

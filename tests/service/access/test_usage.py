@@ -13,7 +13,7 @@ from service.access import usage
 from service.access.keys import Limits, new_key
 from service.access.usage import Account, Usage
 from service.errors import QuotaExceeded, RateLimited
-from tests.serving import ROOT
+from tests.support.service_process import ROOT
 
 CHARGE_A_THOUSAND_TIMES = """
 import sys

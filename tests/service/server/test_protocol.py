@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from service.page.routes import CHART_LIBRARY_FILE
-from tests.raw_http import BODY, LIVEZ, chunked, connect, exchange, read_answers, request
-from tests.serving import free_port, serving
+from tests.support.raw_http import BODY, LIVEZ, chunked, connect, exchange, read_answers, request
+from tests.support.service_process import free_port, serving
 
 CHUNKED = b"Transfer-Encoding: chunked"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c"

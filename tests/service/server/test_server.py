@@ -17,9 +17,9 @@ import pytest
 
 from service.server.limits import REQUESTS_PER_ITERATION
 from tests.prove.served import copy_store
-from tests.raw_http import LIVEZ, READYZ, connect, exchange, read_answers, request
-from tests.samples import Samples, parse, value
-from tests.serving import free_port, serving
+from tests.support.metric_samples import Samples, parse, value
+from tests.support.raw_http import LIVEZ, READYZ, connect, exchange, read_answers, request
+from tests.support.service_process import free_port, serving
 
 
 async def send_requests(

@@ -16,7 +16,7 @@ import pytest
 
 from service.server import supervisor
 from service.settings import Settings
-from tests.serving import ROOT, free_port, serving
+from tests.support.service_process import ROOT, free_port, serving
 
 
 def workers_of(server: "subprocess.Popen[bytes]") -> set[int]:

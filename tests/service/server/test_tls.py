@@ -12,7 +12,7 @@ import trustme
 
 from service.__main__ import healthcheck, main
 from service.settings import Settings
-from tests.serving import free_port, serving
+from tests.support.service_process import free_port, serving
 
 
 @pytest.fixture(scope="module")

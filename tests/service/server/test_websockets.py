@@ -11,9 +11,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests import raw_http
-from tests.raw_http import LIVEZ, READYZ, exchange, read_answers, request
-from tests.serving import free_port, serving
+from tests.support import raw_http
+from tests.support.raw_http import LIVEZ, READYZ, exchange, read_answers, request
+from tests.support.service_process import free_port, serving
 
 SERVICE_WITH_ECHO = """
 import sys

@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from bundle.tasks.classify.text import PAD_ID, EncodedText, TextEncoder, pad
-from training.tokenizer import TokenizerConfig, train_tokenizer
+from tests.support.tiny_bundles import TINY_BUNDLES
 
-TEXTS = ["free prize call now", "see you at eight", "call me later", "win a prize today"] * 5
-TOKENIZER = train_tokenizer(TEXTS, TokenizerConfig(vocabulary_size=300))
-
-
-def test_same_texts_give_the_same_tokenizer() -> None:
-    assert train_tokenizer(TEXTS, TokenizerConfig(vocabulary_size=300)) == TOKENIZER
+TOKENIZER = (TINY_BUNDLES / "spam-cnn" / "1" / "tokenizer.json").read_text()
 
 
 @given(st.text(max_size=200))

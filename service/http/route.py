@@ -1,0 +1,218 @@
+"""Routes that FastAPI knows and documents, and that answer a `POST` by themselves, from the body's bytes on.
+
+FastAPI's own way from a request to an endpoint (dependencies, validation, serialisation) takes as long again as
+tokenising and computing a short text. These routes leave it out, and refuse at construction what they would not honour.
+"""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, get_type_hints
+
+from fastapi import Response
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.routing import APIRoute
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from service.http import body, json_codec, problem
+from service.http.codec import Call, Codec, EncodedRequest
+from service.state import Context
+from service.telemetry.request_record import SCOPE_KEY, RequestRecord
+
+_TASK = "seqserve.task"
+"""In the scope of a request that is worked on: its task."""
+
+
+def cancel(scope: Scope) -> None:
+    """End the work on a request whose client has disconnected; its rows that wait are dropped."""
+    task: asyncio.Task[None] | None = scope.pop(_TASK, None)
+    if task is not None:
+        task.cancel()
+
+
+class BodyRoute(APIRoute):
+    """A route that answers from the bytes of the body.
+
+    Raises `TypeError` at construction for what FastAPI would document and this route not honour: dependencies, another
+    status code, a response class, and path, query, header or cookie parameters of the endpoint.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options.setdefault("methods", ["POST"])
+        super().__init__(path, endpoint, **options)
+        self._refuse_what_is_not_honoured()
+        self._usual_media_type = self.media_types[0].encode()
+        self.app = self._answer
+
+    async def respond(self, content: bytes, scope: Scope, record: RequestRecord) -> bytes:
+        """The body of the response to this body."""
+        raise NotImplementedError
+
+    media_types: Sequence[str] = json_codec.MEDIA_TYPES
+    """Of the bodies that are read; the first is the usual one."""
+    content_encodings: Sequence[str] = ()
+    """Of bodies, beside `identity`."""
+    response_media_type = "application/json"
+
+    async def read(self, scope: Scope, receive: Receive, limit: int) -> bytes:
+        """The whole body, decompressed.
+
+        Raises `UnsupportedEncoding` or `UnsupportedMedia`, `BodyTooLarge` over `limit` bytes, before and after
+        decompression, and `ClientDisconnect` if the body ends early.
+        """
+        media_type = encoding = b""
+        length = 0
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                media_type = value
+            elif name == b"content-length":
+                length = int(value) if value.isdigit() else 0
+            elif name == b"content-encoding":
+                encoding = value.strip().lower()
+        if encoding:
+            body.check_encoding(encoding, self.content_encodings)
+        if media_type != self._usual_media_type:
+            body.check_media_type(media_type.decode("latin-1").lower(), self.media_types)
+        if length > limit:
+            raise body.too_large(limit)
+        message = await receive()
+        content: bytes = message.get("body", b"")
+        size, chunks = len(content), [content]
+        while message.get("more_body", False):
+            if size > limit:  # without Content-Length too, no more than the limit is ever held
+                raise body.too_large(limit)
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        if size > limit:
+            raise body.too_large(limit)
+        whole = content if len(chunks) == 1 else b"".join(chunks)
+        return whole if encoding != b"gzip" else body.decompress(whole, limit)
+
+    def error(self, error: Exception, scope: Scope) -> Response:  # noqa: ARG002 - for subclasses
+        """The response to what was raised."""
+        return problem.answer(error)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record: RequestRecord = scope.get(SCOPE_KEY) or RequestRecord()
+        try:
+            content = await self._respond_unless_cancelled(scope, receive, record)
+        except Exception as error:
+            response = self.error(error, scope)
+            record.problem = problem.kind_of(error)
+            await response(scope, receive, send)
+            if not problem.is_foreseen(error):
+                raise
+            return
+        headers = [
+            (b"content-length", b"%d" % len(content)),
+            (b"content-type", self.response_media_type.encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _respond_unless_cancelled(self, scope: Scope, receive: Receive, record: RequestRecord) -> bytes:
+        scope[_TASK] = asyncio.current_task()
+        try:
+            context: Context = scope["state"]["context"]
+            content = await self.read(scope, receive, context.settings.max_body_bytes)
+            record.lap("read")
+            return await self.respond(content, scope, record)
+        except asyncio.CancelledError:
+            if _TASK in scope:  # not by `cancel`: the service ends
+                raise
+            raise ClientDisconnect from None
+        finally:
+            scope.pop(_TASK, None)
+
+    def _refuse_what_is_not_honoured(self) -> None:
+        dependant = self.dependant
+        refused = {
+            "dependencies": self.dependencies or dependant.dependencies,
+            "a status code": self.status_code not in {None, 200},
+            "a response class": not isinstance(self.response_class, DefaultPlaceholder),
+            "path parameters": dependant.path_params,
+            "query parameters": dependant.query_params,
+            "header parameters": dependant.header_params,
+            "cookie parameters": dependant.cookie_params,
+        }
+        if unhonoured := [what for what, is_there in refused.items() if is_there]:
+            raise TypeError(
+                f"{self.path}: a {type(self).__name__} answers from the body alone and would not honour "
+                f"{', '.join(unhonoured)}; use an APIRoute, or leave them out"
+            )
+
+
+class JSONRoute(BodyRoute):
+    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary."""
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Mapping[str, object]]], **options: Any
+    ) -> None:
+        hints = get_type_hints(endpoint)
+        self._payload = hints["payload"]
+        self._endpoint = endpoint
+        options.setdefault("description", inspect.getdoc(endpoint))
+        super().__init__(path, _documented(endpoint.__name__, hints["payload"], hints["return"]), **options)
+
+    async def respond(self, content: bytes, scope: Scope, record: RequestRecord) -> bytes:
+        """JSON to JSON."""
+        payload = json_codec.validated(self._payload, content)
+        record.lap("validate")
+        return to_json(await self._endpoint(payload, scope["state"]["context"], record))
+
+
+class PredictRoute(BodyRoute):
+    """Decodes a call, has it answered by `predict`, encodes the answers.
+
+    Args:
+        path: with parameters, if the codec reads them.
+        codec: of the protocol spoken here.
+        name: of the operation.
+        options: those of `APIRoute`; `openapi_extra` describes bodies that aren't JSON of a known type.
+    """
+
+    def __init__(self, path: str, codec: Codec, *, name: str, **options: Any) -> None:
+        self._codec = codec
+        self.media_types, self.content_encodings = codec.media_types, codec.content_encodings
+        self.response_media_type = codec.response_media_type
+        endpoint = _documented(name, getattr(codec, "payload", None), getattr(codec, "response", None))
+        super().__init__(path, endpoint, **options)
+
+    async def respond(self, content: bytes, scope: Scope, record: RequestRecord) -> bytes:
+        """One call."""
+        codec, context = self._codec, scope["state"]["context"]
+        call = codec.decode(EncodedRequest(content, scope["headers"], scope.get("path_params", {})))
+        scope["seqserve.call"] = call
+        record.lap("validate")
+        deadline = time.monotonic() + context.settings.deadline_seconds - record.waited
+        answers = await context.predictor.predict(
+            codec.task, call.model, call.version, call.inputs, call.options, deadline, record
+        )
+        encoded = codec.encode(call, answers)
+        record.lap("decode")
+        return encoded
+
+    def error(self, error: Exception, scope: Scope) -> Response:
+        """As the codec words it."""
+        call: Call | None = scope.get("seqserve.call")
+        return self._codec.error(error, call)
+
+
+def _documented(name: str, payload: Any, response: Any) -> Callable[..., Any]:
+    """An endpoint for FastAPI's document, of the types that are decoded and encoded; the route answers by itself."""
+
+    def endpoint() -> None:
+        """Never called."""
+
+    parameter = inspect.Parameter("payload", inspect.Parameter.KEYWORD_ONLY, annotation=payload)
+    endpoint.__name__ = name
+    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [] if payload is None else [parameter], return_annotation=response
+    )
+    return endpoint
