@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.tiny_bundles import copy_tiny_bundles
+
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

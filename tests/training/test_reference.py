@@ -19,7 +19,7 @@ from training.export import session
 
 def test_fit_writes_the_reference_of_the_reported_texts(tiny_store: Path) -> None:
     bundle = read_bundle(version_folder(tiny_store, "spam-cnn", 1))
-    spec, reference = bundle.manifest.spec(bundle)
+    spec, reference = bundle.manifest.spec, reference_of(bundle)
     assert isinstance(spec, ClassifySpec)
     assert reference is not None
 

@@ -104,7 +104,7 @@ def test_every_classifier_has_a_reference_that_has_not_drifted_from_itself(bundl
 
 @pytest.mark.real_data
 def test_reference_is_found_again_on_the_reported_texts(bundle: Bundle, run: Run, real_data: Path) -> None:
-    spec, reference = bundle.manifest.spec(bundle)
+    spec, reference = bundle.manifest.spec, reference_of(bundle)
     if not isinstance(spec, ClassifySpec) or reference is None:
         return
     recipe = RECIPES[bundle.manifest.name]()
@@ -129,6 +129,7 @@ def test_padding_and_neighbours_never_change_an_answer(bundle: Bundle, run: Run)
     if isinstance(spec, ClassifySpec):
         _check_texts(spec, bundle, run, rng)
     else:
+        assert isinstance(spec, ForecastSpec)
         _check_series(spec, run, rng)
 
 

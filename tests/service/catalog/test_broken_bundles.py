@@ -17,8 +17,8 @@ from service.catalog.sandbox import Passed
 from service.catalog.self_test import rejection, self_test
 from service.http.metrics import Exposition
 from service.settings import Settings
-from tests.catalogs import catalog_of, refresh
 from tests.support.broken_bundles import BROKEN, Kind
+from tests.support.store_catalog import catalog_of, refresh
 from tests.support.tiny_bundles import copy_tiny_bundles
 
 

@@ -25,10 +25,10 @@ from service.catalog.sandbox import Passed
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
 from service.settings import Settings
 from service.tasks.classify.engine import TextClassifier
-from tests.catalogs import catalog_of, refresh
 from tests.support.held_model import loaded
 from tests.support.next_version import publish_next_version
 from tests.support.running_app import running_app
+from tests.support.store_catalog import catalog_of, refresh
 from tests.support.stub_bundle import publish_stub
 
 SANDBOX = functools.partial(sandbox.test_in_sandbox, memory_bytes=2**28, seconds=10)
@@ -322,7 +322,7 @@ def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
     judge = Judge()
     with ThreadPoolExecutor(1) as executor:
         refresh(catalog_of(Settings(store=store, store_trusted=False), executor, judge))
-    assert sorted(judge.asked) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+    assert sorted(judge.asked) == [("any-frequency", 1), ("ridership-wavenet", 1), ("spam-cnn", 1)]
 
 
 def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(store: Path) -> None:
@@ -378,7 +378,8 @@ def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
     monkeypatch.setattr("service.catalog.catalog.time.monotonic", lambda: now)
     with ThreadPoolExecutor(1) as executor:
         catalog = catalog_of(Settings(store=store, store_trusted=False), executor, too_slow)
-        shutil.rmtree(store / "ridership-wavenet")
+        for name in ("ridership-wavenet", "any-frequency"):
+            shutil.rmtree(store / name)
         for _ in range(40):
             refresh(catalog)
             now += 0.5
@@ -405,7 +406,7 @@ def count(catalog: Catalog, name: str, **labels: str) -> float:
 
 def test_what_was_found_is_shown_until_it_has_proved_itself(catalog: Catalog) -> None:
     asyncio.run(catalog.poll())
-    assert catalog.snapshot.pending == {("spam-cnn", 1), ("ridership-wavenet", 1)}
+    assert catalog.snapshot.pending == {("spam-cnn", 1), ("ridership-wavenet", 1), ("any-frequency", 1)}
     assert catalog.find("spam") is None
     assert catalog.unready() == [f"{alias}: no version has passed its self-test" for alias in catalog.snapshot.aliases]
     asyncio.run(catalog.test_pending())

@@ -23,8 +23,8 @@ SECRET = "zebra"
 
 
 @pytest.fixture
-def app(wider_store: Path) -> FastAPI:
-    return create_app(Settings(store=wider_store))
+def app(tiny_store: Path) -> FastAPI:
+    return create_app(Settings(store=tiny_store))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from service.server.limits import REQUESTS_PER_ITERATION
+from service.server.protocol import REQUESTS_PER_ITERATION
 from tests.prove.served import copy_store
 from tests.support.metric_samples import Samples, parse, value
 from tests.support.raw_http import LIVEZ, READYZ, connect, exchange, read_answers, request

@@ -38,7 +38,7 @@ def test_how_far_a_text_is_read_is_known() -> None:
     text = "call me 12345 \U0001f680"
     whole, cut = (TextEncoder(TOKENIZER, window).num_characters_read(text) for window in (64, 7))
     assert whole == len(text)
-    assert text[:cut] == "call me 123"
+    assert text[:cut] == "call m"
     assert encoder.num_characters_read("call " * 1000) == encoder.num_characters_read("call " * 8)
 
 

@@ -68,8 +68,8 @@ def test_text_of_a_client_that_is_alone_is_encoded_and_computed_at_once() -> Non
     async def ask_in_turn() -> list[list[TextAnswer] | BaseException]:
         with ThreadPoolExecutor(1) as executor:
             batcher = TextBatcher(TextEngine(run), executor, Limits(8, 10_000, 8), encoder=encoder)
-            texts, answers = (["call me"], ["call me"], ["broken"], ["call me"]), []
-            for own in texts:
+            answers: list[list[TextAnswer] | BaseException] = []
+            for own in (["call me"], ["call me"], ["broken"], ["call me"]):
                 asked = batcher.submit_texts(own, time.monotonic() + 5, RequestRecord())
                 answers += await asyncio.gather(asked, return_exceptions=True)
                 await asyncio.sleep(0.01)  # no batch is under way any more
