@@ -60,7 +60,7 @@ def test_words_are_highlighted_by_weight_even_after_an_emoji(visit: Visit) -> No
         item = page.locator(".result").nth(index)
         assert item.locator(".text").text_content() == TEXTS[index]
         words = sorted(result["explanation"], key=lambda word: word["start"])
-        assert highlights(item) == [
+        expected: list[tuple[str, str, object]] = [
             (
                 TEXTS[index][word["start"] : word["end"]],
                 "lowers" if word["weight"] < 0 else "raises",
@@ -68,6 +68,7 @@ def test_words_are_highlighted_by_weight_even_after_an_emoji(visit: Visit) -> No
             )
             for word in words
         ]
+        assert highlights(item) == expected
         item.get_by_text("Word weights").click()
         rows = item.locator("tbody tr")
         expect(rows).to_have_count(len(words))
