@@ -84,23 +84,17 @@ def test_elements_without_a_size_are_refused(dtype: str) -> None:
 @pytest.mark.parametrize(
     ("dtype", "content"),
     [
-        ("<U4", b"\xff" * 16),  # code points beyond Unicode: numpy raises SystemError
-        ("<U1", (0x110000).to_bytes(4, "little")),
-        ("<U1", (0xD800).to_bytes(4, "little") + b"\x00"),  # more bytes than the shape says
+        ("<U1", (0x110000).to_bytes(4, "little")),  # a code point beyond Unicode: numpy raises SystemError
+        ("<U2", (0x110000).to_bytes(4, "little") * 2),
+        ("<U1", b"\xff\xff\xff\x7f"),
         ("<M8[xs]", b"\x00" * 8),
         ("|O", b"\x00" * 8),
     ],
 )
 def test_texts_of_broken_bytes_are_refused(dtype: str, content: bytes) -> None:
     header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (1,), }}\n".encode()
-    whole = Golden({"x": np.zeros((1, 2))}, {"y": np.zeros((1, 2))}).to_bytes()
-    buffer = io.BytesIO(whole)
+    buffer = io.BytesIO(Golden({"x": np.zeros((1, 2))}, {"y": np.zeros((1, 2))}).to_bytes())
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("texts.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content)
-    try:
-        texts = Golden.from_bytes(buffer.getvalue()).texts
-    except GoldenMismatch as error:
-        assert "can't be read" in str(error)
-    else:  # what numpy takes for text is one
-        assert all(isinstance(text, str) for text in texts)
-        assert dtype == "<U1"
+    with pytest.raises(GoldenMismatch, match="can't be read"):
+        Golden.from_bytes(buffer.getvalue())
