@@ -87,6 +87,7 @@ def test_elements_without_a_size_are_refused(dtype: str) -> None:
         ("<U1", (0x110000).to_bytes(4, "little")),  # a code point beyond Unicode: numpy raises SystemError
         ("<U2", (0x110000).to_bytes(4, "little") * 2),
         ("<U1", b"\xff\xff\xff\x7f"),
+        ("<U1", (0xD800).to_bytes(4, "little")),
         ("<M8[xs]", b"\x00" * 8),
         ("|O", b"\x00" * 8),
     ],
