@@ -91,7 +91,7 @@ def _says_no_more(_question: Question, answer: Answer) -> str | None:
 def _heard(caller: socket.socket) -> Received | None:
     """What somebody who came by himself was told; None if that isn't whole."""
     try:
-        received = read_answers(caller, 1, 1)
+        received = read_answers(caller, 1, seconds=1)
     except OSError:
         return None
     head, _, body = received.content.partition(b"\r\n\r\n")

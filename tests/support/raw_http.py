@@ -10,6 +10,7 @@ from dataclasses import dataclass
 BODY = json.dumps({"model": "spam", "inputs": "hello"}).encode()
 STATUS = re.compile(rb"HTTP/1\.1 (\d+)")
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+READYZ = LIVEZ.replace(b"livez", b"readyz")
 
 
 def request(*headers: bytes, body: bytes = BODY, length: bool = True, path: bytes = b"/classify") -> bytes:
@@ -56,7 +57,7 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
-def read_answers(connection: socket.socket, seconds: float, num_answers: int = 1000) -> Received:
+def read_answers(connection: socket.socket, num_answers: int = 1000, seconds: float = 60) -> Received:
     """Read until the server closes, so many answers have come, or the time is up. Raises `ConnectionResetError`."""
     content, until = b"", time.monotonic() + seconds
     with suppress(TimeoutError):
@@ -70,8 +71,8 @@ def read_answers(connection: socket.socket, seconds: float, num_answers: int = 1
     return Received(content, False)
 
 
-def exchange(port: int, content: bytes, num_answers: int = 1000, seconds: float = 5) -> Received:
+def exchange(port: int, content: bytes, num_answers: int = 1000, seconds: float = 60) -> Received:
     """Send bytes on a new connection, and read the answers."""
     with connect(port) as connection:
         connection.sendall(content)
-        return read_answers(connection, seconds, num_answers)
+        return read_answers(connection, num_answers, seconds)

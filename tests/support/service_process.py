@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,14 +37,17 @@ def wait_for_self_tests(address: str, headers: dict[str, str] | None = None) -> 
 
 
 @contextmanager
-def serving(store: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    store: Path, port: int, command: Sequence[str] = ("-m", "service"), **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """The service on a port, ready; `settings` are environment variables. What it prints goes where the test's does.
 
     With the allocator that the image has, where this machine has it too.
     """
     chosen = preloaded() | {"SEQSERVE_STORE": str(store), "SEQSERVE_PORT": str(port), **settings}
-    command = [sys.executable, "-m", "service"]
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | chosen, start_new_session=True) as server:
+    with subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, env=os.environ | chosen, start_new_session=True
+    ) as server:
         try:
             for _ in range(600):
                 if healthcheck(Settings(port=port)) == 0:
