@@ -279,7 +279,8 @@ class Batcher(Generic[Rows, Answers]):
             queue.append(block)
 
     async def _answer(self, submission: Submission[Rows, Answers], timed: Timed) -> Answers:
-        if self._pump is None and not (self._is_alone and self._compute_at_once()):
+        is_late = submission.deadline <= asyncio.get_running_loop().time()
+        if self._pump is None and (is_late or not (self._is_alone and self._compute_at_once())):
             self._pump = asyncio.create_task(self._run_until_empty())
         self._live.add(submission)
         try:

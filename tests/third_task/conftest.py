@@ -27,7 +27,7 @@ def registered() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def vowels_store(registered: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny store and `vowels-sum`; read it, don't write to it."""
+    """The tiny store and `vowels-linear`; read it, don't write to it."""
     store = copy_tiny_bundles(tmp_path_factory.mktemp("vowels") / "store")
     recipe = training_half.VowelsRecipe()
     assert fit(recipe, store, 0, tmp_path_factory.mktemp("runs"), progress=False) == 0  # type: ignore[arg-type]

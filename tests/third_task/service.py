@@ -117,7 +117,8 @@ class Counting:
         rows = Columns({"codes": encode(texts, self._spec.max_characters)})
         counts = (await self.batcher.submit(rows, admission.deadline, identity)).arrays["count"][:, 0]
         identity.defer(self._metrics.note, float(counts.sum()))
-        return np.round(counts.astype(np.float64), 3).tolist()
+        rounded: list[float] = np.round(counts.astype(np.float64), 3).tolist()
+        return rounded
 
 
 def check(texts: Sequence[str], _options: VowelsOptions, settings: Settings) -> None:

@@ -20,7 +20,7 @@ def test_it_answers(client: TestClient) -> None:
     answer = client.post("/vowels", json={"model": "vowels", "inputs": ["aria", "glyph hymn", ""]})
     assert answer.status_code == 200
     document = answer.json()
-    assert (document["model"], document["version"]) == ("vowels-sum", 1)
+    assert (document["model"], document["version"]) == ("vowels-linear", 1)
     assert [round(count) for count in document["counts"]] == [3, 0, 0]
 
 
@@ -36,15 +36,15 @@ def test_what_other_tasks_get_is_refused_in_words(client: TestClient) -> None:
 def test_it_is_measured(client: TestClient) -> None:
     client.post("/vowels", json={"model": "vowels", "inputs": ["aria"]})
     shown = client.get("/metrics").text
-    assert 'seqserve_vowels_total{model="vowels-sum",version="1"}' in shown
+    assert 'seqserve_vowels_total{model="vowels-linear",version="1"}' in shown
     assert "seqserve_vowels_known" in shown
-    assert 'seqserve_requests_total{model="vowels-sum",route="/vowels",status="200",version="1"}' in shown
-    assert 'seqserve_batch_rows_count{model="vowels-sum",version="1"}' in shown
+    assert 'seqserve_requests_total{model="vowels-linear",route="/vowels",status="200",version="1"}' in shown
+    assert 'seqserve_batch_rows_count{model="vowels-linear",version="1"}' in shown
 
 
 def test_it_is_listed(client: TestClient) -> None:
     models = {model["name"]: model for model in client.get("/models").json()["models"]}
-    assert (models["vowels-sum"]["task"], models["vowels-sum"]["max_characters"]) == ("vowels", 64)
+    assert (models["vowels-linear"]["task"], models["vowels-linear"]["max_characters"]) == ("vowels", 64)
     assert (models["spam-cnn"]["max_characters"], models["spam-cnn"]["labels"]) == (None, ["ham", "spam"])
     card = client.get("/models/vowels").json()
     assert card["manifest"]["spec"] == {"task": "vowels", "max_characters": 64}

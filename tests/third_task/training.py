@@ -1,7 +1,7 @@
 """The task offline: data, network, loss, baseline, figures, export samples."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from bundle.golden import Arrays, Run
 from bundle.manifest import Manifest, TrainingData
 from tests.third_task.bundle import MAX_CODE, VowelsSpec, encode
+from training.fit import Schedule
+from training.models import ARCHITECTURES
+from training.models.linear import LinearConfig
 from training.tasks import Figures, Measure, Measures, Period, Task, TrainedModel, count_parameters
 
 WORDS = ("aria", "breeze", "cloud", "dune", "ebb", "fjord", "glyph", "hymn", "iota", "jazz", "KUDU", "Oboe", "quay")
@@ -24,26 +27,31 @@ class VowelsRecipe:
     """Everything that decides the model."""
 
     task: ClassVar[str] = "vowels"
-    name: str = "vowels-sum"
+    name: str = "vowels-linear"
     alias: str | None = "vowels"
     data: str = "made up"
-    architecture: str = "sum"
+    architecture: str = "linear"
+    settings: LinearConfig = field(default_factory=lambda: LinearConfig(outputs=8, window=1))
+    schedule: Schedule = field(default_factory=lambda: Schedule(300, 1, 400, 0.05, 0.0))
     max_characters: int = 64
-    num_steps: int = 300
     intended_use: str = "Count vowels."
     limits: str = "Latin letters without accents."
 
 
 class CharacterSum(nn.Module):
-    """One weight per character, summed over the text."""
+    """Characters through any architecture of the table, and a number summed over the text."""
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: str, settings: Any) -> None:
         super().__init__()
-        self.weights = nn.Embedding(MAX_CODE + 1, 1, padding_idx=0)
+        self.embedding = nn.Embedding(MAX_CODE + 1, 4, padding_idx=0)
+        self.body = ARCHITECTURES[architecture].build(4, settings)
+        self.head = nn.Linear(self.body.num_outputs, 1)
 
     def forward(self, codes: Tensor) -> Tensor:
         """`codes[batch, time]` -> `count[batch, 1]`."""
-        return self.weights(codes).sum(dim=1)  # type: ignore[no-any-return]
+        mask = (codes > 0).float()
+        outputs: Tensor = self.head(self.body(self.embedding(codes), mask))
+        return (outputs * mask.unsqueeze(2)).sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -78,15 +86,16 @@ def baselines(_recipe: VowelsRecipe) -> Figures:
 
 
 def fit(
-    recipe: VowelsRecipe, seed: int, _folder: Path, *, progress: bool = True, baselines: Figures | None = None
+    recipe: Any, seed: int, folder: Path, *, progress: bool = True, baselines: Figures | None = None
 ) -> TrainedModel:
     torch.manual_seed(seed)
-    network, train, held_out = CharacterSum(), texts(400, 1), texts(HELD_OUT, 2)
+    network = CharacterSum(recipe.architecture, recipe.settings)
+    train, held_out = texts(400, 1), texts(HELD_OUT, 2)
     codes = torch.from_numpy(encode(train, recipe.max_characters))
     counts = torch.tensor([[float(count_vowels(text[: recipe.max_characters]))] for text in train])
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.schedule.learning_rate)
     losses = []
-    for _ in range(recipe.num_steps):
+    for _ in range(recipe.schedule.max_epochs):
         loss = nn.functional.mse_loss(network(codes), counts)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -119,10 +128,8 @@ def fit(
 _baselines = baselines
 
 
-def rebuilt(
-    _recipe: VowelsRecipe, _manifest: Manifest, _files: Mapping[str, bytes]
-) -> tuple[CharacterSum, CodeSamples]:
-    return CharacterSum().eval(), CodeSamples()
+def rebuilt(recipe: VowelsRecipe, _manifest: Manifest, _files: Mapping[str, bytes]) -> tuple[CharacterSum, CodeSamples]:
+    return CharacterSum(recipe.architecture, recipe.settings).eval(), CodeSamples()
 
 
 def measures(_recipe: VowelsRecipe) -> Measures:
