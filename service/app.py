@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     tasks = dict(TASKS)
     task_routes = [route for task in tasks.values() for route in task.routes()]
     routes: list[BaseRoute] = [*task_routes, *health.router.routes, *models.list_route(tasks).routes]
-    routes += [*models.router.routes, *metrics.router.routes, *page.router().routes]
+    routes += [*models.router.routes, *metrics.router.routes, *page.router(tasks).routes]
     scopes: dict[str, Scope | None] = {
         **SCOPES,
         **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict"),

@@ -68,7 +68,15 @@ class Task:
     title: str
     """What the page calls it: a verb."""
     page: Path
-    """Folder of its part of the page."""
+    """Folder of its part of the page, served under `/assets/<name>/`; each file may be absent.
+
+    - `view.html`: the panel behind its tab. Ids begin with `<name>-`; `<name>-model` is the select of models.
+    - `view.css`: its style sheet.
+    - `view.js`: a module that exports any of `start()`, called when the panel is first shown, once; `redraw()`, called
+      after a change of theme; `describe(model)`, one line on the tile of an entry of `GET /models`; `facts(spec)`, rows
+      `[term, value]` on the card.
+    - Modules that these import.
+    """
     examples: Path
     """Worked examples of its routes, JSON: see `http.examples`."""
     mismatch: str

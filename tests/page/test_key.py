@@ -9,10 +9,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from service.access.keys import Limits, new_key, write_keys
 from service.settings import Settings
+from tests.page.browser import IDLE, Visit, visit_in
 from tests.page.conftest import served
-from tests.page.visit import ANSWERED, Visit, visit_in
 
-ASKED = "Failed to load resource: the server responded with a status of 401 (Unauthorized)"
+pytestmark = pytest.mark.slow
+
+UNAUTHORIZED = "Failed to load resource: the server responded with a status of 401 (Unauthorized)"
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +32,12 @@ def keyed_base(page_store: Path, key: tuple[Path, str]) -> Iterator[str]:
 
 
 @pytest.fixture
-def keyed(desk: BrowserContext, keyed_base: str) -> Iterator[Visit]:
-    """A visit to a service that asks for a key; that the first question was refused is no complaint."""
-    for visit in visit_in(desk, keyed_base):
+def keyed(desktop: BrowserContext, keyed_base: str) -> Iterator[Visit]:
+    """A visit to a service that asks for a key; the browser logs the 401 of the first request."""
+    for visit in visit_in(desktop, keyed_base):
         yield visit
-        assert set(visit.complaints) <= {ASKED}
-        visit.complaints.clear()
+        assert set(visit.logged) <= {UNAUTHORIZED}
+        visit.logged.clear()
 
 
 def enter(page: Page, key: str) -> None:
@@ -50,11 +52,11 @@ def test_the_page_asks_for_a_key_and_then_works(keyed: Visit, key: tuple[Path, s
     enter(page, "seqserve_no")
     expect(page.get_by_role("alert")).to_contain_text("none of this service's")
     enter(page, key[1])
-    page.wait_for_function(ANSWERED)
+    page.wait_for_function(IDLE)
     expect(page.locator(".result")).to_have_count(3)
     assert key[1] not in page.content()
-    page.locator("#label-jump").click()
-    expect(page.locator("#label-snippets")).to_contain_text('-H "Authorization: Bearer $API_KEY"')
+    page.locator("#classify-jump").click()
+    expect(page.locator("#classify-snippets")).to_contain_text('-H "Authorization: Bearer $API_KEY"')
     page.get_by_role("button", name="Forget key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key")
 

@@ -1,19 +1,19 @@
-// The service's own routes, asked from the browser, with the time each answer took.
+// Requests to the service's own routes, with the latency of each response.
 
 import { headers as keyHeaders } from "./key.js";
 
-// A refusal in the service's words.
+// An error response of the service.
 export class Problem extends Error {
-  constructor(title, detail, places = [], status = null) {
+  constructor(title, detail, errors = [], status = null) {
     super(detail);
     this.title = title;
     this.status = status;
-    this.places = places;
+    this.errors = errors;
   }
 }
 
-async function ask(path, options) {
-  const begun = performance.now();
+async function request(path, options) {
+  const start = performance.now();
   let response;
   let answer;
   try {
@@ -24,34 +24,35 @@ async function ask(path, options) {
     throw new Problem("No answer", "The service could not be reached. Is it still running?");
   }
   if (!response.ok) throw new Problem(answer.title, answer.detail, answer.errors ?? [], response.status);
-  return { answer, milliseconds: performance.now() - begun };
+  return { answer, milliseconds: performance.now() - start };
 }
 
-export const get = async (path) => (await ask(path)).answer;
+export const get = async (path) => (await request(path)).answer;
 
 export function post(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  return ask(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+  return request(path, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
-// The same where `explain` is asked for and the request may be too large for it: then without, and `refusal` says why.
+// Like `post`; a request too large for `explain` is sent again without it. `sent` is the body that was answered, and
+// `refusal` says why nothing is explained.
 export async function postExplained(path, body, signal) {
   try {
-    return { ...(await post(path, body, signal)), asked: body };
+    return { ...(await post(path, body, signal)), sent: body };
   } catch (problem) {
-    const { places = [] } = problem;
-    if (places.length === 0 || places.some(({ loc }) => loc[0] !== "explain")) throw problem;
+    const { errors = [] } = problem;
+    if (errors.length === 0 || errors.some(({ loc }) => loc[0] !== "explain")) throw problem;
     const { explain, ...plain } = body;
-    return { ...(await post(path, plain, signal)), asked: plain, refusal: places[0].msg };
+    return { ...(await post(path, plain, signal)), sent: plain, refusal: errors[0].msg };
   }
 }
 
 // A file, for elements and tabs that can't send a key themselves.
-export async function file(path) {
+export async function fetchFile(path) {
   const response = await fetch(path, { headers: keyHeaders() });
-  if (!response.ok) throw new Problem("No file", "The service doesn't give this file now.", [], response.status);
+  if (!response.ok) throw new Problem("No file", "The service can't send this file now.", [], response.status);
   return response.blob();
 }
 
-// Where a route lies for somebody outside this page; the page may be served under a prefix.
-export const address = (path) => new URL(path, document.baseURI).href;
+// The absolute URL of a route; the page may be served under a prefix.
+export const absoluteURL = (path) => new URL(path, document.baseURI).href;

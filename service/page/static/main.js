@@ -1,20 +1,22 @@
-// Wiring: which view the address names, the theme, and the models that are served.
+// Wiring: the view that the address names, the theme, and the models that are served.
 
 import { showCard, showList } from "./cards.js";
-import * as classify from "./classify.js";
 import { byId } from "./element.js";
-import * as forecast from "./forecast.js";
 import { forget, key, keyForm } from "./key.js";
 import { loadModels } from "./models.js";
 import { problemBox } from "./problem.js";
+import { tasks } from "./tasks.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const root = document.documentElement;
 const isDark = () => root.dataset.theme === "dark"; // theme.js has set it
 
-function sayTheme() {
+const panels = tasks.filter(({ name }) => byId(`view-${name}`));
+const started = new Set();
+
+function themeChanged() {
   byId("theme").setAttribute("aria-pressed", String(isDark()));
-  forecast.redraw();
+  for (const task of started) task.redraw?.();
 }
 
 byId("theme").addEventListener("click", () => {
@@ -22,13 +24,13 @@ byId("theme").addEventListener("click", () => {
   try {
     localStorage.setItem("theme", root.dataset.theme);
   } catch {
-    // A browser that keeps nothing: the theme lasts as long as the page.
+    // Storage is blocked: the theme lasts as long as the page.
   }
-  sayTheme();
+  themeChanged();
 });
-system.addEventListener("change", sayTheme);
+system.addEventListener("change", themeChanged);
 
-// A percent sign that begins no letter stands for itself.
+// A percent sign that starts no escape sequence stands for itself.
 function decoded(part) {
   try {
     return decodeURIComponent(part);
@@ -37,11 +39,13 @@ function decoded(part) {
   }
 }
 
-// #label, #forecast, #models, #models/<name>; #label/<name> and #forecast/<name> choose the model.
+// #models, #models/<name>, #<task>, and #<task>/<name>, which selects the model. Anything else shows the first task.
 function route(event) {
   const [view, name] = location.hash.slice(1).split("/").map(decoded);
-  const shown = view === "models" ? (name ? "card" : "models") : view === "forecast" ? "forecast" : "label";
+  const task = view === "models" ? null : (panels.find((one) => one.name === view) ?? panels[0]);
+  const shown = task ? task.name : name ? "card" : "models";
   for (const section of document.querySelectorAll(".view")) section.hidden = section.id !== `view-${shown}`;
+  byId("hero").hidden = !task || task !== panels[0];
   for (const link of document.querySelectorAll("nav a")) {
     const current = link.getAttribute("href") === `#${shown === "card" ? "models" : shown}`;
     if (current) link.setAttribute("aria-current", "page");
@@ -49,42 +53,34 @@ function route(event) {
   }
   if (shown === "models") showList();
   if (shown === "card") showCard(name);
-  if (shown === "forecast") forecast.begin();
-  if (name && (shown === "label" || shown === "forecast")) choose(byId(`${shown}-model`), name);
+  if (task) start(task, name);
   const title = byId(`${shown}-title`);
-  document.title = `${{ label: "Label texts", card: name }[shown] ?? title.textContent}: seqserve`;
-  if (event && location.hash !== "#main") {
+  document.title = `${shown === "card" ? name : title.textContent}: seqserve`;
+  if (event) {
     title.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
 }
 
-// A button, not a link: the address names the view.
-for (const view of ["label", "forecast"]) {
-  byId(`${view}-jump`).addEventListener("click", () => {
-    const title = byId(`${view}-call-title`);
-    title.scrollIntoView();
-    title.focus({ preventScroll: true });
-  });
-}
-
-function choose(select, name) {
-  if (select.value === name || ![...select.options].some((option) => option.value === name)) return;
-  select.value = name;
+function start(task, model) {
+  if (!started.has(task)) task.start?.();
+  started.add(task);
+  const select = byId(`${task.name}-model`);
+  if (!model || !select || select.value === model || ![...select.options].some(({ value }) => value === model)) return;
+  select.value = model;
   select.dispatchEvent(new Event("change"));
 }
 
 byId("forget").hidden = !key();
 byId("forget").addEventListener("click", forget);
 
-sayTheme();
+themeChanged();
 try {
   await loadModels();
-  classify.begin();
   addEventListener("hashchange", (event) => location.hash !== "#main" && route(event));
   route();
 } catch (problem) {
-  const askedForKey = [401, 403].includes(problem.status);
-  for (const section of document.querySelectorAll(".view")) section.hidden ||= askedForKey;
-  byId("page-problem").replaceChildren(askedForKey ? keyForm(problem) : problemBox(problem));
+  const needsKey = [401, 403].includes(problem.status);
+  if (needsKey) for (const section of document.querySelectorAll(".view")) section.hidden = true;
+  byId("page-problem").replaceChildren(needsKey ? keyForm(problem) : problemBox(problem));
 }

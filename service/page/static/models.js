@@ -1,54 +1,41 @@
-// What is served: the list, each model's card, and which models can be compared. Nothing here knows a model by name.
+// The served models: the list, each model's card, and the options of a model select.
 
 import { get } from "./api.js";
 import { h } from "./element.js";
 
-let listed = { models: [], aliases: {}, refused: [] };
+let list = { models: [], aliases: {}, refused: [] };
 const cards = new Map();
 
 export async function loadModels() {
-  listed = await get("models");
+  list = await get("models");
 }
 
-export const everything = () => listed;
+export const modelList = () => list;
 
-export const modelsOf = (task) => listed.models.filter((model) => model.task === task);
+export const modelsOf = (task) => list.models.filter((model) => model.task === task);
 
-export function card(name) {
+export function fetchCard(name) {
   if (!cards.has(name)) {
-    const found = get(`models/${encodeURIComponent(name)}`);
-    found.catch(() => cards.delete(name));
-    cards.set(name, found);
+    const card = get(`models/${encodeURIComponent(name)}`);
+    card.catch(() => cards.delete(name));
+    cards.set(name, card);
   }
   return cards.get(name);
 }
 
-// The model that a name or alias means.
-export function meant(name) {
-  const target = listed.aliases[name]?.name ?? name;
-  return listed.models.find((model) => model.name === target);
+// The model that a name or alias resolves to.
+export function resolve(name) {
+  const target = list.aliases[name]?.name ?? name;
+  return list.models.find((model) => model.name === target);
 }
 
-const family = ({ name, architecture }) => (name.endsWith(`-${architecture}`) ? name.slice(0, -architecture.length - 1) : name);
-
-// The other models that do the same: of the same family, or with the same labels, or, alone of its family, every
-// forecaster of the same spacing.
-export function comparable(model, freq) {
-  const sameTask = modelsOf(model.task);
-  const labels = (one) => [...one.labels].sort().join("\n");
-  if (model.task === "classify") return sameTask.filter((one) => labels(one) === labels(model));
-  const relatives = sameTask.filter((one) => family(one) === family(model));
-  return relatives.length > 1 || !freq ? relatives : sameTask.filter((one) => one.frequencies.includes(freq));
-}
-
-// Options of a choice of models: short names first, with what they mean; the model of the most spacings before others.
-export function options(task) {
+// Options of a model select: aliases first, with their targets. `compare` orders the models that the aliases resolve to.
+export function options(task, compare = () => 0) {
   const models = modelsOf(task);
-  const aliases = Object.entries(listed.aliases).filter(([, target]) => models.some(({ name }) => name === target.name) && target.version !== null);
-  const breadth = ([, target]) => meant(target.name).frequencies.length;
-  aliases.sort((one, other) => breadth(other) - breadth(one));
+  const aliases = Object.entries(list.aliases).filter(([, { name, version }]) => models.some((model) => model.name === name) && version !== null);
+  aliases.sort(([, one], [, other]) => compare(resolve(one.name), resolve(other.name)));
   return [
-    aliases.length > 0 && h("optgroup", { label: "Short names" }, aliases.map(([alias, target]) => h("option", { value: alias }, `${alias} (${target.name})`))),
-    h("optgroup", { label: "Every model" }, models.map(({ name }) => h("option", { value: name }, name))),
+    aliases.length > 0 && h("optgroup", { label: "Aliases" }, aliases.map(([alias, { name }]) => h("option", { value: alias }, `${alias} (${name})`))),
+    models.length > 0 && h("optgroup", { label: "All models" }, models.map(({ name }) => h("option", { value: name }, name))),
   ].filter(Boolean);
 }

@@ -72,24 +72,25 @@ COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
 
 _NULL: JsonValue = {"type": "null"}
 _EMPTY: JsonValue = {"maxProperties": 0}
-_EITHER: list[JsonValue] = [
-    {"required": ["values"], "properties": {"values": {"type": "array"}, "series": _NULL}},
-    {
+_EITHER: dict[str, JsonValue] = {
+    "if": {"required": ["values"], "properties": {"values": {"type": "array"}}},
+    "then": {"properties": {"series": _NULL}},
+    "else": {
         "required": ["series"],
         "properties": {
             "series": {"type": "array"},
-            **dict.fromkeys(("values", "id", "start", "freq"), _NULL),
+            **dict.fromkeys(("id", "start", "freq"), _NULL),
             **dict.fromkeys(("past_covariates", "future_covariates"), _EMPTY),
         },
     },
-]
-"""JSON Schema of `_series_or_values`."""
+}
+"""JSON Schema of `_series_or_values`; generators of clients take a `oneOf` for several models."""
 
 
 class ForecastRequest(RequestModel):
     """Series, and the model to forecast them with; `values` and its companions are short for one series."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": _EITHER})
+    model_config = ConfigDict(json_schema_extra=_EITHER)
 
     model: str = Field(description="alias or name of a forecaster; GET /models lists them")
     version: Integer | None = Field(None, description="ask for one version; default: the one in service")

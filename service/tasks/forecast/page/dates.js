@@ -1,10 +1,11 @@
-// Cells to dates, dates to a spacing, and the dates of a spacing. All in milliseconds, as the clock on the wall says.
+// Parses cells as dates, infers a frequency from dates, and computes the dates of a frequency. Times are milliseconds of local
+// wall-clock time, without a time zone.
 
 const DAY = 86_400_000;
 const FIXED = { "15min": DAY / 96, "30min": DAY / 48, h: DAY / 24, D: DAY, W: 7 * DAY };
 const MONTHS = { MS: 1, QS: 3, YS: 12 };
 
-export const SPACINGS = {
+export const FREQUENCIES = {
   "15min": "every 15 minutes",
   "30min": "every 30 minutes",
   h: "hourly",
@@ -16,29 +17,29 @@ export const SPACINGS = {
   YS: "yearly",
 };
 
-// Each form of a date: how it is spelled, and the date it spells; null for one that doesn't exist.
+// Each date format: its pattern, and its parser, which returns null for a date that doesn't exist.
 const CLOCK = String.raw`(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?:\s*([ap])\.?m\.?)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?`;
 const NAME = String.raw`(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?`;
-const form = (source) => new RegExp(`^${source}$`, "i");
+const pattern = (source) => new RegExp(`^${source}$`, "i");
 const monthOf = (name) => "janfebmaraprmayjunjulaugsepoctnovdec".indexOf(name.slice(0, 3).toLowerCase()) / 3 + 1;
 
-const YEAR_FIRST = form(String.raw`(?!\d{4}\.\d+$)(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?${CLOCK}`); // 2019.10 alone is a number
-const YEAR_LAST = form(String.raw`(\d{1,2})([./-])(\d{1,2})\2(\d{4})${CLOCK}`);
-const SHORT_YEAR = form(String.raw`(?:\d{1,2}([./-])\d{1,2}\1\d{2}${CLOCK}|(?:\d{1,2}[ -])?${NAME}[ '’-]*\d{2})`);
-const FORMS = [
-  [YEAR_FIRST, ([year, , month, day = "1", ...clock]) => wall(year, month, day, clock)],
-  [YEAR_LAST, ([one, mark, two, year, ...clock], dayFirst) => (dayFirst || mark === "." ? wall(year, two, one, clock) : wall(year, one, two, clock))],
-  [form(String.raw`(\d{4})(\d{2})(\d{2})T(\d{2}):?(\d{2})(?::?(\d{2}))?Z?`), ([year, month, day, ...clock]) => wall(year, month, day, clock)],
-  [form(String.raw`(\d{4})[- ]?Q([1-4])`), ([year, quarter]) => wall(year, 3 * quarter - 2, 1)],
-  [form(String.raw`(\d{4})-?W(\d{2})(?:-?([1-7]))?`), ([year, week, day = 1]) => weekday(year, week, day)],
-  [form(String.raw`${NAME}[ -]+(\d{4})`), ([name, year]) => wall(year, monthOf(name), 1)],
-  [form(String.raw`(\d{4})[ -]+${NAME}`), ([year, name]) => wall(year, monthOf(name), 1)],
-  [form(String.raw`(\d{1,2})\.?[ -]+${NAME}[ ,-]+(\d{4})${CLOCK}`), ([day, name, year, ...clock]) => wall(year, monthOf(name), day, clock)],
-  [form(String.raw`${NAME}[ -]+(\d{1,2})(?:st|nd|rd|th)?,?[ -]+(\d{4})${CLOCK}`), ([name, day, year, ...clock]) => wall(year, monthOf(name), day, clock)],
+const YEAR_FIRST = pattern(String.raw`(?!\d{4}\.\d+$)(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?${CLOCK}`); // 2019.10 alone is a number
+const YEAR_LAST = pattern(String.raw`(\d{1,2})([./-])(\d{1,2})\2(\d{4})${CLOCK}`);
+const SHORT_YEAR = pattern(String.raw`(?:\d{1,2}([./-])\d{1,2}\1\d{2}${CLOCK}|(?:\d{1,2}[ -])?${NAME}[ '’-]*\d{2})`);
+const FORMATS = [
+  [YEAR_FIRST, ([year, , month, day = "1", ...clock]) => localTime(year, month, day, clock)],
+  [YEAR_LAST, ([one, mark, two, year, ...clock], dayFirst) => (dayFirst || mark === "." ? localTime(year, two, one, clock) : localTime(year, one, two, clock))],
+  [pattern(String.raw`(\d{4})(\d{2})(\d{2})T(\d{2}):?(\d{2})(?::?(\d{2}))?Z?`), ([year, month, day, ...clock]) => localTime(year, month, day, clock)],
+  [pattern(String.raw`(\d{4})[- ]?Q([1-4])`), ([year, quarter]) => localTime(year, 3 * quarter - 2, 1)],
+  [pattern(String.raw`(\d{4})-?W(\d{2})(?:-?([1-7]))?`), ([year, week, day = 1]) => isoWeekday(year, week, day)],
+  [pattern(String.raw`${NAME}[ -]+(\d{4})`), ([name, year]) => localTime(year, monthOf(name), 1)],
+  [pattern(String.raw`(\d{4})[ -]+${NAME}`), ([year, name]) => localTime(year, monthOf(name), 1)],
+  [pattern(String.raw`(\d{1,2})\.?[ -]+${NAME}[ ,-]+(\d{4})${CLOCK}`), ([day, name, year, ...clock]) => localTime(year, monthOf(name), day, clock)],
+  [pattern(String.raw`${NAME}[ -]+(\d{1,2})(?:st|nd|rd|th)?,?[ -]+(\d{4})${CLOCK}`), ([name, day, year, ...clock]) => localTime(year, monthOf(name), day, clock)],
   [SHORT_YEAR, () => null],
 ];
 
-export const looksLikeDate = (cell) => FORMS.some(([spelled]) => spelled.test(cell));
+export const looksLikeDate = (cell) => FORMATS.some(([format]) => format.test(cell));
 
 // A column of dates. Throws an Error where a date doesn't exist or can be read in two ways.
 export function readDates(cells, lines) {
@@ -54,7 +55,7 @@ export function readDates(cells, lines) {
 // One date by itself, the year first; null for anything else.
 export const readStart = (text) => (YEAR_FIRST.test(text) ? readDate(text) : null);
 
-// Whether 03/04/2019 is the third of April; points always put the day first.
+// Whether 03/04/2019 is the third of April; with points the day always comes first.
 function readsDayFirst(cells) {
   const found = cells.map((cell) => YEAR_LAST.exec(cell)).filter((match) => match && match[2] !== ".");
   if (found.some((match) => Number(match[1]) > 12)) return true;
@@ -64,25 +65,25 @@ function readsDayFirst(cells) {
 }
 
 function readDate(cell, dayFirst) {
-  const [spelled, read] = FORMS.find(([each]) => each.test(cell)) ?? [];
-  return spelled ? read(spelled.exec(cell).slice(1), dayFirst) : null;
+  const [format, parse] = FORMATS.find(([each]) => each.test(cell)) ?? [];
+  return format ? parse(format.exec(cell).slice(1), dayFirst) : null;
 }
 
-// Dates written as plain numbers: by their spelling alone, or only where the column is named like a time.
+// Dates written as plain numbers: recognised in any column, or only in one that is named like a time.
 const NUMBERED = [
-  { spelled: /^((?:19|20|21)\d{2})(\d{2})(\d{2})$/, anywhere: true, read: ([year, month, day]) => wall(year, month, day) },
-  { spelled: /^((?:19|20|21)\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?$/, read: ([year, month, day, ...clock]) => wall(year, month, day, clock) },
-  { spelled: /^((?:1[5-9]|20|21)\d{2})$/, read: ([year]) => wall(year, 1, 1) },
-  { spelled: /^((?:19|20|21)\d{2})\.?(0[1-9]|1[0-2])$/, read: ([year, month]) => wall(year, month, 1) },
-  { spelled: /^(1[0-8]\d{8}|[1-9]\d{8})(?:\.0*)?$/, note: "Unix seconds taken as UTC", read: ([seconds]) => 1000 * seconds },
-  { spelled: /^(1[0-8]\d{11}|[1-9]\d{11})(?:\.0*)?$/, note: "Unix milliseconds taken as UTC", read: ([milliseconds]) => Number(milliseconds) },
+  { format: /^((?:19|20|21)\d{2})(\d{2})(\d{2})$/, anywhere: true, parse: ([year, month, day]) => localTime(year, month, day) },
+  { format: /^((?:19|20|21)\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?$/, parse: ([year, month, day, ...clock]) => localTime(year, month, day, clock) },
+  { format: /^((?:1[5-9]|20|21)\d{2})$/, parse: ([year]) => localTime(year, 1, 1) },
+  { format: /^((?:19|20|21)\d{2})\.?(0[1-9]|1[0-2])$/, parse: ([year, month]) => localTime(year, month, 1) },
+  { format: /^(1[0-8]\d{8}|[1-9]\d{8})(?:\.0*)?$/, note: "Unix seconds taken as UTC", parse: ([seconds]) => 1000 * seconds },
+  { format: /^(1[0-8]\d{11}|[1-9]\d{11})(?:\.0*)?$/, note: "Unix milliseconds taken as UTC", parse: ([milliseconds]) => Number(milliseconds) },
 ];
 
-// A column of numbers as dates: {times, note}; null where it isn't one.
+// A column of numbers as dates: {times, note}; null if it isn't one.
 export function readNumberedDates(cells, isNamedTime) {
-  for (const { spelled, anywhere, note = null, read } of NUMBERED) {
-    if (!(isNamedTime || anywhere) || !cells.every((cell) => spelled.test(cell))) continue;
-    const times = cells.map((cell) => read(spelled.exec(cell).slice(1)));
+  for (const { format, anywhere, note = null, parse } of NUMBERED) {
+    if (!(isNamedTime || anywhere) || !cells.every((cell) => format.test(cell))) continue;
+    const times = cells.map((cell) => parse(format.exec(cell).slice(1)));
     if (!times.includes(null) && (isNamedTime || new Set(times).size === times.length)) return { times, note };
   }
   return null;
@@ -97,8 +98,8 @@ function utc(year, month, day, hour = 0, minute = 0, second = 0) {
   return date.setUTCHours(hour, minute, second);
 }
 
-// An offset from UTC is left out: the clock on the wall is what a season follows.
-function wall(year, month, day, [hour = 0, minute = 0, second = 0, half = null] = []) {
+// Ignores the offset from UTC: seasons follow local time.
+function localTime(year, month, day, [hour = 0, minute = 0, second = 0, half = null] = []) {
   if (half && (hour < 1 || hour > 12)) return null;
   const hours = half ? (hour % 12) + (half.toLowerCase() === "p" ? 12 : 0) : Number(hour);
   const time = utc(Number(year), month, day, hours, minute, second);
@@ -107,21 +108,21 @@ function wall(year, month, day, [hour = 0, minute = 0, second = 0, half = null] 
   return exists ? time : null;
 }
 
-// A day of a week as ISO 8601 counts them: the first has the fourth of January.
-function weekday(year, week, day) {
+// A day of an ISO 8601 week: week 1 contains 4 January.
+function isoWeekday(year, week, day) {
   const fourth = utc(Number(year), 1, 4);
   const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY + (week - 1) * 7 * DAY;
   return week > 0 && new Date(monday + 3 * DAY).getUTCFullYear() === Number(year) ? monday + (day - 1) * DAY : null;
 }
 
-// The index of each date on the grid of a spacing that begins with the first of them; null where one lies beside it.
-export function places(times, freq) {
+// The index of each date on the grid of a frequency that starts at the first date; null if one is off the grid.
+export function gridIndices(times, freq) {
   const [start] = times;
-  const found = times.map((time) => place(start, time, freq));
+  const found = times.map((time) => gridIndex(start, time, freq));
   return found.every((one) => Number.isInteger(one)) ? found : null;
 }
 
-function place(start, time, freq) {
+function gridIndex(start, time, freq) {
   if (freq in FIXED) return (time - start) / FIXED[freq];
   const [first, date] = [new Date(start), new Date(time)];
   if (freq === "B") {
@@ -133,19 +134,19 @@ function place(start, time, freq) {
   return first.getUTCDate() === 1 && date.getUTCDate() === 1 && time % DAY === start % DAY ? months / MONTHS[freq] : NaN;
 }
 
-// The widest spacing that every date lies on and two neighbours show; null for none.
-export function spacing(times) {
-  const daily = places(times, "D") !== null;
+// The longest frequency that has every date on its grid and two in a row; null for none.
+export function inferFrequency(times) {
+  const daily = gridIndices(times, "D") !== null;
   const weekends = times.some((time) => [0, 6].includes(new Date(time).getUTCDay()));
   const overAWeekend = times.at(-1) - times[0] > 7 * DAY;
   for (const freq of ["YS", "QS", "MS", "W", ...(daily && !weekends && overAWeekend ? ["B"] : []), "D", "h", "30min", "15min"]) {
-    const found = places(times, freq);
+    const found = gridIndices(times, freq);
     if (found && found.some((one, index) => index > 0 && one - found[index - 1] === 1)) return freq;
   }
   return null;
 }
 
-// Month ends stand for their months: 31 January, 28 February … to the first of each.
+// Month ends, such as 31 January and 28 February, to the first of each month; null for other dates.
 export function monthEndsToFirsts(times) {
   const last = (time) => new Date(time + DAY).getUTCDate() === 1;
   if (times.length < 2 || !times.every(last)) return null;
@@ -153,8 +154,8 @@ export function monthEndsToFirsts(times) {
   return new Set(firsts).size === firsts.length ? firsts : null;
 }
 
-// The date of point `index`, counted from `start`.
-export function pointOf(start, freq, index) {
+// The time `index` steps after `start`.
+export function timestampAt(start, freq, index) {
   if (freq in FIXED) return start + index * FIXED[freq];
   const date = new Date(start);
   if (freq === "B") {
@@ -166,8 +167,8 @@ export function pointOf(start, freq, index) {
   return date.getTime();
 }
 
-// As ISO 8601, without a time where there is none.
-export function written(time, withTime) {
+// ISO 8601, to the minute or the day.
+export function formatTime(time, withTime) {
   const text = new Date(time).toISOString();
   return withTime ? text.slice(0, 16) : text.slice(0, 10);
 }

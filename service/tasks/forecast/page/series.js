@@ -1,17 +1,17 @@
-// Text to one series as the service takes it, and sentences that say how it was understood.
+// Parses text into one series of a request, with sentences that say how it was parsed.
 
 import { nearlyNumbers, readColumns } from "./columns.js";
 import { parseTable } from "./csv.js";
-import { pointOf, readStart, SPACINGS, written } from "./dates.js";
-import { counted } from "./element.js";
+import { formatTime, FREQUENCIES, readStart, timestampAt } from "./dates.js";
+import { counted } from "../element.js";
 import { onGrid } from "./grid.js";
 import { isMissing, readList } from "./numbers.js";
 
-const MOST_VALUES = 10_000; // of one series, as the service takes them unless its settings say otherwise
+const MAX_VALUES = 10_000; // the service's default limit per series
 const SUB_DAILY = ["15min", "30min", "h"];
 
-// What a person chose overrides what the text says: {column, freq, start}. `covariates` are those the model reads.
-// Throws an Error that says what to change.
+// `chosen` overrides the text: {column, freq, start}. `covariates` are those of the model. Throws an Error that says what to
+// change.
 export function readSeries(text, chosen = {}, covariates = { past: [], future: [] }) {
   const list = readList(text);
   if (list) return finish({ name: null, values: list, notes: [], columns: [], times: null }, chosen);
@@ -26,13 +26,13 @@ export function readSeries(text, chosen = {}, covariates = { past: [], future: [
   if (own.length === 0 && nearlyNumbers(columns)) throw new Error(nearlyNumbers(columns));
   const likely = [own, unnamed, choices].find((each) => each.length > 0);
   const value = choices.find(({ name }) => name === chosen.column) ?? likely.find(({ name }) => !reads.has(name.toLowerCase())) ?? likely[0];
-  const companions = (names, kind) =>
+  const covariateColumns = (names, kind) =>
     names.flatMap((name) => columns.filter((column) => column !== value && column[kind] && column.name.toLowerCase() === name.toLowerCase()).map((column) => [name, column]));
-  const past = companions(covariates.past, "numbers");
-  const future = companions(covariates.future, "cells");
+  const past = covariateColumns(covariates.past, "numbers");
+  const future = covariateColumns(covariates.future, "cells");
   const notes = [];
   if (separator) notes.push(`columns separated by ${separator}`);
-  if (emptyLines > 0) notes.push(`${counted(emptyLines, "empty line")} left out`);
+  if (emptyLines > 0) notes.push(`${counted(emptyLines, "empty line")} skipped`);
   if (note) notes.push(note);
   if (dates?.note) notes.push(dates.note);
   if (value.note) notes.push(value.note);
@@ -50,7 +50,7 @@ export function readSeries(text, chosen = {}, covariates = { past: [], future: [
   return finish(dates ? onGrid(table, chosen) : table, chosen);
 }
 
-// The column of dates, if there is one. Throws an Error where one seems to be meant and can't be read.
+// The column of dates, if there is one. Throws an Error for one that can't be parsed.
 function datesOf(columns) {
   const dates = columns.find(({ times, broken }) => times || broken);
   const { broken } = dates ?? {};
@@ -59,23 +59,23 @@ function datesOf(columns) {
   return dates;
 }
 
-// No more than the service takes, which are the newest.
+// The newest values, as many as the service takes.
 function newest(table, freq, startTime) {
-  const older = table.values.length - MOST_VALUES;
+  const older = table.values.length - MAX_VALUES;
   if (older <= 0) return { ...table, startTime };
   const cut = (columns) => Object.fromEntries(Object.entries(columns ?? {}).map(([name, cells]) => [name, cells.slice(older)]));
-  const note = `the newest ${counted(MOST_VALUES, "value")} of ${table.values.length.toLocaleString("en")} are taken`;
+  const note = `the newest ${counted(MAX_VALUES, "value")} of ${table.values.length.toLocaleString("en")} are taken`;
   return {
     ...table,
     values: table.values.slice(older),
     past: cut(table.past),
     future: cut(table.future),
-    startTime: startTime !== null && freq ? pointOf(startTime, freq, older) : startTime,
+    startTime: startTime !== null && freq ? timestampAt(startTime, freq, older) : startTime,
     notes: [...table.notes, note],
   };
 }
 
-// Rows at the end without a value are the steps to forecast where something is known of them, and missing otherwise.
+// Rows at the end without a value are steps to forecast if a future covariate is known for them, else missing values.
 function withoutUnknownEnd(table) {
   let end = table.values.length;
   while (end > 0 && table.values[end - 1] === null) end -= 1;
@@ -97,16 +97,16 @@ function finish(given, chosen) {
   const table = newest(known, freq, first);
   const { startTime } = table;
   const withTime = SUB_DAILY.includes(freq) || (startTime !== null && startTime % 86_400_000 !== 0);
-  const labels = table.values.map((_, index) => (startTime !== null && freq ? written(pointOf(startTime, freq, index), withTime) : index + 1));
-  const start = startTime === null ? null : written(startTime, withTime);
+  const labels = table.values.map((_, index) => (startTime !== null && freq ? formatTime(timestampAt(startTime, freq, index), withTime) : index + 1));
+  const start = startTime === null ? null : formatTime(startTime, withTime);
   const missing = table.values.filter((value) => value === null).length;
   if (missing === table.values.length) throw new Error("Every value is missing; at least one must be known.");
   const size = `${counted(table.values.length, "value")}${table.name ? ` of ${table.name}` : ""}`;
-  const spaced = freq ? `, ${SPACINGS[freq]}` : ", spacing not known";
+  const frequency = freq ? `, ${FREQUENCIES[freq]}` : ", frequency unknown";
   const dated = start ? ` from ${start} to ${labels.at(-1)}` : ", without dates";
   const gaps = table.withoutRow && table.values.length === known.values.length ? ` (${counted(table.withoutRow, "date")} without a row)` : "";
-  const companions = [...Object.keys(table.past ?? {}), ...Object.keys(table.future ?? {})];
-  const together = companions.length > 0 ? ` Together with ${companions.join(" and ")}.` : "";
+  const used = [...Object.keys(table.past ?? {}), ...Object.keys(table.future ?? {})];
+  const covariates = used.length > 0 ? ` With ${used.join(" and ")}.` : "";
   const notes = table.notes.join("; ");
   const aside = notes ? ` ${notes[0].toUpperCase()}${notes.slice(1)}.` : "";
   return {
@@ -119,6 +119,6 @@ function finish(given, chosen) {
     future: table.future ?? {},
     columns: table.columns,
     column: table.name,
-    understood: `${size}${spaced}${dated}, ${missing} missing${gaps}.${together}${aside}`,
+    parsed: `${size}${frequency}${dated}, ${missing} missing${gaps}.${covariates}${aside}`,
   };
 }

@@ -1,6 +1,6 @@
-// The chart of a forecast. The library is loaded when the first chart is drawn; colours come from the style sheet.
+// The chart of a forecast. The library is loaded for the first chart; colours come from the style sheet.
 
-import { figure, h } from "./element.js";
+import { figure, h } from "../element.js";
 
 let library = null;
 
@@ -14,12 +14,12 @@ function loadLibrary() {
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const DASHES = ["dash", "dashdot", "longdash"]; // dots are the seasonal-naive line
+const DASHES = ["dash", "dashdot", "longdash"]; // dots are the seasonal-naive forecast
 
-// `picture`: {labels, values, ahead, median, bands, naive, others, explanation, first}; see forecast.js, which makes it.
-export async function draw(element, picture) {
+// `data`: {labels, values, ahead, median, bands, naive, others, explanation, first, ownHorizon}, made by view.js.
+export async function draw(element, data) {
   const plotly = await loadLibrary();
-  await plotly.react(element, traces(picture), layout(picture), { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false });
+  await plotly.react(element, traces(data), layout(data), { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false });
 }
 
 function traces({ labels, values, ahead, median, bands, naive, others }) {
@@ -47,32 +47,32 @@ function traces({ labels, values, ahead, median, bands, naive, others }) {
   ].filter(Boolean);
 }
 
-// One unseen point a step says all that is known there; the lines themselves say nothing.
+// An invisible point per step carries the hover text of all lines.
 function hover({ labels, values, ahead, median, bands, naive, others }) {
   const known = values.map((value, index) => value ?? values.slice(0, index).findLast((earlier) => earlier !== null) ?? median[0]);
-  const said = (name, value) => `${name} ${figure(value)}`; // no bold type: it would be an inline style
+  const entry = (name, value) => `${name} ${figure(value)}`; // no bold type: it would be an inline style
   const steps = ahead.map((label, step) =>
     [
       label,
-      said("median", median[step]),
-      ...bands.map(({ level, lower, upper }) => `${level} of 100 in ${figure(lower[step])} – ${figure(upper[step])}`),
-      ...(naive && naive[step] !== null ? [said("seasonal naive", naive[step])] : []),
-      ...others.map(({ name, values: own }) => said(name, own[step])),
+      entry("median", median[step]),
+      ...bands.map(({ level, lower, upper }) => `${level} % interval ${figure(lower[step])} – ${figure(upper[step])}`),
+      ...(naive && naive[step] !== null ? [entry("seasonal naive", naive[step])] : []),
+      ...others.map(({ name, values: own }) => entry(name, own[step])),
     ].join("<br>"),
   );
   return {
     name: "hover",
     x: [...labels, ...ahead],
     y: [...known, ...median],
-    text: [...labels.map((label, index) => `${label}<br>${values[index] === null ? "no value" : said("value", values[index])}`), ...steps],
+    text: [...labels.map((label, index) => `${label}<br>${values[index] === null ? "missing" : entry("value", values[index])}`), ...steps],
     mode: "markers",
     marker: { opacity: 0, size: 1 },
     hovertemplate: "%{text}<extra></extra>",
   };
 }
 
-// Beyond thousand, million … the library raises exponents by an inline style, which the policy refuses: 1e+30 needs none.
-function exponentOf(drawn) {
+// Beyond billions the library writes exponents as superscripts by an inline style, which the policy refuses; 1e+30 needs none.
+function exponentFormat(drawn) {
   const largest = drawn.reduce((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
   return largest > 1e14 || largest < 1e-9 ? "e" : "B";
 }
@@ -81,11 +81,11 @@ function layout({ labels, values, ahead, median, bands, others, explanation, fir
   const drawn = [...values, ...median, ...bands.flatMap(({ lower, upper }) => [...lower, ...upper]), ...others.flatMap((other) => other.values)];
   const dated = typeof labels[0] === "string";
   const family = getComputedStyle(document.body).fontFamily;
-  const between = (index) => middle(labels, ahead, index, dated);
+  const between = (index) => midpoint(labels, ahead, index, dated);
   const heaviest = Math.max(...explanation.map(({ weight }) => weight), 0.01);
-  const whole = (x0, x1, more) => ({ type: "rect", x0, x1, yref: "paper", y0: 0, y1: 1, line: { width: 0 }, layer: "below", ...more });
+  const shaded = (x0, x1, more) => ({ type: "rect", x0, x1, yref: "paper", y0: 0, y1: 1, line: { width: 0 }, layer: "below", ...more });
   const grid = { gridcolor: colour("line"), zeroline: false, linecolor: colour("line"), tickfont: { color: colour("ink-soft") }, fixedrange: true };
-  const upright = (x, dash) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("ink-soft"), width: 1, dash }, layer: "below" });
+  const vertical = (x, dash) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("ink-soft"), width: 1, dash }, layer: "below" });
   return {
     margin: { l: 56, r: 12, t: 12, b: 36 },
     paper_bgcolor: colour("paper"),
@@ -97,21 +97,21 @@ function layout({ labels, values, ahead, median, bands, others, explanation, fir
     hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("line-strong"), align: "left", font: { family, color: colour("ink") } },
     dragmode: false,
     xaxis: { ...grid, type: dated ? "date" : "linear", showgrid: false, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: colour("line-strong"), range: [between(first), between(labels.length + ahead.length)] },
-    yaxis: { ...grid, automargin: true, exponentformat: exponentOf(drawn) },
+    yaxis: { ...grid, automargin: true, exponentformat: exponentFormat(drawn) },
     yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     shapes: [
-      ...explanation.map(({ start, end, weight }) => whole(between(start), between(end), { fillcolor: colour("mattered"), opacity: 0.06 + (0.34 * weight) / heaviest })),
-      upright(between(labels.length), "solid"),
-      ...(ownHorizon < ahead.length ? [upright(between(labels.length + ownHorizon), "dot")] : []),
+      ...explanation.map(({ start, end, weight }) => shaded(between(start), between(end), { fillcolor: colour("explained"), opacity: 0.06 + (0.34 * weight) / heaviest })),
+      vertical(between(labels.length), "solid"),
+      ...(ownHorizon < ahead.length ? [vertical(between(labels.length + ownHorizon), "dot")] : []),
     ],
   };
 }
 
-// The place halfway before point `index`, over history and steps ahead; beyond the ends as far as within.
-function middle(labels, ahead, index, dated) {
+// The x value halfway between points `index` - 1 and `index` of history and horizon, extrapolated at both ends.
+function midpoint(labels, ahead, index, dated) {
   const all = [...labels, ...ahead];
   const number = (label) => (dated ? Date.parse(label.length > 10 ? `${label.slice(0, 16)}Z` : `${label}T00:00Z`) : label);
-  const at = (place) => number(all[Math.max(0, Math.min(all.length - 1, place))]);
+  const at = (position) => number(all[Math.max(0, Math.min(all.length - 1, position))]);
   const step = all.length > 1 ? at(1) - at(0) : 1;
   const found = index <= 0 ? at(0) - step / 2 : index >= all.length ? at(all.length - 1) + step / 2 : (at(index - 1) + at(index)) / 2;
   return dated ? new Date(found).toISOString().slice(0, 19) : found;
@@ -120,5 +120,5 @@ function middle(labels, ahead, index, dated) {
 export function summary({ labels, values, ahead, median }) {
   const missing = values.filter((value) => value === null).length;
   const known = values.filter((value) => value !== null).at(-1);
-  return `Line chart. History of ${values.length} values up to ${labels.at(-1)}, ${missing} of them missing; the last known one is ${figure(known)}. Median forecast from ${figure(median[0])} at ${ahead[0]} to ${figure(median.at(-1))} at ${ahead.at(-1)}.`;
+  return `Line chart. History of ${values.length} values up to ${labels.at(-1)}, ${missing} of them missing; the last known value is ${figure(known)}. Median forecast from ${figure(median[0])} at ${ahead[0]} to ${figure(median.at(-1))} at ${ahead.at(-1)}.`;
 }

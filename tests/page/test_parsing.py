@@ -1,18 +1,28 @@
-"""What is pasted is read as it is meant, or refused in words: asked of the page's own modules."""
+"""Pasted text is parsed as one series, or an error says what to change: the page's own modules, called directly."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-READ = """([text, chosen]) => import("/assets/series.js").then(({ readSeries }) => {
+pytestmark = pytest.mark.slow
+
+PARSE = """([text, chosen]) => import("/assets/forecast/series.js").then(({ readSeries }) => {
   try {
-    const { values, start, freq, understood } = readSeries(text, chosen ?? {});
-    return { values, start, freq, understood };
+    const { values, start, freq, parsed } = readSeries(text, chosen ?? {});
+    return { values, start, freq, parsed };
   } catch (error) {
     return { error: error.message };
   }
 })"""
+
+
+def parse(modules: Page, text: str, chosen: dict[str, str] | None = None) -> dict[str, Any]:
+    """`values`, `start`, `freq` and `parsed`, or `error`."""
+    found: dict[str, Any] = modules.evaluate(PARSE, [text, chosen])
+    return found
+
 
 WORKING_DAYS = [1, 2, 3, 4, 5, 8, 9, 10]
 HALVES = ["2024-01-01 00:00,1", "2024-01-01 00:30,2", "2024-01-01 02:00,5"]
@@ -34,39 +44,18 @@ HALVES = ["2024-01-01 00:00,1", "2024-01-01 00:30,2", "2024-01-01 02:00,5"]
 ("d,v\n" + "\n".join(f"2024-01-{day:02},{day}" for day in WORKING_DAYS), WORKING_DAYS, "2024-01-01", "B"),
     ],
 )  # fmt: skip
-def test_tables_are_read(
-    opened: Page, text: str, values: list[float | None], start: str | None, freq: str | None
+def test_tables_are_parsed(
+    modules: Page, text: str, values: list[float | None], start: str | None, freq: str | None
 ) -> None:
-    found = opened.evaluate(READ, [text, None])
+    found = parse(modules, text)
     assert (found.get("error"), found.get("values"), found.get("start"), found.get("freq")) == (
         None,
         values,
         start,
         freq,
     )
-    assert f"{len(values)} values" in found["understood"]
-    assert f"{values.count(None)} missing" in found["understood"]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (" ", "paste numbers or a table"),
-        ("hello\nworld", "No column of numbers"),
-        ("1,5\n2,7\n3,1", "could be one number or two"),
-        ("d;v\n2024-01-01;1,234\n2024-01-02;2,345", "group thousands or begin decimals"),
-        ("d,v\n02/03/2024,1\n03/03/2024,2", "can be read in two ways"),
-        ("d,v\n2024-02-30,1\n2024-03-01,2", "is not a date"),
-        ("d,v\n2024-01-01,1\n2024-01-02,abc\n2024-01-03,3", "Line 3"),
-        ("d,v\n2024-01-01,1\n2024-01-01,2", "repeats a date"),
-        ("d,v\n2024-01-01,1\n2024-01-03,2\n2024-01-08,2", "not evenly spaced"),
-        ("a,b\n1,2\n3,4,5", "Line 3 has 3 cells"),
-        ('a,b\n"1,2', "never closed"),
-        ("d,v\n2024-01-01,\n2024-01-02,", "No column of numbers"),
-    ],
-)
-def test_what_can_not_be_read_is_said(opened: Page, text: str, said: str) -> None:
-    assert said in opened.evaluate(READ, [text, None])["error"]
+    assert f"{len(values)} values" in found["parsed"]
+    assert f"{values.count(None)} missing" in found["parsed"]
 
 
 def rows(*lines: str) -> str:
@@ -84,7 +73,7 @@ DAILY = "daily from 2024-01-01 to 2024-01-04, 0 missing"
 
 
 @pytest.mark.parametrize(
-    ("text", "understood"),
+    ("text", "parsed"),
     [
         (rows(",value", days("{0},{2}7")), f"4 values of value, {DAILY}."),
         (rows(",date,value", days("{2},{0},{2}7")), f"4 values of value, {DAILY}."),
@@ -97,9 +86,9 @@ DAILY = "daily from 2024-01-01 to 2024-01-04, 0 missing"
         (rows("date,2023", days("{0},{2}7")), "first line taken as names"),
         (rows(",0", days("{0},{2}7")), f"4 values of 0, {DAILY}."),
         (days("{0},{2}7"), f"4 values of column 2, {DAILY}."),
-        (rows("id,sales", "7,5", "9,6", "20,7"), "3 values of sales, spacing not known"),
-        (rows("hour,load", "22,5", "23,9", "0,7"), "3 values of load, spacing not known"),
-        (rows("step,sales", "0,5", "1,6", "2,9"), "3 values of sales, spacing not known"),
+        (rows("id,sales", "7,5", "9,6", "20,7"), "3 values of sales, frequency unknown"),
+        (rows("hour,load", "22,5", "23,9", "0,7"), "3 values of load, frequency unknown"),
+        (rows("step,sales", "0,5", "1,6", "2,9"), "3 values of sales, frequency unknown"),
         (rows("date,id,sales", days("{0},9{2},{2}7")), f"4 values of sales, {DAILY}."),
         (rows("date,value", days("{1},{2}7")), f"4 values of value, {DAILY}."),
         (rows("when,value", days("{1},{2}7")), f"4 values of value, {DAILY}."),
@@ -118,12 +107,12 @@ DAILY = "daily from 2024-01-01 to 2024-01-04, 0 missing"
         (rows("d,v", "0001-01-31,5", "0001-02-28,6", "0001-03-31,6"), "monthly from 0001-01-01 to 0001-03-01"),
         (rows("d,v", days("{0},1234.{2}")), f"4 values of v, {DAILY}."),
         (rows("d;v", days("{0};1.10{2}")), "points taken as decimal points, not between thousands"),
-        ("2001\n2002\n2003", "3 values of column 1, spacing not known"),
+        ("2001\n2002\n2003", "3 values of column 1, frequency unknown"),
     ],
 )  # fmt: skip
-def test_columns_are_told_apart(opened: Page, text: str, understood: str) -> None:
-    found = opened.evaluate(READ, [text, None])
-    assert understood in found.get("understood", found)
+def test_columns_are_classified(modules: Page, text: str, parsed: str) -> None:
+    found = parse(modules, text)
+    assert parsed in found.get("parsed", found)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +123,25 @@ def test_columns_are_told_apart(opened: Page, text: str, understood: str) -> Non
         (rows("d;v", "2024-01-01;1.100", "2024-01-02;1.159"), [1.1, 1.159]),
     ],
 )
-def test_numbers_are_read(opened: Page, text: str, values: list[float | None]) -> None:
-    assert opened.evaluate(READ, [text, None]).get("values") == values
+def test_numbers_are_parsed(modules: Page, text: str, values: list[float | None]) -> None:
+    assert parse(modules, text).get("values") == values
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
+        (" ", "paste numbers or a table"),
+        ("hello\nworld", "No column of numbers"),
+        ("1,5\n2,7\n3,1", "could be one number or two"),
+        ("d;v\n2024-01-01;1,234\n2024-01-02;2,345", "group thousands or begin decimals"),
+        ("d,v\n02/03/2024,1\n03/03/2024,2", "can be read in two ways"),
+        ("d,v\n2024-02-30,1\n2024-03-01,2", "is not a date"),
+        ("d,v\n2024-01-01,1\n2024-01-02,abc\n2024-01-03,3", "Line 3"),
+        ("d,v\n2024-01-01,1\n2024-01-01,2", "repeats a date"),
+        ("d,v\n2024-01-01,1\n2024-01-03,2\n2024-01-08,2", "not evenly spaced"),
+        ("a,b\n1,2\n3,4,5", "Line 3 has 3 cells"),
+        ('a,b\n"1,2', "never closed"),
+        ("d,v\n2024-01-01,\n2024-01-02,", "No column of numbers"),
         (rows("date,value", days("{0},{2}7"), "Total,12345"), "Line 6: “Total” in date is not a date"),
         (rows("date,value", days("{1},{2}7"), "Total,12345"), "Line 6: “Total” in date is not a date"),
         (rows("date,value", "2024-01-01,1", ",2", "2024-01-03,3"), "Line 3 has no date"),
@@ -167,31 +168,31 @@ def test_numbers_are_read(opened: Page, text: str, values: list[float | None]) -
         (rows("d,v", "2024-01-01,1", "2024-01-01,2", "2024-01-01,2"), "2 rows repeat a date"),
     ],
 )  # fmt: skip
-def test_what_would_be_a_guess_is_refused(opened: Page, text: str, said: str) -> None:
-    found = opened.evaluate(READ, [text, None])
-    assert said in found.get("error", "read: " + found.get("understood", ""))
+def test_ambiguous_or_broken_text_is_an_error(modules: Page, text: str, error: str) -> None:
+    found = parse(modules, text)
+    assert error in found.get("error", "parsed: " + found.get("parsed", ""))
 
 
 @pytest.mark.parametrize("start", ["2024-02-30", "2024-13-01", "01.02.2024", "soon"])
-def test_first_date_must_exist(opened: Page, start: str) -> None:
-    found = opened.evaluate(READ, ["1 2 3", {"freq": "MS", "start": start}])
+def test_first_date_must_exist(modules: Page, start: str) -> None:
+    found = parse(modules, "1 2 3", {"freq": "MS", "start": start})
     assert "The first date must be one that exists" in found["error"]
 
 
-def test_newest_values_are_taken_of_a_series_too_long(opened: Page) -> None:
+def test_newest_values_are_taken_of_a_series_too_long(modules: Page) -> None:
     first = dt.datetime(2020, 1, 1)
     lines = [f"{first + dt.timedelta(hours=hour):%Y-%m-%dT%H:%M},{hour}" for hour in range(10_500)]
-    found = opened.evaluate(READ, [rows("time,load", *lines), None])
+    found = parse(modules, rows("time,load", *lines))
     assert (len(found["values"]), found["values"][0], found["values"][-1]) == (10_000, 500, 10_499)
     assert found["start"] == lines[500].split(",")[0]
-    assert "the newest 10,000 values of 10,500 are taken" in found["understood"]
+    assert "the newest 10,000 values of 10,500 are taken" in found["parsed"]
 
 
-def test_stretches_without_weight_are_not_among_those_that_mattered(opened: Page) -> None:
-    said = """weights => import("/assets/caption.js").then(({ remarks }) => {
+def test_negligible_weights_are_not_among_the_largest(modules: Page) -> None:
+    remark = """weights => import("/assets/forecast/caption.js").then(({ remarks }) => {
       const explanation = weights.map((weight, index) => ({ start: index, end: index + 1, weight }));
       return remarks([], null, null, explanation, ["a", "b", "c"], 3)[0].textContent;
     })"""
-    assert "mattered most: b to b (100 %)" in opened.evaluate(said, [0, 0.9996, 0.0004])
-    assert "0 %)" not in opened.evaluate(said, [0, 0.98, 0]).replace("100 %)", "")
-    assert "mattered" not in opened.evaluate(said, [0, 0, 0])
+    assert "largest weights: b to b (100 %)" in modules.evaluate(remark, [0, 0.9996, 0.0004])
+    assert "0 %)" not in modules.evaluate(remark, [0, 0.98, 0]).replace("100 %)", "")
+    assert "weights" not in modules.evaluate(remark, [0, 0, 0])

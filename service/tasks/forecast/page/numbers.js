@@ -1,4 +1,4 @@
-// Cells to numbers: decimal points and commas, thousands, and what stands for a missing value.
+// Parses cells as numbers: decimal points and commas, thousands separators, missing values.
 
 const MISSING = new Set(["", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "missing", "-", "–", "?", "."]);
 const PLAIN = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -9,25 +9,25 @@ const NOT_JSON = "Of JSON, only a plain list of numbers is read, such as [1, 2, 
 
 export const isMissing = (cell) => MISSING.has(cell.toLowerCase());
 
-// Spaces between the digits group thousands; a typeset minus is one.
+// Removes spaces between groups of digits, and replaces a typographic minus.
 const compact = (cell) => cell.replace(/^−/, "-").replace(/(?<=\d)[\s\u00a0\u202f'’](?=\d{3})/g, "");
 
-export const looksLikeNumber = (cell) => [PLAIN, DECIMAL_COMMA, COMMA_THOUSANDS].some((form) => form.test(compact(cell)));
+export const looksLikeNumber = (cell) => [PLAIN, DECIMAL_COMMA, COMMA_THOUSANDS].some((format) => format.test(compact(cell)));
 
 // A number with a percent sign, a currency or a unit beside it.
 const UNIT = /^([+−-]?)(?:\p{Sc}|[A-Z]{3}\s)?\s*([\d.,\s’'+-]+?)\s*(?:%|\p{Sc}|°?\p{L}{1,4})?$/u;
 export const carriesUnit = (cell) => !looksLikeNumber(cell) && looksLikeNumber(UNIT.exec(cell)?.[2] ?? "");
 
-// A column of cells: {numbers, note}; null where some cell is not a number. Throws an Error where it can be read in two
-// ways, or holds a number too large. `separator` stands between the columns.
+// A column of cells: {numbers, note}; null if a cell is not a number. Throws an Error for a number that is ambiguous or too
+// large. `separator` is that of the columns.
 export function readNumbers(cells, lines = null, separator = null) {
   const found = cells.map((cell) => (isMissing(cell) ? null : compact(cell)));
   const known = found.filter((cell) => cell !== null);
   if (known.length === 0) return null;
   const read = (number, note) => ({ numbers: found.map((cell, index) => (cell === null ? null : finite(number(cell), cells[index], lines?.[index]))), note });
   if (known.every((cell) => PLAIN.test(cell))) {
-    const doubtful = separator === "semicolons" && known.some((cell) => cell.includes(".")) && known.every((cell) => /^[+-]?\d{1,3}(\.\d{3})?$|^[+-]?\d+$/.test(cell));
-    return read(Number, doubtful ? "points taken as decimal points, not between thousands" : null);
+    const isDoubtful = separator === "semicolons" && known.some((cell) => cell.includes(".")) && known.every((cell) => /^[+-]?\d{1,3}(\.\d{3})?$|^[+-]?\d+$/.test(cell));
+    return read(Number, isDoubtful ? "points taken as decimal points, not between thousands" : null);
   }
   const decimal = (cell) => DECIMAL_COMMA.test(cell) || /^[+-]?\d+$/.test(cell);
   const thousands = (cell) => COMMA_THOUSANDS.test(cell) || PLAIN.test(cell);
@@ -44,7 +44,7 @@ function finite(number, cell, line) {
   return number;
 }
 
-// Numbers without a table: one line or one JSON array. Null where the text is something else.
+// Numbers in one line or one JSON array; null for any other text.
 export function readList(text) {
   const clean = text.trim();
   const line = clean.replace(/^\[|\]$/g, "").trim();

@@ -1,33 +1,33 @@
-// What stands beside the chart of a forecast: the legend, remarks, and the steps as a table.
+// Beside the chart of a forecast: the legend, remarks, and the steps as a table.
 
-import { figure, h, percent, scrolling } from "./element.js";
+import { figure, h, percent, scrolling } from "../element.js";
 
-const LEAST_WEIGHT = 0.005; // less is 0 %
+const MIN_WEIGHT = 0.005; // less rounds to 0 %
 
 export function legend({ values, bands, naive, others, explanation, ahead, ownHorizon }) {
   const entry = (kind, text) => h("li", { class: `key ${kind}` }, text);
   return [
     entry("key-history", "history"),
-    values.includes(null) && entry("key-missing", "no value"),
+    values.includes(null) && entry("key-missing", "missing"),
     entry("key-median", "median"),
-    ...bands.map(({ level }, index) => entry(`key-band-${Math.min(bands.length - 1 - index, 1)}`, `${level} of 100 fall in here`)),
+    ...bands.map(({ level }, index) => entry(`key-band-${Math.min(bands.length - 1 - index, 1)}`, `${level} % interval`)),
     naive && entry("key-naive", "seasonal naive"),
     ...others.map(({ name: each }, index) => entry(`key-other-${index % 3}`, each)),
-    explanation.length > 0 && entry("key-mattered", "history that mattered"),
-    ownHorizon < ahead.length && entry("key-iterated", "iterated from here on"),
+    explanation.length > 0 && entry("key-explained", "weight in the explanation"),
+    ownHorizon < ahead.length && entry("key-recursive", "recursive from here on"),
   ].filter(Boolean);
 }
 
 export function remarks(warnings, naive, season, explanation, labels, count) {
   const notes = warnings.map((warning) => h("li", {}, warning));
-  if (!naive) notes.push(h("li", {}, "no seasonal-naive line: the spacing is not known, so neither is the season"));
-  else if (naive.every((value) => value === null)) notes.push(h("li", {}, "no seasonal-naive line: no earlier season is known"));
-  const heaviest = explanation.filter(({ weight }) => weight >= LEAST_WEIGHT).sort((one, other) => other.weight - one.weight).slice(0, 3);
+  if (!naive) notes.push(h("li", {}, "no seasonal-naive forecast: the frequency is unknown"));
+  else if (naive.every((value) => value === null)) notes.push(h("li", {}, "no seasonal-naive forecast: no earlier season is known"));
+  const heaviest = explanation.filter(({ weight }) => weight >= MIN_WEIGHT).sort((one, other) => other.weight - one.weight).slice(0, 3);
   if (heaviest.length > 0) {
     const spans = heaviest.map(({ start, end, weight }) => h("span", { class: "nowrap" }, `${labels[start]} to ${labels[Math.min(end, count) - 1]} (${percent(weight, 0)})`));
-    notes.push(h("li", {}, "mattered most: ", spans.flatMap((span, index) => (index > 0 ? [", ", span] : [span]))));
+    notes.push(h("li", {}, "largest weights: ", spans.flatMap((span, index) => (index > 0 ? [", ", span] : [span]))));
   }
-  if (naive && season) notes.push(h("li", {}, `seasonal naive repeats the value of ${season === 1 ? "the last step" : `${season} steps before`}`));
+  if (naive && season) notes.push(h("li", {}, season === 1 ? "seasonal naive repeats the last value" : `seasonal naive repeats the value ${season} steps before`));
   return [h("ul", { class: "remarks" }, notes)];
 }
 

@@ -1,36 +1,6 @@
-// Inputs to begin with. The texts are written for this page; the series are drawn by formula from a seeded generator.
+// Example series, computed by formula from a seeded generator.
 
-import { pointOf, written } from "./dates.js";
-
-// Which models a set suits is told by their labels; a set without labels suits any.
-const TEXTS = [
-  {
-    name: "Messages",
-    labels: ["spam"],
-    texts: [
-      "WINNER!! 😃 claim your prize today",
-      "running late, see you at 8 😊",
-      "Your free ticket is waiting, call 09050 000 123",
-    ],
-  },
-  {
-    name: "Moods",
-    labels: ["positive", "negative"],
-    texts: [
-      "Best concert of my life, still smiling 😍",
-      "Third train cancelled this week. I am so tired of this.",
-      "The shop opens at nine on Monday.",
-      "Not bad at all, I expected worse",
-    ],
-  },
-  {
-    name: "Everyday sentences",
-    labels: [],
-    texts: ["Thanks, that was quick and friendly.", "The invoice from March is still open.", "Where can I change my address?"],
-  },
-];
-
-export const textsFor = (labels) => TEXTS.filter((set) => set.labels.length === 0 || set.labels.some((label) => labels.includes(label)));
+import { formatTime, timestampAt } from "./dates.js";
 
 // Mulberry32: the same numbers on every machine.
 function generator(seed) {
@@ -47,7 +17,7 @@ const noise = (random) => random() + random() + random() - 1.5;
 
 function csv(names, start, freq, count, row) {
   const withTime = freq === "h";
-  const lines = Array.from({ length: count }, (_, index) => [written(pointOf(start, freq, index), withTime), ...row(index)].join(","));
+  const lines = Array.from({ length: count }, (_, index) => [formatTime(timestampAt(start, freq, index), withTime), ...row(index)].join(","));
   return [names.join(","), ...lines].join("\n");
 }
 
@@ -102,8 +72,8 @@ const SERIES = [
   },
 ];
 
-// Those whose spacing the model continues; one with a companion only where the model reads it.
-export const seriesFor = (model, past) =>
-  SERIES.filter(({ freq, covariates = [] }) => model.frequencies.includes(freq) && covariates.every((name) => past.includes(name))).sort(
+// Those of the model's frequencies; one with a covariate only if the model reads it. Covariates first.
+export const seriesFor = (frequencies, past) =>
+  SERIES.filter(({ freq, covariates = [] }) => frequencies.includes(freq) && covariates.every((name) => past.includes(name))).sort(
     (one, other) => (other.covariates?.length ?? 0) - (one.covariates?.length ?? 0),
   );

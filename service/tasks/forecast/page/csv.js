@@ -1,4 +1,4 @@
-// Pasted text or a file to rows of cells: quotes, and commas, semicolons or tabs between the cells.
+// Parses pasted text or a file into rows of cells: quotes, and commas, semicolons or tabs as separators.
 
 const SEPARATORS = { ";": "semicolons", "\t": "tabs", ",": "commas" };
 
@@ -20,7 +20,7 @@ export function parseTable(text) {
   return { rows, separator: width > 1 ? SEPARATORS[separator] : null, emptyLines: all.length - rows.length };
 }
 
-// A semicolon or tab in the first line settles it: a comma beside it is a decimal comma.
+// A semicolon or tab in the first line is the separator: a comma beside it is a decimal comma.
 function chooseSeparator(text) {
   const first = text.trimStart().split("\n", 1)[0].replace(/"[^"]*"/g, "");
   return [";", "\t"].find((one) => first.includes(one)) ?? ",";
@@ -32,33 +32,33 @@ function split(text, separator) {
   let cell = "";
   let quoted = false;
   let line = 1;
-  let begun = 1;
+  let firstLine = 1;
   const endCell = () => {
     cells.push(cell.trim());
     cell = "";
   };
   const endRow = () => {
     endCell();
-    rows.push({ line: begun, cells });
+    rows.push({ line: firstLine, cells });
     cells = [];
-    begun = line + 1;
+    firstLine = line + 1;
   };
-  for (let place = 0; place < text.length; place += 1) {
-    const letter = text[place];
-    if (quoted && letter === '"' && text[place + 1] === '"') {
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index];
+    if (quoted && character === '"' && text[index + 1] === '"') {
       cell += '"';
-      place += 1;
-    } else if (letter === '"' && (quoted || cell.trim() === "")) quoted = !quoted;
-    else if (letter === separator && !quoted) endCell();
-    else if (letter === "\n" && !quoted) {
+      index += 1;
+    } else if (character === '"' && (quoted || cell.trim() === "")) quoted = !quoted;
+    else if (character === separator && !quoted) endCell();
+    else if (character === "\n" && !quoted) {
       endRow();
       line += 1;
     } else {
-      cell += letter;
-      if (letter === "\n") line += 1;
+      cell += character;
+      if (character === "\n") line += 1;
     }
   }
-  if (quoted) throw new Error(`A quotation mark opened in line ${begun} is never closed.`);
+  if (quoted) throw new Error(`A quotation mark opened in line ${firstLine} is never closed.`);
   endRow();
   return rows;
 }

@@ -1,4 +1,4 @@
-// What each column of a table is: dates, numbers, or neither; and whether the first line names them.
+// Classifies the columns of a table as dates, numbers or neither, and finds out whether the first line names them.
 
 import { looksLikeDate, looksLikeUnixTime, readDates, readNumberedDates } from "./dates.js";
 import { carriesUnit, isMissing, looksLikeNumber, readNumbers } from "./numbers.js";
@@ -88,9 +88,9 @@ function meaning(name, cells, lines, separator, isUnnamedFirst, isAlone) {
   if (isAlone || known.length === 0 || (numbers && countsUp(cells))) return numbers ?? {};
   if (isNamedTime) {
     const odd = cells.findIndex((cell) => !isMissing(cell) && !readNumberedDates([cell], true));
-    const place = Math.max(odd, 0);
-    if (!numbers) return { doubt: notADate(name, cells[place], lines[place]) };
-    return { ...numbers, doubt: `Line ${lines[place]}: “${cells[place]}” in ${name} is not a date that can be read. Write dates as 2019-01-31, or leave the column out.` };
+    const row = Math.max(odd, 0);
+    if (!numbers) return { doubt: notADate(name, cells[row], lines[row]) };
+    return { ...numbers, doubt: `Line ${lines[row]}: “${cells[row]}” in ${name} is not a date that can be read. Write dates as 2019-01-31, or leave the column out.` };
   }
   if (numbers && looksLikeUnixTime(known)) return { ...numbers, doubt: `The numbers of ${name} look like Unix time. If they are, name the column timestamp; if not, leave it out.` };
   return numbers ?? {};
