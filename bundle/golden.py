@@ -54,7 +54,7 @@ class Golden:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             texts = [str(text) for text in arrays.pop("texts", np.array([], dtype=np.str_))]
-            "".join(texts).encode()  # numpy makes strings of code points that there aren't
+            "".join(texts).encode().decode()  # numpy makes strings of code points that there aren't
         except Exception as error:  # numpy evaluates a header and makes characters of numbers: it raises anything
             raise GoldenMismatch(f"golden samples can't be read: {error}") from error
         inputs = {name.removeprefix("input."): value for name, value in arrays.items() if name.startswith("input.")}
