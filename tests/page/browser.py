@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
 from tests.support.service_process import free_port
 
 NO_BROWSER = "no browser: the page's tests need Debian's package chromium (apt-get install chromium)"
