@@ -3,12 +3,10 @@
 import contextlib
 import ctypes
 import os
+import resource
 import socket
 import struct
 import sys
-
-if sys.platform != "win32":
-    import resource
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the kernel's own bound (`net.core.somaxconn`) counts too."""
@@ -33,8 +31,6 @@ _MAX_TTL = 255
 
 def raise_open_files(wanted: int) -> int:
     """Raise the limit on open files of this process and its children, as far as allowed; the limit then."""
-    if sys.platform == "win32":
-        return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
@@ -47,8 +43,6 @@ def raise_open_files(wanted: int) -> int:
 
 def max_connections(wanted: int) -> int:
     """The wanted number of connections, or what the limit on open files leaves."""
-    if sys.platform == "win32":
-        return wanted
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - RESERVED_FILES))
 

@@ -108,13 +108,18 @@ class Supervisor:
             try:
                 worker = _start(listening)
             except OSError as error:  # no memory, processes or files are left
-                pause = self._double_pause()
-                logger.error("no worker can be started (%s); the next attempt is in %g seconds", error, pause)
-                self._starts.append(now + pause)
+                self._start_later(now, f"no worker can be started ({error})")
                 continue
             self._workers.append(worker)
             self._selector.register(worker.heartbeat, selectors.EVENT_READ, worker)
         return True
+
+    def _start_later(self, now: float, reason: str) -> None:
+        """Start a worker after a pause that is longer each time."""
+        self._pause = max(2 * self._pause, MIN_PAUSE_SECONDS)
+        pause = min(self._pause, MAX_PAUSE_SECONDS)
+        logger.error("%s; the next is started in %g seconds", reason, pause)
+        self._starts.append(now + pause)
 
     def _read_heartbeats(self, seconds: float) -> None:
         """Wait for bytes of workers, and for their ends, for so long at most."""
@@ -148,24 +153,13 @@ class Supervisor:
         with suppress(subprocess.TimeoutExpired, OSError):
             worker.process.wait(0.2)
         status = worker.end()
-        ended = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        ended = f"worker {worker.process.pid} {why} "
+        ended += f"(by {signal.Signals(-status).name})" if status < 0 else f"(with status {status})"
         if worker.serves:
-            logger.error("worker %d %s (%s); another one is started", worker.process.pid, why, ended)
+            logger.error("%s; another one is started", ended)
+            self._starts.append(time.monotonic())
         else:
-            pause = self._double_pause()
-            logger.error(
-                "worker %d %s (%s) before it served; the next is started in %g seconds",
-                worker.process.pid,
-                why,
-                ended,
-                pause,
-            )
-        self._starts.append(time.monotonic() + min(self._pause, MAX_PAUSE_SECONDS))
-
-    def _double_pause(self) -> float:
-        """Seconds until the next attempt."""
-        self._pause = max(2 * self._pause, MIN_PAUSE_SECONDS)
-        return min(self._pause, MAX_PAUSE_SECONDS)
+            self._start_later(time.monotonic(), f"{ended} before it served")
 
     def _stop_all(self, listening: socket.socket) -> int:
         """Let all workers drain and end; 1 if any had to be killed."""

@@ -2,7 +2,7 @@
 
 `overload.py` starts it, in a process of its own, and reads what it prints:
 
-    python -m tests.prove.flood PORT SECONDS FILL_SECONDS SEED --rate RATE | --callers CALLERS
+    python -m tests.prove.flood PORT PID SECONDS FILL_SECONDS SEED --rate RATE | --callers CALLERS
 """
 
 import argparse
@@ -15,8 +15,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
+import psutil
 import uvloop
 
+from benchmarks.serving import usage
 from benchmarks.serving.contenders import CONTENDERS, SERVICE
 from benchmarks.serving.workload import SHORT, Workload
 from tests.prove.client import Connection, post
@@ -31,13 +33,15 @@ class Flood:
 
     Args:
         port: of a service on this host.
+        pid: of its process.
         seconds: in which requests are sent; then their answers are waited for.
         fill_seconds: at the start, in which answers don't count.
         seed: of texts, and of when they come.
     """
 
-    def __init__(self, port: int, seconds: float, fill_seconds: float, seed: int) -> None:
+    def __init__(self, port: int, pid: int, seconds: float, fill_seconds: float, seed: int) -> None:
         self._port = port
+        self._process = psutil.Process(pid)
         self._drawn = random.Random(seed)
         dialect = CONTENDERS[SERVICE].dialect(ASKED.rows()[0])
         assert dialect is not None
@@ -48,10 +52,18 @@ class Flood:
         self._until = time.monotonic() + seconds
         self._num_asked = 0
         self._num_in_time = 0
+        self._cpu_seconds = 0.0
         self._statuses: Counter[int] = Counter()
         self._failures: Counter[str] = Counter()
         self._seconds: list[float] = []
         """Of each answer with 200."""
+
+    async def count_cpu_seconds(self) -> None:
+        """Those of the service while answers count."""
+        await asyncio.sleep(self._counted_from - time.monotonic())
+        before = usage.cpu_seconds(self._process)
+        await asyncio.sleep(self._until - time.monotonic())
+        self._cpu_seconds = usage.cpu_seconds(self._process) - before
 
     async def open_loop(self, rate: float) -> None:
         """So many requests a second on average; arrivals are Poisson."""
@@ -105,6 +117,7 @@ class Flood:
             "statuses": self._statuses,
             "failures": self._failures,
             "in_time": self._num_in_time,
+            "cpu_seconds": self._cpu_seconds,
             "p99_seconds": ascending[int(0.99 * (len(ascending) - 1))] if ascending else 0.0,
         }
 
@@ -113,6 +126,7 @@ def main() -> None:
     """Flood, and print what was seen as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
+    parser.add_argument("pid", type=int)
     parser.add_argument("seconds", type=float)
     parser.add_argument("fill_seconds", type=float)
     parser.add_argument("seed", type=int)
@@ -122,8 +136,9 @@ def main() -> None:
     asked = parser.parse_args()
 
     async def run() -> Flood:
-        flood = Flood(asked.port, asked.seconds, asked.fill_seconds, asked.seed)
-        await (flood.open_loop(asked.rate) if asked.rate else flood.closed_loop(asked.callers))
+        flood = Flood(asked.port, asked.pid, asked.seconds, asked.fill_seconds, asked.seed)
+        asking = flood.open_loop(asked.rate) if asked.rate else flood.closed_loop(asked.callers)
+        await asyncio.gather(asking, flood.count_cpu_seconds())
         return flood
 
     json.dump(uvloop.run(run()).summary(), sys.stdout)

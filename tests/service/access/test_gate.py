@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import http.client
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -62,7 +63,7 @@ def keys(tmp_path: Path) -> Keys:
         tmp_path / "keys.json",
         shop=(["predict"], Limits()),
         board=(["read"], Limits()),
-        slow=(["predict"], Limits(rows_per_second=0.5, burst_rows=4)),
+        slow=(["predict"], Limits(rows_per_second=0.01, burst_rows=4)),
         small=(["predict", "read"], Limits(rows_per_day=5)),
         chief=(["predict", "read", "admin"], Limits()),
     )
@@ -242,13 +243,13 @@ def test_without_a_readable_file_keys_get_503(tiny_store: Path, tmp_path: Path) 
 
 def test_an_empty_bucket_is_a_429_that_says_how_long(client: TestClient, keys: Keys) -> None:
     response = client.post("/classify", json={**BODY, "inputs": [TEXT] * 3}, headers=keys.bearer("slow"))
-    assert response.headers["ratelimit-policy"] == '"rate";q=4;w=8'
-    assert response.headers["ratelimit"] == '"rate";r=1;t=6'
+    assert response.headers["ratelimit-policy"] == '"rate";q=4;w=400'
+    assert re.fullmatch(r'"rate";r=1;t=(2\d\d|300)', response.headers["ratelimit"])
     # More than is left, but not refused: it is paid for by waiting.
     assert client.post("/classify", json={**BODY, "inputs": [TEXT] * 3}, headers=keys.bearer("slow")).status_code == 200
     refused = client.post("/classify", json=BODY, headers=keys.bearer("slow"))
     assert (refused.status_code, refused.json()["type"]) == (429, "urn:seqserve:problem:rate-limited")
-    assert 4 <= int(refused.headers["retry-after"]) <= 6
+    assert 200 <= int(refused.headers["retry-after"]) <= 300
     assert refused.headers["ratelimit"].startswith('"rate";r=0;')
     assert client.post("/classify", json=BODY, headers=keys.bearer("shop")).status_code == 200
 
