@@ -87,7 +87,7 @@ def test_texts_too_many_to_explain_are_classified_without_explanation(visit: Vis
 
 def test_all_lines_are_one_unexplained_text_where_that_is_chosen(visit: Visit) -> None:
     page = visit.open()
-    page.get_by_label("Explain").uncheck()
+    page.get_by_label("Explain: highlight words").uncheck()
     page.get_by_label("All lines are one text").check()
     classify(page, TEXTS)
     expect(page.locator(".result")).to_have_count(1)
@@ -110,7 +110,7 @@ def test_alias_in_the_address_selects_its_model(visit: Visit) -> None:
 
 def test_models_with_the_same_labels_are_compared(visit: Visit) -> None:
     page = visit.open()
-    page.get_by_label("Compare architectures").check()
+    page.locator("#classify-compare").check()
     page.wait_for_function(IDLE)
     table = page.locator("#classify-comparison table")
     assert table.locator("thead th small").all_text_contents() == ["my-filter", "spam-cnn"]
@@ -120,7 +120,7 @@ def test_models_with_the_same_labels_are_compared(visit: Visit) -> None:
 
 def test_texts_too_many_are_refused_with_the_limit_first(visit: Visit) -> None:
     page = visit.open()
-    page.get_by_label("Explain").uncheck()
+    page.get_by_label("Explain: highlight words").uncheck()
     classify(page, ["one"] * 1025)
     assert "At most 1024 texts a request" in (page.get_by_role("alert").text_content() or "")[:60]
     visit.logged.clear()
