@@ -35,7 +35,7 @@ WORK = {
     "metrics": r"\(prometheus_client/|\(service/(metrics|tally|drift|exposition)",
     "log line, phases, request id": r"\(logging/|\(service/(logs|request_record|observer)",
     "reading and validating the body": r"_validated \(|\(service/(payload|schema)",
-    "HTTP server": r"\(uvicorn/|\(service/(guarded_protocol|gathering|http_protocol|turnstile|doors|server)",
+    "HTTP server": r"\(uvicorn/|\(service/server/",
     "labels, scores, answer": r"\((service|bundle)/(?!__main__)",
 }
 """What a function does, by its name and file."""

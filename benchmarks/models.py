@@ -64,6 +64,7 @@ class Model:
                 return {"ids": pad(rows, max(map(len, rows)))}
 
             return tokenised
+        assert isinstance(spec, ForecastSpec)
         feed = dict(asyncio.run(encode([_series(spec)] * batch, spec, spec.horizon)).rows)
         return lambda: feed
 
@@ -119,7 +120,8 @@ def main() -> None:
 
 def _turn(model: Model, batch: int) -> Callable[[], float]:
     """One turn, in microseconds of the processor a row."""
-    runtime = Runtime.of(model.bundle)
+    manifest = model.bundle.manifest
+    runtime = Runtime(model.bundle.files[MODEL_FILE], manifest.inputs, manifest.outputs)
     feeder = model.feeder(batch)
     runtime.run(feeder())
 

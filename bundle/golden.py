@@ -6,9 +6,7 @@ of a classifier are recorded beside their ids, so the tokenizer is proved as wel
 
 import io
 import math
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,11 +22,6 @@ REPLAY_TOLERANCE = 1e-4
 
 MAX_GOLDEN_BYTES = 64 * 1024 * 1024
 """Of all recorded arrays, unpacked; those of the shipped bundles take 0.14 MB at most."""
-
-_UNREADABLE = (
-    *(ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error),
-    *(SyntaxError, tokenize.TokenError, MemoryError, OverflowError),  # numpy reads an array's header as Python would
-)
 
 
 class GoldenMismatch(ValueError):
@@ -60,9 +53,10 @@ class Golden:
             _check_sizes(content)
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except _UNREADABLE as error:
+            texts = [str(text) for text in arrays.pop("texts", np.array([], dtype=np.str_))]
+            "".join(texts).encode().decode()  # numpy makes strings of code points that there aren't
+        except Exception as error:  # numpy evaluates a header and makes characters of numbers: it raises anything
             raise GoldenMismatch(f"golden samples can't be read: {error}") from error
-        texts = [str(text) for text in arrays.pop("texts", np.array([], dtype=np.str_))]
         inputs = {name.removeprefix("input."): value for name, value in arrays.items() if name.startswith("input.")}
         outputs = {name.removeprefix("output."): value for name, value in arrays.items() if name.startswith("output.")}
         if not inputs or not outputs:

@@ -14,15 +14,15 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.access.gate import REFUSED_KINDS, Gate
+from service.access.gate import REFUSED_KINDS, Gate, needed_scope
 from service.access.key_file import KeyFile
 from service.access.keys import Scope
 from service.access.usage import Usage
 from service.catalog import sandbox
 from service.catalog.catalog import Catalog
 from service.catalog.loader import Loader
-from service.engine import interpreter, memory
-from service.engine.allocator import allocator
+from service.catalog.start_time import start_time_ns
+from service.engine import memory
 from service.engine.cpus import available_cpus
 from service.http import health, metrics, models, openapi, problem
 from service.http.cors import CORS
@@ -32,8 +32,7 @@ from service.http.problem import MEANINGS
 from service.page import routes as page
 from service.predict import Predictor
 from service.server.limits import ConnectionLimits
-from service.server.start_time import started_ns
-from service.server.throttle import RequestThrottle
+from service.server.protocol import RequestThrottle
 from service.settings import Settings
 from service.state import Context, State
 from service.tasks.table import TASKS
@@ -72,10 +71,10 @@ def create_app(settings: Settings) -> FastAPI:
     task_routes = [route for task in tasks.values() for route in task.routes()]
     routes: list[BaseRoute] = [*task_routes, *health.router.routes, *models.list_route(tasks).routes]
     routes += [*models.router.routes, *metrics.router.routes, *page.router(tasks).routes]
-    scopes: dict[str, Scope | None] = {**SCOPES, **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict")}
-
-    def scope_of(path: str) -> Scope | None:
-        return scopes.get(path.partition("{")[0])
+    scopes: dict[str, Scope | None] = {
+        **SCOPES,
+        **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict"),
+    }
 
     instruments = Metrics({name: task.metrics for name, task in tasks.items()})
     tracer = tracing.from_environment(VERSION)
@@ -83,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     gate = []
     if settings.api_keys_file is not None and (usage_folder := settings.usage_of_keys()) is not None:
         usage = Usage(usage_folder, instruments.usage_faults.inc)
-        keys = KeyFile(settings.api_keys_file, instruments, usage.keep)
+        keys = KeyFile(settings.api_keys_file, instruments.keys.set, instruments.keys_fault.set, usage.keep)
         gate = [Middleware(Gate, keys=keys, usage=usage, scopes=scopes, routes=routes)]
 
     @contextlib.asynccontextmanager
@@ -98,22 +97,22 @@ def create_app(settings: Settings) -> FastAPI:
                 sandbox.test_in_sandbox, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds
             )
             loader = Loader(settings, tasks, instruments, inference, encoding)
-            catalog = Catalog(settings, loader, instruments, loading, sandboxed, started_ns())
+            catalog = Catalog(settings, loader, instruments, loading, sandboxed, start_time_ns())
             await catalog.poll()
             if keys is not None:
-                await keys.look()
+                await keys.poll()
             background = [
-                *([asyncio.create_task(keys.watch())] if keys is not None else []),
+                *([asyncio.create_task(keys.keep_polling())] if keys is not None else []),
                 asyncio.create_task(catalog.watch()),
                 asyncio.create_task(metrics.keep_measuring(instruments, catalog)),
-                asyncio.create_task(memory.keep_giving_back()),
+                asyncio.create_task(memory.keep_releasing()),
             ]
             try:
                 predictor = Predictor(tasks, catalog, settings)
-                context = Context(settings, tasks, catalog, predictor, instruments)
+                limits = ConnectionLimits(settings, instruments.connections, instruments.connections_dropped)
+                context = Context(settings, tasks, catalog, predictor, instruments, lambda: limits.stopping)
                 throttle = RequestThrottle(asyncio.get_running_loop())
-                limits = ConnectionLimits(settings, throttle, instruments.connections, instruments.connections_dropped)
-                yield {"context": context, "connection_limits": limits}
+                yield {"context": context, "connection_limits": limits, "throttle": throttle}
             finally:
                 for task in background:
                     task.cancel()
@@ -142,17 +141,23 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # the page room has one of ours, which keeps to the policy
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours: telemetry/
     )
     problem.install(api)
     api.router.routes[:0] = routes  # flat: a router within the router takes longer to find its way
     for route in routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
             kinds = [meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500}]
-            if keys is not None and scope_of(route.path):
+            if keys is not None and needed_scope(scopes, route.path):
                 kinds += REFUSED_KINDS
             instruments.declare_problems(route.path, kinds)
             route.unique_id = openapi.operation_id(route)
-    openapi.install(api, [task.examples for task in tasks.values()], None if keys is None else scope_of)
+    openapi.install(
+        api,
+        settings,
+        [task.examples for task in tasks.values()],
+        None if keys is None else functools.partial(needed_scope, scopes),
+    )
     return api
 
 
@@ -164,7 +169,6 @@ def _trusted_proxies(settings: Settings) -> list[Middleware]:
 def from_environment() -> FastAPI:
     """The app with settings from `SEQSERVE_*`, for worker processes that build their own."""
     app = create_app(Settings())
-    interpreter.settle()
-    allocator.keep_freed()
-    logger.info("memory is handed out by %s", allocator.name)
+    memory.tune_process()
+    logger.info("malloc is %s", "tcmalloc" if memory.IS_TCMALLOC else "the C library's")
     return app

@@ -2,7 +2,7 @@
 
     Refusal
     ├── Unauthenticated       no key, or none that counts
-    ├── Forbidden             the key's scopes don't reach that far
+    ├── Forbidden             the key lacks a scope, or no scope is declared for the path
     ├── OriginRefused         a page of another origin wants to ask
     ├── NotJSON               the body can't be read as JSON
     ├── Unsupported
@@ -53,10 +53,13 @@ class Unauthenticated(Refusal):
 
 
 class Forbidden(Refusal):
-    """The key lacks a scope."""
+    """The key lacks a scope; None: no key may send this, since no scope is declared for the path."""
 
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"The key lacks the scope {scope}; ask the operators for one that has it.")
+    def __init__(self, scope: str | None) -> None:
+        if scope is None:
+            super().__init__("No key may ask for this path: it is no route, or no scope is declared for it.")
+        else:
+            super().__init__(f"The key lacks the scope {scope}; ask the operators for one that has it.")
         self.scope = scope
 
 

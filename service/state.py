@@ -1,7 +1,7 @@
 """The typed state that the application's lifespan yields and every route reads."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypedDict, cast
 
 from fastapi import Request
@@ -22,14 +22,7 @@ class Context:
     catalog: Catalog
     predictor: Predictor
     metrics: Metrics
-    lifecycle: "Lifecycle" = field(default_factory=lambda: Lifecycle())
-
-
-@dataclass
-class Lifecycle:
-    """Whether the worker is stopping: shared by its server, its connections and `/readyz`."""
-
-    stopping: bool = False
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 class State(TypedDict):
@@ -37,7 +30,8 @@ class State(TypedDict):
 
     context: Context
     connection_limits: object
-    """`server.limits.ConnectionLimits`, for the server's connections."""
+    throttle: object
+    """For the server's connections: see `server.limits` and `server.protocol`."""
 
 
 async def context(request: Request) -> Context:

@@ -1,14 +1,15 @@
-"""Fixtures shared by all tests: where the real data is, and tiny models trained here."""
+"""Fixtures shared by all tests: where the real data is, and a store of tiny models."""
 
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
-from tests.tiny import TinySeries, TinyTexts, tiny_ridership, tiny_spam
-from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS
-from training.publish import publish
-from training.tasks.table import TASKS
+from tests.support.tiny_bundles import copy_tiny_bundles
+
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -39,13 +40,11 @@ def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a tiny classifier and a tiny forecaster, fitted and published here; read it, don't write to it."""
-    store = tmp_path_factory.mktemp("store")
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LABELLED_TEXTS, "tiny", TinyTexts())
-        patch.setitem(COVARIATE_SERIES, "tiny", TinySeries())
-        for recipe in (tiny_spam(), tiny_ridership()):
-            trained = TASKS[recipe.task].fit(recipe, 0, folder / recipe.name, progress=False)
-            publish(recipe, 0, trained, store)
-    return store
+    """A store of the tiny bundles; read it, don't write to it."""
+    return copy_tiny_bundles(tmp_path_factory.mktemp("tiny") / "store")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store of the tiny bundles to write to."""
+    return copy_tiny_bundles(tmp_path / "store")

@@ -1,5 +1,6 @@
 """The service, and what it is measured against: each answers the same rows, some without a model."""
 
+import os
 import sys
 
 from benchmarks.serving.contender import SEQSERVE_SERIES, SEQSERVE_TEXTS, Contender, Launch
@@ -10,12 +11,18 @@ CONSTANT = "uvicorn, constant answer"
 NO_MODEL = "FastAPI, no model"
 RAW = "raw ASGI by hand, model inline"
 INLINE = "FastAPI, model inline"
+CHECKOUT = "seqserve, another checkout"
+"""Takes part where `BENCH_CHECKOUT` names its folder: an earlier commit, for instance."""
 ALONE = "tokeniser and onnxruntime alone"
 """Of this one there is no server: `alone` runs it in process."""
 
 
 def _service(_launch: Launch) -> list[str]:
     return [sys.executable, "-m", "service"]
+
+
+def _checkout(_launch: Launch) -> list[str]:
+    return ["env", f"--chdir={os.environ['BENCH_CHECKOUT']}", sys.executable, "-m", "service"]
 
 
 def _settings(launch: Launch) -> dict[str, str]:
@@ -44,6 +51,11 @@ class _Uvicorn:
 CONTENDERS = {
     contender.name: contender
     for contender in (
+        *(
+            [Contender(CHECKOUT, _checkout, SEQSERVE_TEXTS, SEQSERVE_SERIES, _settings)]
+            if "BENCH_CHECKOUT" in os.environ
+            else []
+        ),
         Contender(SERVICE, _service, SEQSERVE_TEXTS, SEQSERVE_SERIES, _settings),
         Contender(RAW, _Uvicorn("benchmarks.serving.raw_asgi:app"), SEQSERVE_TEXTS, SEQSERVE_SERIES, _bundle),
         Contender(

@@ -1,1 +1,1 @@
-"""Who may send requests, and how much: API keys, the gate, rate limits."""
+"""API keys, the gate that asks for them, rate limits and quotas."""

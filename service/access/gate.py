@@ -1,7 +1,6 @@
-"""Who asks, and may they: the gate in front of every route where `SEQSERVE_API_KEYS_FILE` is set.
+"""API keys: which requests are answered where `SEQSERVE_API_KEYS_FILE` is set. Without that setting there is no gate.
 
-Without that setting it isn't there at all. What a route needs is in one table; what the table doesn't know needs
-`admin`.
+Deny by default: a path without a declared scope is refused to every key, be it a new HTTP route or a websocket.
 """
 
 import functools
@@ -17,124 +16,127 @@ from service.access.keys import Key, Scope
 from service.access.usage import Account, Usage
 from service.errors import Forbidden, NotReady, Refusal, Unauthenticated
 from service.http import problem
-from service.telemetry.request_record import SCOPE_KEY
+from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 
-_NOT_KEPT = (b"cache-control", b"no-store")
-"""What was answered to a key is nobody else's; caches know that of `Authorization`, but not of `X-API-Key`."""
+Scopes = Mapping[str, Scope | None]
+"""Needed scope by path; a path that ends in "/" holds for all paths below it, "/" itself excepted. None: public."""
 
-_OURS = {429, 500, 503, 504}
-"""Statuses that a caller isn't charged for unless something was computed."""
+_NO_STORE = (b"cache-control", b"no-store")
+"""Caches don't share answers to `Authorization`, but know nothing of `X-API-Key`."""
 
+_FREE_STATUSES = {429, 500, 503, 504}
+"""Not charged unless something was computed."""
 
 REFUSED_KINDS = ("unauthenticated", "forbidden", "rate-limited", "quota-exceeded")
 """Kinds of problem that the gate may answer with."""
 
 
-class Access:
-    """Who asks, for the log, and what their rows are charged to."""
+def needed_scope(scopes: Scopes, path: str) -> Scope | None:
+    """The scope that a path needs; None: it is public. Raises `LookupError` where none is declared."""
+    if path in scopes:
+        return scopes[path]
+    for prefix, scope in scopes.items():
+        if len(prefix) > 1 and prefix[-1] == "/" and path.startswith(prefix):
+            return scope
+    raise LookupError(path)
 
-    __slots__ = ("_account", "_is_charged", "client", "key_name")
 
-    def __init__(self, client: str | None) -> None:
-        self.client = client
-        self.key_name: str | None = None
+class _Charge:
+    """What one request is charged to the account of its key, if it has one."""
+
+    __slots__ = ("_account", "_is_charged")
+
+    def __init__(self) -> None:
         self._account: Account | None = None
         self._is_charged = False
 
-    def known(self, key: Key, account: Account | None) -> None:
-        """It is the holder of this key. Raises `RateLimited` and `QuotaExceeded` where everything is used up."""
-        self.key_name, self._account = key.name, account
+    def set_account(self, account: Account | None) -> None:
+        """Set the account. Raises `RateLimited` and `QuotaExceeded` if its limits are used up."""
+        self._account = account
         if account is not None:
             account.check()
 
-    def charge(self, num_rows: int) -> None:
-        """Count rows that are about to be computed.
+    def rows(self, num_rows: int) -> None:
+        """Charge rows that are about to be computed.
 
-        Raises `RateLimited` and `QuotaExceeded`, but only for the first of one request: what has begun is finished.
+        Raises `RateLimited` and `QuotaExceeded`, but only for the first rows of a request: what has begun is finished.
         """
         if self._account is not None:
             self._account.charge(num_rows, refuse=not self._is_charged)
             self._is_charged = True
 
     def settle(self, status: int) -> list[tuple[bytes, bytes]]:
-        """Charge a request for which nothing was computed as one row. Gives headers for the answer."""
+        """Charge one row if nothing was computed; headers for the answer."""
         if self._account is None:
             return []
-        if not self._is_charged and status not in _OURS:
+        if not self._is_charged and status not in _FREE_STATUSES:
             self._account.charge(1, refuse=False)
         return self._account.headers()
 
 
 class Gate:
-    """ASGI middleware inside of the observer.
+    """ASGI middleware that asks for a key.
 
     Args:
-        app: what answers.
-        keys: who may ask.
-        usage: how much.
-        routes: of the application, to name the route of what is refused.
+        app: the application.
+        keys: the valid keys.
+        usage: how much of its limits each key has used.
+        scopes: what each path needs.
+        routes: of the application, to name the route of a refused request.
     """
 
-    def __init__(
-        self, app: ASGIApp, keys: KeyFile, usage: Usage, scopes: Mapping[str, Scope | None], routes: Sequence[BaseRoute]
-    ) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyFile, usage: Usage, scopes: Scopes, routes: Sequence[BaseRoute]) -> None:
         self._app = app
         self._keys = keys
         self._usage = usage
-        self._routes = routes
         self._scopes = scopes
-        self._below = tuple(path for path in scopes if path.endswith("/") and path != "/")
+        self._routes = routes
 
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
-        """Answer one request, if it may be."""
-        if scope["type"] != "http":
+        """Answer one request, or refuse it with problem+json; so is a websocket, in place of its handshake."""
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        record: RequestRecord = scope.setdefault(SCOPE_KEY, RequestRecord())
         client = scope.get("client")
-        access = Access(_address(client[0]) if client else None)
-        record = scope[SCOPE_KEY]
-        record.is_identified, record.client, record.charge = True, access.client, access.charge
-        needed = self._needed(scope["path"])
-        if needed is None:
+        charge = _Charge()
+        record.client = _ip_address(client[0]) if client else None
+        record.charge = charge.rows
+        try:
+            needed, is_declared = needed_scope(self._scopes, scope["path"]), True
+        except LookupError:
+            needed, is_declared = None, False
+        if is_declared and needed is None:
             await self._app(scope, receive, send)
             return
 
         async def send_with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), _NOT_KEPT, *access.settle(message["status"])]
+            if message["type"] in {"http.response.start", "websocket.http.response.start", "websocket.accept"}:
+                own = charge.settle(message.get("status", 101))
+                message["headers"] = [*message.get("headers", ()), _NO_STORE, *own]
             await send(message)
 
         try:
             key = self._key(scope["headers"])
-            if needed not in key.scopes:
-                access.key_name = key.name
+            record.key_name = key.name
+            if needed is None or needed not in key.scopes:
                 raise Forbidden(needed)
-            access.known(key, self._usage.of(key))
+            charge.set_account(self._usage.account(key))
         except Refusal as refusal:
             scope["route"] = next((route for route in self._routes if route.matches(scope)[0] is not Match.NONE), None)
-            record.key_name, record.problem = access.key_name, problem.kind_of(refusal)
+            record.problem = problem.kind_of(refusal)
             await problem.answer(refusal)(scope, receive, send_with_limits)
             return
-        record.key_name = access.key_name
         await self._app(scope, receive, send_with_limits)
 
-    def _needed(self, path: str) -> Scope | None:
-        """What a path needs; None: nothing."""
-        if path in self._scopes:
-            return self._scopes[path]
-        for prefix in self._below:
-            if path.startswith(prefix):
-                return self._scopes[prefix]
-        return "admin"
-
     def _key(self, headers: Iterable[tuple[bytes, bytes]]) -> Key:
-        """Whose key the request carries. Raises `Unauthenticated`, `NotReady` while the keys aren't known."""
+        """The key of a request. Raises `Unauthenticated`, and `NotReady` until the key file was read."""
         if self._keys.keyring is None:
             raise NotReady("The keys can't be read; try again later.", retry_after_seconds=1)
-        sent = _sent(headers)
-        if sent is None:
+        text = _sent_key(headers)
+        if text is None:
             raise Unauthenticated("Send a key, as Authorization: Bearer … or as X-API-Key: …", was_sent=False)
-        key = self._keys.keyring.find(sent)
+        key = self._keys.keyring.find(text)
         if key is None:
             raise Unauthenticated("The key is none of this service's, or was revoked.", was_sent=True)
         if key.has_expired():
@@ -142,8 +144,8 @@ class Gate:
         return key
 
 
-def _sent(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The key that a request carries; `X-API-Key` before `Authorization`, which a proxy may use for itself."""
+def _sent_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The key in a request's headers; `X-API-Key` before `Authorization`, which a proxy may use for itself."""
     bearer = None
     for name, value in headers:
         if name == b"x-api-key":
@@ -154,8 +156,8 @@ def _sent(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
 
 
 @functools.lru_cache(4096)
-def _address(host: str) -> str | None:
-    """The host, as far as it is an address: what a proxy passes on may be anything."""
+def _ip_address(host: str) -> str | None:
+    """The address, or None: what a proxy passes on may be anything."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:

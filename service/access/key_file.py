@@ -1,4 +1,4 @@
-"""The keys that count now: those of the file as it was when it could last be read."""
+"""The valid keys: those of the key file when it could last be read."""
 
 import asyncio
 import logging
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from service.access.keys import Key, Keyring, KeysUnreadable, read_keys
 from service.catalog import disk
-from service.telemetry.metrics import Metrics
 
 POLL_SECONDS = 1.0
 
@@ -15,58 +14,64 @@ logger = logging.getLogger(__name__)
 
 
 class KeyFile:
-    """Follows the file. A broken one changes nothing: what was read before goes on, and log and metrics say so.
+    """Polls the key file. While it is broken the keys read before stay valid, and log and metrics report it.
 
     Args:
         path: the file.
-        metrics: shows how many keys there are, and whether the file is broken.
-        changed: called with the ids of the keys that count from now on.
+        show_num_keys: called with the number of valid keys.
+        show_fault: called with 1 while the file is broken, else 0.
+        on_change: called with the ids of the valid keys.
     """
 
-    def __init__(self, path: Path, metrics: Metrics, changed: Callable[[Collection[str]], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        show_num_keys: Callable[[float], None],
+        show_fault: Callable[[float], None],
+        on_change: Callable[[Collection[str]], None],
+    ) -> None:
         self._path = path
-        self._metrics = metrics
-        self._changed = changed
-        self._seen: tuple[int, ...] | None = None
+        self._show_num_keys = show_num_keys
+        self._show_fault = show_fault
+        self._on_change = on_change
+        self._stat: tuple[int, ...] | None = None
         self._fault: str | None = None
         self.keyring: Keyring | None = None
         """None until the file could be read for the first time."""
 
-    async def watch(self) -> None:
-        """Follow the file until cancelled."""
+    async def keep_polling(self) -> None:
+        """Poll until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await self.look()
-            except Exception:  # the watch must outlive any one reading
+                await self.poll()
+            except Exception:  # an unforeseen error in one poll must not end the polling
                 logger.exception("reading %s failed", self._path)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Read the file if it has changed."""
         fault: str | None = None
         keys: list[Key] | None = None
         try:
-            seen, keys = await disk.ask(self._read)
-            self._seen = seen
+            self._stat, keys = await disk.ask(self._read)
         except KeysUnreadable as error:
             fault = str(error)
         if keys is not None:
             self.keyring = Keyring(keys)
-            self._changed({key.id for key in keys})
-            logger.info("%d keys may ask: %s", len(keys), ", ".join(key.name for key in keys) or "none")
+            self._on_change({key.id for key in keys})
+            logger.info("%d keys are valid: %s", len(keys), ", ".join(key.name for key in keys) or "none")
         if fault is not None and fault != self._fault:
-            logger.error(
-                "%s %s; %s", self._path, fault, "nobody may ask" if self.keyring is None else "the keys of before go on"
-            )
+            effect = "every key is refused" if self.keyring is None else "the keys read before stay valid"
+            logger.error("%s %s; %s", self._path, fault, effect)
         self._fault = fault
-        self._metrics.keys.set(len(self.keyring.keys) if self.keyring else 0)
-        self._metrics.keys_fault.set(float(fault is not None))
+        self._show_num_keys(len(self.keyring.keys) if self.keyring else 0)
+        self._show_fault(float(fault is not None))
 
     def _read(self) -> tuple[tuple[int, ...], list[Key] | None]:
-        """What the file looks like, and its keys if that has changed; blocks. Raises `KeysUnreadable`."""
+        """The file's stat, and its keys if that has changed; blocks. Raises `KeysUnreadable`."""
         try:
             found = self._path.stat()
         except OSError as error:
             raise KeysUnreadable(f"can't be read: {error.strerror}") from None
-        seen = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
-        return seen, None if seen == self._seen else read_keys(self._path)
+        stat = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+        return stat, None if stat == self._stat else read_keys(self._path)

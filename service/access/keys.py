@@ -1,8 +1,8 @@
-"""API keys: what a key looks like, and the file that says who holds which and what each may do.
+"""API keys: their format, and the file that lists them with their scopes and limits.
 
-A key is `seqserve_<id>_<secret>`, both in hexadecimal: the id, which isn't secret, finds the entry, and 256 random bits
-prove it. The file holds the SHA-256 of the key. A slow, salted hash, as for passwords, would add nothing: it makes
-guessing dear where secrets can be guessed, and nobody guesses 256 random bits; but every request would pay for it.
+A key is `seqserve_<id>_<secret>`, both in hexadecimal. The id isn't secret and finds the entry; the secret has 256
+random bits. The file holds the SHA-256 of the key. A slow, salted hash, as for passwords, protects secrets that can be
+guessed; 256 random bits can't be, and every request would pay for it.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 FORMAT = 1
 PREFIX = "seqserve_"
-"""By which scanners of repositories and logs find a key that got where it shouldn't."""
+"""Lets scanners of repositories and logs find a leaked key."""
 
 _KEY = re.compile(rb"seqserve_([0-9a-f]{12})_[0-9a-f]{64}")
 
@@ -35,17 +35,17 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class KeysUnreadable(Exception):
-    """The file isn't there, or isn't what it should be; the message says why and repeats nothing of it."""
+    """The key file is missing or malformed; the message says why and repeats none of its content."""
 
 
 class Limits(BaseModel):
-    """How much a key may ask for; None: as much as it likes."""
+    """Limits of one key; None: no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     rows_per_second: float | None = Field(None, gt=0, allow_inf_nan=False)
     burst_rows: int | None = Field(None, ge=1)
-    """Rows at once after a rest; None: those of one second."""
+    """Rows at once after a pause; None: those of one second."""
     rows_per_day: int | None = Field(None, ge=1)
     """In a day of UTC."""
 
@@ -75,7 +75,7 @@ class Key(BaseModel):
         return self.limits != Limits()
 
     def has_expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return self.expires is not None and dt.datetime.now(dt.UTC) >= self.expires
 
 
@@ -96,14 +96,14 @@ class _Document(BaseModel):
 
 
 class NewKey(NamedTuple):
-    """A key that was just made; `text` is kept nowhere."""
+    """A new key; `text` is stored nowhere."""
 
     text: str
     key: Key
 
 
 def new_key(name: str, scopes: list[Scope], expires: dt.datetime | None, limits: Limits) -> NewKey:
-    """Draw a key. Raises `ValueError` when a field isn't what it should be."""
+    """Make a random key. Raises `ValueError` for an invalid field."""
     key_id = secrets.token_hex(6)
     text = f"{PREFIX}{key_id}_{secrets.token_hex(32)}"
     created = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -117,7 +117,7 @@ class Keyring:
     """Keys by their ids.
 
     Args:
-        keys: those that are known.
+        keys: all of them.
     """
 
     def __init__(self, keys: list[Key]) -> None:
@@ -127,12 +127,12 @@ class Keyring:
     def find(self, text: bytes) -> Key | None:
         """The entry of a key as it was sent, expired or not; None where there is none.
 
-        How long it takes tells nothing of the secret: what is compared are digests, in constant time.
+        Digests are compared, in constant time: the time it takes says nothing about the secret.
         """
-        form = _KEY.fullmatch(text)
-        if form is None:
+        match = _KEY.fullmatch(text)
+        if match is None:
             return None
-        key, digest = self._by_id.get(form[1], (None, bytes(32)))
+        key, digest = self._by_id.get(match[1], (None, bytes(32)))
         return key if hmac.compare_digest(hashlib.sha256(text).digest(), digest) else None
 
 
@@ -146,14 +146,14 @@ def read_keys(path: Path) -> list[Key]:
         return _Document.model_validate_json(content).keys
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise KeysUnreadable(f"is no file of keys: {place + ': ' if place else ''}{fault['msg']}") from None
+        field = ".".join(map(str, fault["loc"]))
+        raise KeysUnreadable(f"is no key file: {field + ': ' if field else ''}{fault['msg']}") from None
 
 
 def write_keys(path: Path, keys: list[Key]) -> None:
     """Write the file, or put another in its place: whoever reads finds the one or the other.
 
-    A new one is for its owner's eyes only.
+    A new file can be read by its owner only.
     """
     content = _Document(format=FORMAT, keys=keys).model_dump_json(indent=1, exclude_defaults=True).encode() + b"\n"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # of mode 0600
@@ -171,7 +171,7 @@ def write_keys(path: Path, keys: list[Key]) -> None:
 
 
 def _keep_owner_and_mode(descriptor: int, path: Path) -> None:
-    """Those of the file that is replaced: the service that reads it may be another user than who changes it."""
+    """Keep those of the replaced file: the service that reads it may be another user than the one who changes it."""
     with suppress(FileNotFoundError):
         old = path.stat()
         os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
@@ -181,7 +181,7 @@ def _keep_owner_and_mode(descriptor: int, path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold off whoever else wants to change the file meanwhile."""
+    """Hold a lock on the folder: nobody else changes the file meanwhile."""
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,10 +1,9 @@
-"""What each key has used of its limits: a token bucket for the rate and a count for the day, shared by all workers.
+"""How much of its limits each key has used: a token bucket for the rate, a count for the day, shared by all workers.
 
-Each key with limits has a file of 32 bytes. Whoever charges it locks it, reads it and writes it back: a few
-microseconds, and exact over all workers of a host. A worker that is stopped while it holds the lock holds the others up
-for a twentieth of a second; then they go on without it, and charges of that time may get lost. Nothing is flushed to
-the disk, so the files outlive the service but not a crash of the host. Where they can't be used, each worker counts by
-itself, and says so.
+Each key with limits has a file of 32 bytes. A charge locks it, reads it and writes it back: a few microseconds, exact
+over all workers of a host. If a worker is stopped while it holds the lock, the others wait 50 ms, then go on without
+the lock; charges of that time may be lost. Nothing is flushed to disk, so the files survive the service but not a crash
+of the host. If a file can't be used, each worker counts by itself and logs it.
 """
 
 import fcntl
@@ -21,16 +20,16 @@ from service.access.keys import Key, Limits
 from service.errors import QuotaExceeded, RateLimited
 
 DAY_SECONDS = 86_400
-LOCK_SECONDS, LOOK_SECONDS = 0.05, 0.0001
-"""How long to wait for a lock, and how long between two looks."""
-IMPATIENT_SECONDS = 1.0
-"""How long not to wait again after it was in vain."""
-_FORM = struct.Struct("<qqdd")
+LOCK_SECONDS, RETRY_SECONDS = 0.05, 0.0001
+"""How long to wait for the lock, and between two attempts."""
+NO_WAIT_SECONDS = 1.0
+"""After a wait in vain, how long not to wait again."""
+_FORMAT = struct.Struct("<qqdd")
 
 logger = logging.getLogger(__name__)
 
 
-class Spent(NamedTuple):
+class State(NamedTuple):
     """The state of one account."""
 
     day: int
@@ -38,43 +37,43 @@ class Spent(NamedTuple):
     rows: int
     """Charged on that day."""
     tokens: float
-    """In the bucket when it was last charged; below zero after a request larger than what was left."""
+    """In the bucket after the last charge; negative after a request larger than what was left."""
     at: float
-    """When that was, by the clock that nobody sets and all processes share."""
+    """Time of the last charge by `CLOCK_MONOTONIC`, which all processes share."""
 
 
 class Account:
-    """One key's use of its limits.
+    """How much of its limits one key has used.
 
-    A request is let through as long as there is a token, and then charged all its rows: the bucket may get below zero,
-    so that a request larger than a burst isn't refused for ever, and the rate holds over time. What is left of a day's
-    quota doesn't.
+    A request is accepted as long as there is one token, and then charged all its rows: the bucket may become negative.
+    So a request larger than the burst isn't refused for ever, and the rate holds over time. The day's quota never
+    becomes negative.
 
     Args:
-        path: the file; made where it isn't there.
+        path: the file; created if it is missing.
         limits: of the key.
-        note_fault: called when the file couldn't be used.
+        on_fault: called when the file can't be used.
     """
 
-    def __init__(self, path: Path, limits: Limits, note_fault: Callable[[], None]) -> None:
+    def __init__(self, path: Path, limits: Limits, on_fault: Callable[[], None]) -> None:
         self.limits = limits
         self._path = path
-        self._note_fault = note_fault
+        self._on_fault = on_fault
         self._descriptor: int | None = None
-        self._impatient_until = 0.0
-        self._last: Spent | None = None
-        self._alone: Spent | None = None
+        self._no_wait_until = 0.0
+        self._last: State | None = None
+        self._own_state: State | None = None
         """The state while the file can't be used."""
 
     def check(self) -> None:
-        """Refuse a caller who has used it all up. Raises `RateLimited` and `QuotaExceeded`."""
+        """Raises `RateLimited` and `QuotaExceeded` if the limits are used up."""
         self._last = self._read()
         self._refuse_unless_enough(self._now(self._last), 1)
 
     def charge(self, num_rows: int, *, refuse: bool) -> None:
-        """Count rows. Raises `RateLimited` and `QuotaExceeded`, counting nothing, if `refuse`."""
+        """Count rows. With `refuse`, raises `RateLimited` and `QuotaExceeded` instead of going over the limits."""
 
-        def charged(before: Spent) -> Spent:
+        def charged(before: State) -> State:
             now = self._now(before)
             if refuse:
                 self._refuse_unless_enough(now, num_rows)
@@ -83,7 +82,7 @@ class Account:
         self._update(charged)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What was left when this process last looked, as draft-ietf-httpapi-ratelimit-headers has it."""
+        """Headers of draft-ietf-httpapi-ratelimit-headers: what was left when this process last read the file."""
         now, limits = self._now(self._last or self._read()), self.limits
         policies, left = [], []
         if limits.rows_per_second is not None:
@@ -98,20 +97,20 @@ class Account:
         return [(b"ratelimit-policy", ", ".join(policies).encode()), (b"ratelimit", ", ".join(left).encode())]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _now(self, before: Spent) -> Spent:
-        """The state after the time that has passed."""
+    def _now(self, before: State) -> State:
+        """The state after the time that has passed since `before`."""
         day, at = int(time.time() // DAY_SECONDS), time.monotonic()
         full = _capacity(self.limits)
-        passed = max(0.0, at - before.at)  # after a restart of the host the clock begins anew
+        passed = max(0.0, at - before.at)  # the clock restarts with the host
         tokens = min(full, before.tokens + passed * (self.limits.rows_per_second or 0.0))
-        return Spent(day, before.rows if day == before.day else 0, tokens, at)
+        return State(day, before.rows if day == before.day else 0, tokens, at)
 
-    def _refuse_unless_enough(self, now: Spent, num_rows: int) -> None:
+    def _refuse_unless_enough(self, now: State, num_rows: int) -> None:
         limits = self.limits
         if limits.rows_per_day is not None and now.rows + num_rows > limits.rows_per_day:
             left = max(0, limits.rows_per_day - now.rows)
@@ -126,40 +125,40 @@ class Account:
                 retry_after_seconds=math.ceil((1 - now.tokens) / limits.rows_per_second),
             )
 
-    def _read(self) -> Spent:
+    def _read(self) -> State:
         try:
-            return self._alone or _parse(os.pread(self._open(), _FORM.size, 0), self.limits)
+            return self._own_state or _parse(os.pread(self._open(), _FORMAT.size, 0), self.limits)
         except OSError as error:
-            return self._go_alone(error)
+            return self._count_alone(error)
 
-    def _update(self, change: Callable[[Spent], Spent]) -> None:
-        if self._alone is not None:
-            self._alone = self._last = change(self._alone)
+    def _update(self, change: Callable[[State], State]) -> None:
+        if self._own_state is not None:
+            self._own_state = self._last = change(self._own_state)
             return
         try:
             descriptor = self._open()
             is_locked = self._lock(descriptor)
             try:
-                self._last = change(_parse(os.pread(descriptor, _FORM.size, 0), self.limits))
-                os.pwrite(descriptor, _FORM.pack(*self._last), 0)
+                self._last = change(_parse(os.pread(descriptor, _FORMAT.size, 0), self.limits))
+                os.pwrite(descriptor, _FORMAT.pack(*self._last), 0)
             finally:
                 if is_locked:
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
         except OSError as error:
-            self._alone = self._last = change(self._go_alone(error))
+            self._own_state = self._last = change(self._count_alone(error))
 
     def _lock(self, descriptor: int) -> bool:
-        """Whether the lock could be had. Whoever has it needs it for microseconds, unless it is stopped."""
+        """Take the lock, which others hold for microseconds unless they are stopped; whether that worked."""
         begun = time.perf_counter()
-        patience = LOCK_SECONDS if begun >= self._impatient_until else 0.0
+        timeout = LOCK_SECONDS if begun >= self._no_wait_until else 0.0
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.perf_counter() - begun > patience:
-                    self._impatient_until = time.perf_counter() + IMPATIENT_SECONDS
+                if time.perf_counter() - begun > timeout:
+                    self._no_wait_until = time.perf_counter() + NO_WAIT_SECONDS
                     return False
-                time.sleep(LOOK_SECONDS)
+                time.sleep(RETRY_SECONDS)
             else:
                 return True
 
@@ -169,39 +168,39 @@ class Account:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._descriptor
 
-    def _go_alone(self, error: OSError) -> Spent:
+    def _count_alone(self, error: OSError) -> State:
         logger.error("%s can't be used: %s; this worker counts by itself", self._path, error.strerror)
-        self._note_fault()
+        self._on_fault()
         self.close()
-        self._alone = _parse(b"", self.limits)
-        return self._alone
+        self._own_state = _parse(b"", self.limits)
+        return self._own_state
 
 
 class Usage:
     """The accounts of all keys that have limits.
 
     Args:
-        folder: where their files are; made where it isn't there.
-        note_fault: called when one can't be used.
+        folder: of their files; created if it is missing.
+        on_fault: called when one can't be used.
     """
 
-    def __init__(self, folder: Path, note_fault: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, on_fault: Callable[[], None]) -> None:
         self._folder = folder
-        self._note_fault = note_fault
+        self._on_fault = on_fault
         self._accounts: dict[str, Account] = {}
 
-    def of(self, key: Key) -> Account | None:
+    def account(self, key: Key) -> Account | None:
         """The account of a key; None where it has no limits."""
         if not key.is_limited:
             return None
         account = self._accounts.get(key.id)
         if account is None:
-            account = self._accounts[key.id] = Account(self._folder / key.id, key.limits, self._note_fault)
+            account = self._accounts[key.id] = Account(self._folder / key.id, key.limits, self._on_fault)
         account.limits = key.limits
         return account
 
     def keep(self, ids: Collection[str]) -> None:
-        """Let go of the files of all other keys."""
+        """Close the files of all other keys."""
         for key_id in [key_id for key_id in self._accounts if key_id not in ids]:
             self._accounts.pop(key_id).close()
 
@@ -210,13 +209,13 @@ def _capacity(limits: Limits) -> float:
     return max(1.0, limits.burst_rows or limits.rows_per_second or 0.0)
 
 
-def _parse(content: bytes, limits: Limits) -> Spent:
-    """A state as it was written; that of an account never used, with a full bucket, where there is none."""
-    if len(content) == _FORM.size:
-        spent = Spent(*_FORM.unpack(content))
+def _parse(content: bytes, limits: Limits) -> State:
+    """The state in a file; of a new account, with a full bucket, if the file is empty or damaged."""
+    if len(content) == _FORMAT.size:
+        spent = State(*_FORMAT.unpack(content))
         if math.isfinite(spent.tokens) and math.isfinite(spent.at):
             return spent
-    return Spent(0, 0, _capacity(limits), 0.0)
+    return State(0, 0, _capacity(limits), 0.0)
 
 
 def _until_tomorrow() -> int:

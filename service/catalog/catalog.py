@@ -24,8 +24,7 @@ from service.catalog.loader import LoadedModel, Loader, TestedVersion, last_modi
 from service.catalog.rejected import RETRYABLE, Rejected
 from service.catalog.sandbox import Sandbox
 from service.catalog.snapshot import Snapshot
-from service.engine.allocator import allocator
-from service.engine.memory import give_back_versions
+from service.engine.memory import release_freed, release_unloaded
 from service.errors import DeadlineExceeded, NotReady, QueueFull
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -277,7 +276,7 @@ class Catalog:
         self._evict_surplus()
         if self._freed:
             self._freed = False
-            how, self._has_evicted = give_back_versions if self._has_evicted else allocator.give_back, False
+            how, self._has_evicted = release_unloaded if self._has_evicted else release_freed, False
             await asyncio.to_thread(how)
 
     def _required(self) -> list[str]:

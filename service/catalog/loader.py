@@ -10,8 +10,8 @@ from bundle.manifest import MODEL_FILE, Manifest
 from bundle.store import Bundle, read_bundle
 from service.catalog.rejected import Rejected
 from service.catalog.self_test import rejection, self_test
-from service.engine.allocator import allocator
 from service.engine.batcher import Limits
+from service.engine.memory import allocated_bytes
 from service.settings import Settings
 from service.tasks.task import Engine, Resources, Task, VersionMetrics
 from service.telemetry.metrics import Metrics, ModelMetrics
@@ -82,7 +82,7 @@ class Loader:
         """
         manifest = bundle.manifest
         task = self._tasks[manifest.spec.task]
-        allocated = allocator.allocated_bytes()
+        allocated = allocated_bytes()
         try:
             tested = self_test(bundle)
         except Exception as error:  # as above
@@ -92,7 +92,7 @@ class Loader:
             task_metrics = self._metrics.tasks[task.name].of(bundle, tested.assets)
         else:
             manifest, metrics, task_metrics = before.manifest, before.metrics, before.task_metrics
-        grown = max(allocator.allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
+        grown = max(allocated_bytes() - allocated, len(bundle.files[MODEL_FILE]))
         engine = task.engine(
             manifest.spec, tested.assets, tested.runtime.run, metrics.batches, task_metrics, self._resources
         )

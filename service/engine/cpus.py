@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: its affinity, and the container's quota (control groups, version 2 and 1)."""
+"""How many CPUs this process may use: its affinity, and the quota of its container (cgroup v2 and v1)."""
 
 import math
 import os
@@ -8,7 +8,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_cpus(cgroup: Path = CGROUP) -> int:
-    """Whole CPUs, at least 1. `os.cpu_count()` tells the host's, which oversubscribes a limited container."""
+    """Whole CPUs, at least 1. `os.cpu_count()` gives the host's, too many for a limited container."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return max(1, min(affinity, math.ceil(quota)) if quota else affinity)

@@ -35,16 +35,22 @@ def check_media_type(content_type: str, media_types: Sequence[str]) -> None:
 
 
 def decompress(body: bytes, limit: int) -> bytes:
-    """Of gzip, no more than `limit` bytes: a few can stand for any number. Raises `UnsupportedEncoding`, `BodyTooLarge`."""
+    """Of gzip, no more than `limit` bytes: a few can stand for any number.
+
+    Raises `UnsupportedEncoding`, `BodyTooLarge`.
+    """
     decompressor = zlib.decompressobj(GZIP_WINDOW)
     try:
         whole = decompressor.decompress(body, limit + 1)
     except zlib.error:
-        raise UnsupportedEncoding(
-            "The body is not gzip (RFC 1952); send it so, or without Content-Encoding.", accepted=("identity", "gzip")
-        ) from None
+        whole = b""
     if len(whole) > limit:
         raise too_large(limit)
+    if not decompressor.eof or decompressor.unused_data:
+        raise UnsupportedEncoding(
+            "The body is not one member of gzip (RFC 1952); send it so, or without Content-Encoding.",
+            accepted=("identity", "gzip"),
+        )
     return whole
 
 

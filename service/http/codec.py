@@ -39,14 +39,21 @@ class Call:
 class Codec(Protocol):
     """One protocol, for one task."""
 
-    task: str
-    """Key in `TASKS`."""
-    media_types: tuple[str, ...]
-    """Of the bodies that it reads; `application/*+json` stands for all of that kind."""
-    content_encodings: tuple[str, ...]
-    """That bodies may have; `gzip` is decompressed before `decode`."""
-    response_media_type: str
-    """Of its answers."""
+    @property
+    def task(self) -> str:
+        """Key in `TASKS`."""
+
+    @property
+    def media_types(self) -> Sequence[str]:
+        """Of the bodies that it reads; `application/*+json` stands for all of that kind."""
+
+    @property
+    def content_encodings(self) -> Sequence[str]:
+        """That bodies may have; `gzip` is decompressed before `decode`."""
+
+    @property
+    def response_media_type(self) -> str:
+        """Of its answers."""
 
     def decode(self, request: EncodedRequest) -> Call:
         """What is asked. Raises a `Refusal`."""

@@ -1,8 +1,8 @@
 """Worked examples of the OpenAPI document: what to send, what comes back, which mistake gets which error.
 
 They are data: `examples.json` here for the routes of every service, one beside each task for its own. `openapi` puts
-them into the document, for `/docs`. Tests send all of them to the shipped models, and compare answers in shape: scores and
-versions change with each fit.
+them into the document, for `/docs`. Tests send all of them to the shipped models, and compare answers in shape: scores
+and versions change with each fit.
 """
 
 import json

@@ -40,7 +40,7 @@ async def livez() -> Live:
 @router.head("/readyz", include_in_schema=False)
 async def readyz(context: Annotated[Context, Depends(context)]) -> Ready:
     """Says yes when every required model has reproduced its golden samples; send traffic only then."""
-    if context.lifecycle.stopping:
+    if context.is_stopping():
         raise NotReady("The service is going down.", retry_after_seconds=1)
     if reasons := context.catalog.unready():
         raise NotReady("; ".join(reasons), retry_after_seconds=1)

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, Manifest
 from bundle.store import BundleError, BundleUnreadable, read_published, version_folder
@@ -49,6 +49,8 @@ class AliasTarget(BaseModel):
 
 class ModelSummary(BaseModel):
     """One bundle name."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)  # those of each task are always there
 
     name: str
     task: str

@@ -19,9 +19,9 @@ from service.telemetry.tracing import Tracer
 REQUEST_ID = "X-Request-ID"
 _GOOD_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
-ARRIVED = "seqserve.arrived"
+ARRIVAL_TIME = "seqserve.arrival_time"
 """In the scope of a request that the server held back: when it came, by `time.perf_counter`."""
-STATUS_SENT = "seqserve.status_sent"
+ABORT_STATUS = "seqserve.abort_status"
 """In the scope of a request that the server ended by itself: the status it sent."""
 
 
@@ -56,7 +56,7 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = scope[SCOPE_KEY] = RequestRecord(_request_id(scope["headers"]), scope.get(ARRIVED))
+        record = scope[SCOPE_KEY] = RequestRecord(_request_id(scope["headers"]), scope.get(ARRIVAL_TIME))
         status = CLIENT_GONE
         started = False
 
@@ -83,7 +83,7 @@ class Observer:
             record.lap("respond")
             if not self._ended:
                 asyncio.get_running_loop().call_soon(self._record_all)
-            self._ended.append((scope, scope.get(STATUS_SENT, status), record))
+            self._ended.append((scope, scope.get(ABORT_STATUS, status), record))
 
     def _record_all(self) -> None:
         """Record the requests that ended in this iteration of the event loop: one by one takes twice as long."""
@@ -118,7 +118,7 @@ def _line(method: str, route: str, status: int, record: RequestRecord, trace_id:
         "status": status,
         "milliseconds": record.milliseconds(),
     }
-    if record.is_identified:
+    if record.charge is not None:
         fields |= {"key": record.key_name, "client": record.client}
     if trace_id is not None:
         fields["trace_id"] = trace_id

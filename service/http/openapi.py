@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from service.http.examples import Mistake, OperationExamples, read_examples
 from service.http.observer import REQUEST_ID
 from service.http.problem import MEDIA_TYPE, Problem, declared, problem_response
+from service.settings import Settings
 
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 _EVERYWHERE = {
@@ -19,6 +20,8 @@ _EVERYWHERE = {
         "schema": {"type": "string"},
     }
 }
+
+_BOUNDS = {"x-maximum", "x-maxItems"}
 
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a key, as `Authorization: Bearer seqserve_…`"},
@@ -39,11 +42,14 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def install(app: FastAPI, examples: list[Path], scope_of: Callable[[str], str | None] | None) -> None:
+def install(
+    app: FastAPI, settings: Settings, examples: list[Path], scope_of: Callable[[str], str | None] | None
+) -> None:
     """Describe every error as `Problem`, which the routes refer to (`problem.declared`), and show worked examples.
 
     Args:
         app: whose document it is.
+        settings: bounds that schemas name, as in `"x-maximum": "max_horizon"`.
         examples: files of the tasks.
         scope_of: the scope that a key needs for a path; None where no keys are required.
     """
@@ -57,6 +63,7 @@ def install(app: FastAPI, examples: list[Path], scope_of: Callable[[str], str | 
             schemas |= {**schema.pop("$defs", {}), Problem.__name__: schema}
             for name in _FASTAPI_ERRORS:
                 schemas.pop(name, None)
+            _fill_in_bounds(schemas, settings)
             if scope_of is not None:
                 document["components"]["securitySchemes"] = SCHEMES
             shown = read_examples(examples)
@@ -67,6 +74,17 @@ def install(app: FastAPI, examples: list[Path], scope_of: Callable[[str], str | 
         return document
 
     app.openapi = describe_with_problems  # type: ignore[method-assign]  # the documented way to extend it
+
+
+def _fill_in_bounds(schema: Any, settings: Settings) -> None:
+    if isinstance(schema, list):
+        for part in schema:
+            _fill_in_bounds(part, settings)
+    elif isinstance(schema, dict):
+        for key in _BOUNDS & schema.keys():
+            schema[key.removeprefix("x-")] = getattr(settings, schema.pop(key))
+        for part in schema.values():
+            _fill_in_bounds(part, settings)
 
 
 def _describe(operation: dict[str, Any], scope: str | None) -> None:

@@ -226,7 +226,8 @@ def _refusal(refusal: Refusal) -> JSONResponse:
     if isinstance(refusal, Unauthenticated):  # RFC 6750, 3.1
         headers["WWW-Authenticate"] = CHALLENGE + (', error="invalid_token"' if refusal.was_sent else "")
     if isinstance(refusal, Forbidden):
-        headers["WWW-Authenticate"] = f'{CHALLENGE}, error="insufficient_scope", scope="{refusal.scope}"'
+        scope = "" if refusal.scope is None else f', scope="{refusal.scope}"'
+        headers["WWW-Authenticate"] = f'{CHALLENGE}, error="insufficient_scope"{scope}'
     errors = refusal.errors if isinstance(refusal, Invalid) else ()
     return problem_response(_status(refusal), refusal.detail, errors, headers, OTHER_MEANINGS.get(type(refusal)))
 

@@ -6,11 +6,12 @@ tokenising and computing a short text. These routes leave it out, and refuse at 
 
 import asyncio
 import inspect
+import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, get_type_hints
 
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.routing import APIRoute
 from pydantic_core import to_json
@@ -37,7 +38,8 @@ class BodyRoute(APIRoute):
     """A route that answers from the bytes of the body.
 
     Raises `TypeError` at construction for what FastAPI would document and this route not honour: dependencies, another
-    status code, a response class, and path, query, header or cookie parameters of the endpoint.
+    status code, a response class, and path, query, header or cookie parameters of the endpoint. It can't be part of a
+    router that an app includes, which would add such options later.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -130,32 +132,39 @@ class BodyRoute(APIRoute):
         finally:
             scope.pop(_TASK, None)
 
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own, which this route does without; asked for a second time where a router is included."""
+        if hasattr(self, "app"):
+            raise TypeError(f"{self.path}: a {type(self).__name__} can't be included; add it to the app's own routes")
+        return super().get_route_handler()
+
     def _refuse_what_is_not_honoured(self) -> None:
         dependant = self.dependant
         refused = {
             "dependencies": self.dependencies or dependant.dependencies,
-            "a status code": self.status_code not in {None, 200},
-            "a response class": not isinstance(self.response_class, DefaultPlaceholder),
-            "path parameters": dependant.path_params,
-            "query parameters": dependant.query_params,
-            "header parameters": dependant.header_params,
-            "cookie parameters": dependant.cookie_params,
+            f"the status code {self.status_code}": self.status_code not in {None, 200},
+            "the response class": not isinstance(self.response_class, DefaultPlaceholder),
         }
-        if unhonoured := [what for what, is_there in refused.items() if is_there]:
-            raise TypeError(
-                f"{self.path}: a {type(self).__name__} answers from the body alone and would not honour "
-                f"{', '.join(unhonoured)}; use an APIRoute, or leave them out"
-            )
+        for kind in ("path", "query", "header", "cookie"):
+            refused |= {f"the {kind} parameter {one.alias}": True for one in getattr(dependant, f"{kind}_params")}
+        _refuse(type(self), self.path, [what for what, is_there in refused.items() if is_there])
 
 
 class JSONRoute(BodyRoute):
-    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary."""
+    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary.
+
+    Raises `TypeError` also where it takes more, or the path has parameters.
+    """
 
     def __init__(
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Mapping[str, object]]], **options: Any
     ) -> None:
         hints = get_type_hints(endpoint)
         self._payload = hints["payload"]
+        taken = {"payload", "context", "record"}
+        unhonoured = [f"the parameter {name}" for name in inspect.signature(endpoint).parameters if name not in taken]
+        unhonoured += [f"the path parameter {name}" for name in re.findall(r"{(\w+)", path)]
+        _refuse(type(self), path, unhonoured)
         self._endpoint = endpoint
         options.setdefault("description", inspect.getdoc(endpoint))
         super().__init__(path, _documented(endpoint.__name__, hints["payload"], hints["return"]), **options)
@@ -187,10 +196,10 @@ class PredictRoute(BodyRoute):
     async def respond(self, content: bytes, scope: Scope, record: RequestRecord) -> bytes:
         """One call."""
         codec, context = self._codec, scope["state"]["context"]
-        deadline = time.monotonic() + context.settings.deadline_seconds - record.waited
         call = codec.decode(EncodedRequest(content, scope["headers"], scope.get("path_params", {})))
         scope["seqserve.call"] = call
         record.lap("validate")
+        deadline = time.monotonic() + context.settings.deadline_seconds - record.waited
         answers = await context.predictor.predict(
             codec.task, call.model, call.version, call.inputs, call.options, deadline, record
         )
@@ -202,6 +211,14 @@ class PredictRoute(BodyRoute):
         """As the codec words it."""
         call: Call | None = scope.get("seqserve.call")
         return self._codec.error(error, call)
+
+
+def _refuse(route: type[BodyRoute], path: str, unhonoured: Sequence[str]) -> None:
+    if unhonoured:
+        raise TypeError(
+            f"{path}: a {route.__name__} answers from the body alone and would not honour {', '.join(unhonoured)}; "
+            "use an APIRoute, or leave them out"
+        )
 
 
 def _documented(name: str, payload: Any, response: Any) -> Callable[..., Any]:

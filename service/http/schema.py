@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.errors import FieldError, Invalid
 
@@ -14,6 +14,8 @@ def _whole(value: Any) -> Any:
 
 Integer = Annotated[int, BeforeValidator(_whole)]
 """As JSON Schema has it: 4.0 is one, too."""
+PositiveInteger = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+"""The same, from 1 on."""
 
 
 class RequestModel(BaseModel):

@@ -1,5 +1,6 @@
-"""What uvicorn is told, in the workers and in the process that keeps them."""
+"""uvicorn's configuration, for workers and for the supervisor that opens their port."""
 
+import importlib.util
 import math
 from typing import Any
 
@@ -11,31 +12,26 @@ from service.settings import Settings
 from service.telemetry import logs
 
 
-def _tls(settings: Settings) -> dict[str, Any]:
-    """uvicorn's settings for it; none where it isn't spoken."""
-    if settings.tls_cert_file is None:
-        return {}
-    return {
+def configuration(settings: Settings) -> uvicorn.Config:
+    """What uvicorn needs to know."""
+    with_tls: dict[str, Any] = {
         "ssl_certfile": settings.tls_cert_file,
         "ssl_keyfile": settings.tls_key_file,
-        "ssl_context_factory": tls.renewing,
+        "ssl_context_factory": tls.renewing_context,
     }
-
-
-def configuration(settings: Settings) -> uvicorn.Config:
-    """What uvicorn is told."""
     return uvicorn.Config(
         "service.app:from_environment",
         factory=True,
         host=settings.host,
         port=settings.port,
-        http="service.server.protocol:LimitedProtocol",  # by name: who only keeps workers needs none of it
-        ws="none",
+        http="service.server.protocol:LimitedProtocol",  # by name: the supervisor doesn't import it
+        ws="websockets-sansio" if importlib.util.find_spec("websockets") else "none",
+        ws_max_size=settings.max_body_bytes,
         backlog=BACKLOG,
         log_config=logs.config(settings.log_level),
         access_log=False,
         proxy_headers=False,  # the application does that, where proxies are named
-        **_tls(settings),
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+        **(with_tls if settings.tls_cert_file is not None else {}),
     )

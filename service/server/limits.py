@@ -1,68 +1,72 @@
-"""What one worker lets in, and whether it is closing: shared by its connections, its server and `/readyz`."""
+"""How many connections one worker takes, and whether it is stopping.
 
-from collections.abc import Callable
+Shared by the worker's connections, its server and `/readyz`.
+"""
+
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge
 
 from service.server.sockets import max_connections
-from service.server.throttle import RequestThrottle
 from service.settings import Settings
 
-MAX_OUTSIDE = 1024
-"""Connections beyond the limit that are looked at: only whoever asks for the worker's health is let through."""
+MAX_EXCESS_CONNECTIONS = 1024
+"""Connections beyond the limit that are accepted all the same, to answer `/livez`, `/readyz` and `/metrics` on them."""
+
+DROP_REASONS = (
+    "header-timeout",
+    "body-timeout",
+    "send-timeout",
+    "too-many",
+    "not-http",
+    "headers-too-large",
+    "drained",
+)
+"""Why the service closes a connection before a request is complete or its answer is read."""
 
 
-REASONS = ("header-timeout", "body-timeout", "send-timeout", "too-many", "not-http", "headers-too-large", "drained")
-"""Why a connection is closed on its caller."""
-
-
-class Outsider(Protocol):
+class ExcessConnection(Protocol):
     """A connection beyond the limit."""
 
-    def turn_away(self) -> None:
-        """Tell it to come again later, and close it."""
+    def refuse_and_close(self) -> None:
+        """Answer 503 and close it."""
 
 
 @dataclass
 class ConnectionLimits:
-    """The doors of one worker.
+    """The connections of one worker.
 
     Args:
-        settings: bounds and patience.
-        open_now: tells how many connections there are.
-        turnstile: each request passes through it.
-        dropped: counts connections that were closed on their callers, by reason.
+        settings: limits and timeouts.
+        num_open: shows how many connections are open.
+        dropped: counts connections that the service closed, by reason.
     """
 
     settings: Settings
-    turnstile: RequestThrottle
-    open_now: Gauge
+    num_open: Gauge
     dropped: Counter
-    closing: bool = False
-    """Set once the worker has been told to stop: each answer from then on is the last of its connection."""
-    on_leave: Callable[[], None] = lambda: None
-    """Called when a connection is gone."""
-    max_inside: int = field(init=False)
-    _outside: dict[Outsider, None] = field(default_factory=dict)
-    """In the order in which they came."""
+    stopping: bool = False
+    """Set when the worker is told to stop: each answer from then on is the last of its connection."""
+    max_connections: int = field(init=False)
+    _excess: dict[ExcessConnection, None] = field(default_factory=dict)
+    """Oldest first."""
 
     def __post_init__(self) -> None:
-        self.max_inside = max_connections(self.settings.max_connections)
-        for reason in REASONS:  # zeros, so that the first is an increase
+        self.max_connections = max_connections(self.settings.max_connections)
+        for reason in DROP_REASONS:  # zeros, so that the first is an increase
             self.dropped.labels(reason)
 
-    def look_at(self, outsider: Outsider) -> None:
-        """Take note of a connection beyond the limit; where there are too many of them, the first has to go."""
-        if len(self._outside) >= MAX_OUTSIDE:
-            next(iter(self._outside)).turn_away()
-        self._outside[outsider] = None
+    def add_excess(self, connection: ExcessConnection) -> None:
+        """Register a connection beyond the limit; the oldest is closed when there are too many of them."""
+        if len(self._excess) >= MAX_EXCESS_CONNECTIONS:
+            next(iter(self._excess)).refuse_and_close()
+        self._excess[connection] = None
 
-    def forget(self, outsider: Outsider) -> None:
-        """It is gone."""
-        self._outside.pop(outsider, None)
+    def remove_excess(self, connection: ExcessConnection) -> None:
+        """The connection is closed."""
+        self._excess.pop(connection, None)
 
-    def count(self, reason: str) -> None:
-        """One connection is closed on its caller."""
+    def count_drop(self, reason: str) -> None:
+        """The service closes a connection."""
         self.dropped.labels(reason).inc()

@@ -1,16 +1,18 @@
-"""The HTTP protocol with bounds: on how long a caller may take, and how much it may send before it says what it wants.
+"""uvicorn's HTTP protocol with limits: on time, on the size of headers, on the number of connections.
 
-A connection is looked at once a second (`sweep`), by the server, all in one go: a timer for each request takes as long
-as reading it. Patience therefore ends up to a second late.
+Timeouts: the server calls `check_timeouts` on every connection once a second, so a timeout may fire a second late. A
+timer for each request would cost as much as reading the request.
 
-Whoever is refused here has sent no whole request, so there is nobody else to answer; what has been asked before on the
-same connection is answered first. No connection is closed with something unread on it, for the system would reset it
-and take back answers that are still on their way: it is closed for writing, and read and dropped until the caller
-closes too.
+Closing: a response that refuses a connection comes after the answers to earlier requests on it. A connection is never
+closed with unread input, since the system would reset it and discard answers in flight. Its write side is closed; input
+is read and dropped until the client closes too.
 """
 
 import asyncio
 import functools
+import time
+from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -20,44 +22,79 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.errors import NotReady
 from service.http import problem
 from service.http.headers import NO_SNIFFING
-from service.http.observer import STATUS_SENT
+from service.http.observer import ABORT_STATUS, ARRIVAL_TIME
 from service.http.route import cancel
 from service.server.early_responses import (
-    GOING_DOWN,
-    LARGE_HEADERS,
-    LATE_BODY,
-    LATE_HEADERS,
+    BODY_TIMEOUT,
+    HEADER_TIMEOUT,
+    HEADERS_TOO_LARGE,
     MALFORMED,
+    STOPPING,
     TOO_MANY,
     TOO_MANY_DETAIL,
-    EarlyAnswer,
+    EarlyResponse,
 )
 from service.server.limits import ConnectionLimits
-from service.server.sockets import hear
-from service.server.write_coalescing import Gathering
+from service.server.sockets import accept_packets
 
 LINGER_SECONDS = 5.0
-"""How long is read and dropped what a caller still sends after its last answer."""
+"""How long input is read and dropped after the last answer."""
 
 MIN_BYTES_PER_SECOND = 1000
-"""A body that is slower on the whole is late, however steadily it drips."""
+"""A body that is slower than this on average times out, however steadily it arrives."""
 
 MAX_PIPELINED = 64
-"""Requests of one connection that wait for their turn."""
+"""Requests of one connection that wait for the answers to earlier ones."""
 
 HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
-"""What is answered even where there is no more room for connections."""
+"""Paths that are answered on connections beyond the limit, too."""
 
-NOTHING, HEAD, BODY = range(3)
-"""What of a request is arriving."""
+IDLE, HEADERS, BODY = range(3)
+"""Which part of a request is being received."""
 
 
-class Refused(Exception):
-    """Raised within the parser, to end the connection."""
+REQUESTS_PER_ITERATION = 16
+"""About two milliseconds of reading and refusing: half of what a batch of short texts takes."""
 
-    def __init__(self, answer: EarlyAnswer) -> None:
-        super().__init__(answer.reason)
-        self.answer = answer
+
+class RequestThrottle:
+    """Starts at most `REQUESTS_PER_ITERATION` requests in one iteration of the event loop.
+
+    One iteration reads everything that has arrived on all connections. If all of it started at once, a thousand clients
+    that retry as soon as they are refused would fill each iteration with refusals. The engine, which gets one batch an
+    iteration, would starve.
+    """
+
+    __slots__ = ("_loop", "_num_left", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._num_left = REQUESTS_PER_ITERATION
+        self._waiting: deque[tuple[Scope, Callable[[], None]]] = deque()
+
+    def start(self, scope: Scope, begin: Callable[[], None]) -> None:
+        """Call `begin` now, or in one of the next iterations."""
+        if not self._num_left:
+            scope[ARRIVAL_TIME] = time.perf_counter()
+            self._waiting.append((scope, begin))
+            return
+        if self._num_left == REQUESTS_PER_ITERATION:
+            self._loop.call_soon(self._next_iteration)
+        self._num_left -= 1
+        begin()
+
+    def _next_iteration(self) -> None:
+        self._num_left = REQUESTS_PER_ITERATION
+        for _ in range(min(len(self._waiting), REQUESTS_PER_ITERATION)):
+            self.start(*self._waiting.popleft())
+
+
+class RequestRefused(Exception):
+    """Raised within a callback of the parser, to end the connection."""
+
+    def __init__(self, response: EarlyResponse) -> None:
+        super().__init__(response.reason)
+        self.response = response
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -65,269 +102,294 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._doors: ConnectionLimits = self.app_state["connection_limits"]
-        self._arriving = NOTHING
+        self._limits: ConnectionLimits = self.app_state["connection_limits"]
+        self._throttle: RequestThrottle = self.app_state["throttle"]
+        self._receiving = IDLE
         self._num_requests = 0
         self._num_hosts = 0
         self._num_bytes = self._chunk_bytes = 0
-        self._head_began = 0
-        self._body_marked = 0
-        self._outside = False
-        self._deaf = False
-        self._farewell: EarlyAnswer | None = None
-        self._answering: RequestResponseCycle | None = None
-        self.has_left = False
-        # As the last sweep found it:
+        self._headers_start = 0
+        self._body_progress = 0
+        self._is_excess = False
+        self._ignores_input = False
+        self._last_response: EarlyResponse | None = None
+        self._started_cycle: RequestResponseCycle | None = None
+        self.write_closed = False
+        # As `check_timeouts` found it the last time:
         self._state: tuple[object, ...] = ()
-        self._since = self._moved = 0.0
-        self._bytes_then = self._bytes_since = self._unsent = 0
+        self._state_since = self._progress_at = 0.0
+        self._bytes_before = self._bytes_at_state = self._unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let in, or look at whether it asks for health."""
-        super().connection_made(Lingering(transport, self.loop, self))  # type: ignore[arg-type]
-        if self._doors.closing:
-            hear(transport.get_extra_info("socket"))
-        if len(self.connections) > self._doors.max_inside:
-            self._outside = True
-            self.app = OnlyHealth(cast(ASGIApp, self.app), self._doors)
-            self._doors.look_at(self)
+        """Register the connection; beyond the limit only health is answered."""
+        super().connection_made(ResponseTransport(transport, self))  # type: ignore[arg-type]
+        if self._limits.stopping:
+            accept_packets(transport.get_extra_info("socket"))
+        if len(self.connections) > self._limits.max_connections:
+            self._is_excess = True
+            self.app = HealthOnly(cast(ASGIApp, self.app), self._limits)
+            self._limits.add_excess(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed; nobody waits for what is under way."""
-        self._deaf = True
+        """The connection is closed; the request under way is cancelled."""
+        self._ignores_input = True
         super().connection_lost(exc)
-        self._doors.on_leave()
         self.pipeline.clear()
-        if self._answering is not None:
-            self._give_up(self._answering)
-        if self._outside:
-            self._doors.forget(self)
+        if self._started_cycle is not None:
+            self._cancel(self._started_cycle)
+        if self._is_excess:
+            self._limits.remove_excess(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come; refuse what can't be a request."""
-        if self._deaf:
+        """Parse input; refuse what is malformed or too large."""
+        if self._ignores_input:
             return
         self._chunk_bytes = len(data)
         self._num_bytes += self._chunk_bytes
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            head = self._head_without_upgrade()
-            self.parser = httptools.HttpRequestParser(self)  # the other expects no more HTTP
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-            self.data_received(head + data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
+            if self._should_upgrade():
+                self._upgrade_to_websocket(rest)
+            else:
+                self._answer_without_upgrade(rest)
             return
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self.refuse(cause.answer if isinstance(cause, Refused) else MALFORMED)
+            self.refuse(cause.response if isinstance(cause, RequestRefused) else MALFORMED)
             return
-        if self._arriving == NOTHING:
+        if self._receiving == IDLE:
             return
-        limit = self._doors.settings.max_header_bytes
-        if self._arriving == HEAD and self._num_bytes - self._head_began > limit:
-            self.refuse(LARGE_HEADERS)
-        elif self._arriving == BODY and self._num_bytes - self._body_marked > limit + len(data):
+        limit = self._limits.settings.max_header_bytes
+        if self._receiving == HEADERS and self._num_bytes - self._headers_start > limit:
+            self.refuse(HEADERS_TOO_LARGE)
+        elif self._receiving == BODY and self._num_bytes - self._body_progress > limit + len(data):
             if self.cycle.response_complete:
-                self.leave()  # it goes on sending what nobody waits for
+                self.close_write_side()  # the rest of a body that was refused
             else:
-                self.refuse(MALFORMED)  # a chunk's extensions, or trailers, without end
+                self.refuse(MALFORMED)  # chunk extensions, or trailers, without end
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._arriving = HEAD
+        self._receiving = HEADERS
         self._num_requests += 1
         self._num_hosts = 0
-        self._head_began = self._num_bytes
+        self._headers_start = self._num_bytes
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise Refused(TOO_MANY)
+            raise RequestRefused(TOO_MANY)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        if self._arriving != HEAD:  # a trailer, which must not pass for a header
+        if self._receiving != HEADERS:  # a trailer, which must not pass for a header
             return
         if len(name) == 4 and name.lower() == b"host":
             self._num_hosts += 1
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, unless the head is one that others could read differently."""
-        if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
-                raise Refused(MALFORMED)
-            return  # the parser takes the rest for another protocol; see `data_received`
+        """Begin to answer, unless another server could read these headers differently."""
+        if self.parser.get_method() == b"CONNECT":
+            raise RequestRefused(MALFORMED)
         version = self.parser.get_http_version()
         if (self._num_hosts != 1 and (self._num_hosts or version == "1.1")) or version not in {"1.1", "1.0"}:
-            raise Refused(MALFORMED)
-        limit = self._doors.settings.max_header_bytes
-        if self._num_bytes - self._head_began + self._chunk_bytes > limit:
+            raise RequestRefused(MALFORMED)
+        limit = self._limits.settings.max_header_bytes
+        if self._num_bytes - self._headers_start + self._chunk_bytes > limit:
             num_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if num_bytes > limit:
-                raise Refused(LARGE_HEADERS)
+                raise RequestRefused(HEADERS_TOO_LARGE)
+        if self.parser.should_upgrade():
+            self.scope["method"] = self.parser.get_method().decode()
+            return  # `data_received` goes on
         before = self.cycle
         super().on_headers_complete()
-        self._arriving = BODY
-        self._body_marked = self._num_bytes
-        if self._doors.closing or self._outside:
+        self._receiving = BODY
+        self._body_progress = self._num_bytes
+        if self._limits.stopping or self._is_excess:
             if before is not None and not before.response_started:
-                before.keep_alive = True  # this one comes after it
+                before.keep_alive = True  # this request comes after it
             self.cycle.keep_alive = False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Begin to answer a request, when it is its turn."""
-        self._answering = cycle
+        """Start a request, by way of the throttle."""
+        self._started_cycle = cycle
         if cycle.scope["path"] in HEALTH:
             super()._start_asgi_task(cycle, app)
         else:
             begin = functools.partial(super()._start_asgi_task, cycle, app)
-            self._doors.turnstile.pass_through(cast(Scope, cycle.scope), begin)
+            self._throttle.start(cast(Scope, cycle.scope), begin)
 
     def on_body(self, body: bytes) -> None:
-        """Some of the body."""
-        if not self.cycle.response_complete:  # else nobody waits for it
-            self._body_marked = self._num_bytes
+        """Part of a body."""
+        if not self.cycle.response_complete:
+            self._body_progress = self._num_bytes
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request has arrived whole."""
+        """A request is complete."""
         if self.parser.should_upgrade():
             return
-        self._arriving = NOTHING
+        self._receiving = IDLE
         super().on_message_complete()
         if not self.pipeline:
-            self.flow.resume_reading()  # it may have paused for a large body; only who reads hears of a caller who goes
+            self.flow.resume_reading()  # paused, perhaps, for a large body; a disconnect is seen only while reading
 
     def on_response_complete(self) -> None:
-        """Go on with the next request of this connection; uvicorn would set a timer."""
+        """Go on with the next request of this connection, without the timer that uvicorn would set."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._farewell is not None:
-            self._say(self._farewell)
-        elif self._arriving == BODY:
+        elif self._last_response is not None:
+            self._send_and_close(self._last_response)
+        elif self._receiving == BODY:
             if self.expect_100_continue:
-                self.leave()  # nobody can tell whether the body comes, or the next request
-            self._body_marked = self._num_bytes
+                self.close_write_side()  # what follows may be the body or the next request
+            self._body_progress = self._num_bytes
 
-    def refuse(self, answer: EarlyAnswer) -> None:
-        """End the connection with this, behind what is yet to be answered on it."""
-        if self.has_left or self._deaf:
+    def refuse(self, response: EarlyResponse) -> None:
+        """End the connection with this response, after the answers to earlier requests."""
+        if self.write_closed or self._ignores_input:
             return
-        self._doors.count(answer.reason)
-        self._deaf = True
+        self._limits.count_drop(response.reason)
+        self._ignores_input = True
         cycle = self.cycle
-        if self._arriving == BODY:
+        if self._receiving == BODY:
             if self.pipeline and self.pipeline[0][0] is cycle:
                 self.pipeline.popleft()
-                self._farewell = answer
+                self._last_response = response
                 return
             if cycle.response_started:
-                self.leave()
+                self.close_write_side()
                 return
-            self._hang_up(cycle, answer)
-        elif cycle is not None and not cycle.response_complete:
-            self._farewell = answer
+            self._abort(cycle, response)
+        elif self._has_open_cycle:
+            self._last_response = response
             return
-        self._say(answer)
+        self._send_and_close(response)
 
-    def turn_away(self) -> None:
-        """Refuse at once, without waiting for the caller to close."""
+    def refuse_and_close(self) -> None:
+        """Refuse an excess connection at once, without waiting for the client to close."""
         self.refuse(TOO_MANY)
-        cast(Lingering, self.transport).hang_up()
+        cast(ResponseTransport, self.transport).close_both_sides()
 
-    def close_when_answered(self) -> None:
-        """The request under way, or the last of those that wait, is the last one."""
-        if self.cycle is not None and not self.cycle.response_complete:
+    def end_keep_alive(self) -> None:
+        """Make the last request received so far the last one of the connection."""
+        if self._has_open_cycle:
             self.cycle.keep_alive = False
 
     @property
-    def is_answering(self) -> bool:
-        """Whether a request that has arrived, or is arriving, is without its answer."""
-        return self._arriving != NOTHING or (self.cycle is not None and not self.cycle.response_complete)
+    def is_busy(self) -> bool:
+        """Whether a request is being received or answered."""
+        return self._receiving != IDLE or self._has_open_cycle
 
-    def send_away(self) -> None:
-        """Refuse what is under way, or is just about to come."""
-        cycle = self.cycle
-        if not self.has_left and cycle is not None and not cycle.response_complete:
-            self._doors.count(GOING_DOWN.reason)
-            self.pipeline.clear()
-            if cycle.response_started:
-                self.leave()
-                return
-            self._hang_up(cycle, GOING_DOWN)
-            self._say(GOING_DOWN)
-            return
-        self.refuse(GOING_DOWN)
+    @property
+    def _has_open_cycle(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
-    def leave(self) -> None:
-        """Say no more, and drop what still comes until the caller closes too."""
-        if self.has_left:
+    def refuse_for_stop(self) -> None:
+        """Refuse the request under way, or the next one that may be on its way, since the worker stops."""
+        if self.write_closed or not self._has_open_cycle:
+            self.refuse(STOPPING)
             return
-        self.has_left = self._deaf = True
+        self._limits.count_drop(STOPPING.reason)
         self.pipeline.clear()
-        cast(Lingering, self.transport).finish()
+        if self.cycle.response_started:
+            self.close_write_side()
+            return
+        self._abort(self.cycle, STOPPING)
+        self._send_and_close(STOPPING)
 
-    def sweep(self, now: float) -> None:
-        """See what has become of the connection since the last time, and end it where patience ends."""
-        settings, transport = self._doors.settings, self.transport
-        cycle = self.cycle
-        is_answering = cycle is not None and not cycle.response_complete
+    def close_write_side(self) -> None:
+        """Send nothing more, and drop input until the client closes too."""
+        if self.write_closed:
+            return
+        self.write_closed = self._ignores_input = True
+        self.pipeline.clear()
+        cast(ResponseTransport, self.transport).close_write_side()
+
+    def check_timeouts(self, now: float) -> None:
+        """Compare the connection with the last check, a second ago, and end it where a timeout has passed."""
+        settings, transport = self._limits.settings, self.transport
+        has_open_cycle = self._has_open_cycle
         unsent = transport.get_write_buffer_size()
-        state = (self._num_requests, self._arriving, is_answering, self.has_left)
+        state = (self._num_requests, self._receiving, has_open_cycle, self.write_closed)
         if state != self._state:
             self._state = state
-            self._since = self._moved = now
-            self._bytes_then = self._bytes_since = self._num_bytes
+            self._state_since = self._progress_at = now
+            self._bytes_before = self._bytes_at_state = self._num_bytes
             self._unsent = unsent
             return
-        if self._num_bytes != self._bytes_then or unsent != self._unsent:
-            self._bytes_then, self._unsent, self._moved = self._num_bytes, unsent, now
-        waited, still = now - self._since, now - self._moved
-        if self.has_left:
-            if waited > LINGER_SECONDS:
+        if self._num_bytes != self._bytes_before or unsent != self._unsent:
+            self._bytes_before, self._unsent, self._progress_at = self._num_bytes, unsent, now
+        in_state, without_progress = now - self._state_since, now - self._progress_at
+        if self.write_closed:
+            if in_state > LINGER_SECONDS:
                 transport.abort()
         elif unsent:
-            if still > settings.send_timeout_seconds:
-                self._doors.count("send-timeout")
+            if without_progress > settings.send_timeout_seconds:
+                self._limits.count_drop("send-timeout")
                 transport.abort()
-        elif self._arriving == BODY:
-            if self.flow.read_paused:  # it is we who don't go on
-                self._moved = now
-                self._since = now
-            elif still > (patience := settings.body_timeout_seconds) or waited > patience + (
-                (self._num_bytes - self._bytes_since) / MIN_BYTES_PER_SECOND
+        elif self._receiving == BODY:
+            timeout = settings.body_timeout_seconds
+            if self.flow.read_paused:  # the service doesn't read
+                self._progress_at = self._state_since = now
+            elif without_progress > timeout or in_state > timeout + (
+                (self._num_bytes - self._bytes_at_state) / MIN_BYTES_PER_SECOND
             ):
-                self.refuse(LATE_BODY) if is_answering else self.leave()
-        elif is_answering:
-            pass  # the deadline sees to it
-        elif self._arriving == HEAD or not self._num_requests:
-            if waited > settings.header_timeout_seconds:
-                self.refuse(LATE_HEADERS)
-        elif waited > settings.keep_alive_seconds:
-            self.leave()
+                self.refuse(BODY_TIMEOUT) if has_open_cycle else self.close_write_side()
+        elif has_open_cycle:
+            pass  # its deadline ends it
+        elif self._receiving == HEADERS or not self._num_requests:
+            if in_state > settings.header_timeout_seconds:
+                self.refuse(HEADER_TIMEOUT)
+        elif in_state > settings.keep_alive_seconds:
+            self.close_write_side()
 
-    def _head_without_upgrade(self) -> bytes:
-        """The head that was just parsed, as if it had not asked for another protocol: Java's client always does."""
+    def _should_upgrade(self) -> bool:
+        """Whether the request is the handshake of a websocket, and a library for those is installed."""
+        has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
+        return super()._should_upgrade() and self.parser.get_method() == b"GET" and not has_body
+
+    def _upgrade_to_websocket(self, rest: bytes) -> None:
+        """Hand the connection over to uvicorn's websocket protocol; `rest` follows the handshake."""
+        if self._is_excess:
+            self.refuse(TOO_MANY)
+        elif self._limits.stopping:
+            self.refuse(STOPPING)
+        elif rest or self._has_open_cycle:
+            self.refuse(MALFORMED)  # a client must wait for the answer to its handshake, and sends it alone
+        else:
+            self.transport = cast(ResponseTransport, self.transport).detach()
+            self.handle_websocket_upgrade()
+
+    def _answer_without_upgrade(self, rest: bytes) -> None:
+        """Parse the request again as plain HTTP/1.1: Java's client asks for HTTP/2 with each request.
+
+        The parser takes all that follows an upgrade, the request's body included, for another protocol.
+        """
         lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] not in {b"upgrade", b"connection"}]
         if not self.parser.should_keep_alive():
             lines.append(b"connection: close")
-        return b"\r\n".join([*lines, b"", b""])
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
-    def _say(self, answer: EarlyAnswer) -> None:
-        self.transport.write(answer.content)
+    def _send_and_close(self, response: EarlyResponse) -> None:
+        self.transport.write(response.content)
         self.transport.close()
 
-    def _hang_up(self, cycle: RequestResponseCycle, answer: EarlyAnswer) -> None:
-        """Let whoever works on the request find that nobody is there any more."""
-        cast(Scope, cycle.scope)[STATUS_SENT] = answer.status
-        self._give_up(cycle)
+    def _abort(self, cycle: RequestResponseCycle, response: EarlyResponse) -> None:
+        cast(Scope, cycle.scope)[ABORT_STATUS] = response.status
+        self._cancel(cycle)
 
-    def _give_up(self, cycle: RequestResponseCycle) -> None:
-        """Tell who works on a request that nobody waits for it any more."""
+    def _cancel(self, cycle: RequestResponseCycle) -> None:
+        """Let the application see a disconnect, and cancel its work."""
         if cycle.response_complete:
             return
         cycle.disconnected = True
@@ -335,58 +397,81 @@ class LimitedProtocol(HttpToolsProtocol):
         cancel(cast(Scope, cycle.scope))
 
 
-class Lingering(Gathering):
-    """A transport whose `close` leaves the other direction open for a while."""
+class ResponseTransport:
+    """A transport that sends what is written in one loop iteration in one go, and whose `close` lets the client finish.
 
-    def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, protocol: LimitedProtocol
-    ) -> None:
-        super().__init__(transport, loop)
+    uvicorn writes the head and the body of an answer one after the other. Sent apart, the client wakes up for the head
+    only to find the body missing: a fifth of a short text's whole time (docs/performance.md).
+
+    Args:
+        transport: for all else.
+        protocol: of the connection.
+    """
+
+    def __init__(self, transport: asyncio.Transport, protocol: LimitedProtocol) -> None:
+        self._transport = transport
         self._protocol = protocol
+        self._unsent: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Take what is to be sent, unless all has been said."""
-        if not self._protocol.has_left:
-            super().write(data)
+        """Send at the end of the iteration; nothing is sent once the write side is closed."""
+        if self._protocol.write_closed:
+            return
+        if not self._unsent:
+            self._protocol.loop.call_soon(self._flush)
+        self._unsent.append(data)
 
     def is_closing(self) -> bool:
-        """Whether nothing more can be said."""
-        return self._protocol.has_left or self._transport.is_closing()
+        """Whether nothing more can be sent."""
+        return self._protocol.write_closed or self._transport.is_closing()
 
     def close(self) -> None:
-        """Say no more."""
-        self._protocol.leave()
+        """Send nothing more."""
+        self._protocol.close_write_side()
 
-    def finish(self) -> None:
-        """Close this direction once what waits is sent."""
+    def close_write_side(self) -> None:
+        """Send what was written, then close this direction only."""
         self._flush()
         if self._transport.is_closing():
             return
-        if not self._transport.can_write_eof():  # TLS has no half
+        if not self._transport.can_write_eof():  # TLS can't close one direction
             self._transport.close()
             return
         self._protocol.flow.resume_reading()
         self._transport.write_eof()
 
-    def hang_up(self) -> None:
-        """Close both directions once what waits is sent."""
+    def close_both_sides(self) -> None:
+        """Send what was written, then close."""
         self._flush()
         self._transport.close()
 
+    def detach(self) -> asyncio.Transport:
+        """Send what was written; the transport without this wrapper."""
+        self._flush()
+        return self._transport
 
-class OnlyHealth:
-    """The application where there is no more room: its health is told, everybody else is told to come again."""
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if unsent and not self._transport.is_closing():
+            self._transport.write(b"".join(unsent))
 
-    def __init__(self, app: ASGIApp, doors: ConnectionLimits) -> None:
+
+class HealthOnly:
+    """The application on connections beyond the limit: health is answered, everything else gets 503."""
+
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits) -> None:
         self._app = app
-        self._doors = doors
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
-        self._doors.count(TOO_MANY.reason)
+        self._limits.count_drop(TOO_MANY.reason)
         response = problem.answer(NotReady(TOO_MANY_DETAIL, retry_after_seconds=1))
         response.headers.update(NO_SNIFFING)
         await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""TLS, ended by the service itself: a certificate from files, exchanged when they are renewed."""
+"""TLS: a certificate from files, read again when they change."""
 
 import logging
 import os
@@ -13,13 +13,13 @@ from service.settings import Settings
 if TYPE_CHECKING:
     import uvicorn
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
 
-def unusable(settings: Settings) -> str | None:
-    """What is wrong with the certificate; None if nothing."""
+def certificate_fault(settings: Settings) -> str | None:
+    """Why the certificate can't be used; None if it can."""
     if settings.tls_cert_file is None:
         return None
     try:
@@ -29,32 +29,31 @@ def unusable(settings: Settings) -> str | None:
     return None
 
 
-def renewing(config: "uvicorn.Config", _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """For uvicorn's setting `ssl_context_factory`: each handshake finds the newest certificate.
+def renewing_context(config: "uvicorn.Config", _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """For uvicorn's setting `ssl_context_factory`: each handshake uses the newest certificate.
 
-    Files are looked at once a second at most, and only when somebody connects. A pair that can't be used is logged, and
-    the one before goes on.
+    The files are checked at most once a second, when a client connects. A pair that can't be used is logged, and the
+    previous one stays in use.
     """
     assert config.ssl_certfile is not None
     files = os.fspath(config.ssl_certfile), config.ssl_keyfile
     outer = newest = _context(*files)
-    seen, looked = _seen(*files), time.monotonic()
+    state, checked = _state(*files), time.monotonic()
 
-    def exchange(connection: ssl.SSLObject, _name: str | None, _context_of_it: ssl.SSLContext) -> None:
-        nonlocal newest, seen, looked
-        if time.monotonic() - looked > LOOK_SECONDS:
-            looked = time.monotonic()
-            found = _seen(*files)
-            if found != seen:
-                seen = found
+    def use_newest(connection: ssl.SSLObject, _name: str | None, _context_of_it: ssl.SSLContext) -> None:
+        nonlocal newest, state, checked
+        if time.monotonic() - checked > POLL_SECONDS:
+            checked = time.monotonic()
+            if (found := _state(*files)) != state:
+                state = found
                 try:
                     newest = _context(*files)
                     logger.info("%s was renewed", files[0])
                 except (OSError, ssl.SSLError) as error:
-                    logger.error("%s can't be used: %s; the certificate of before goes on", files[0], error)
+                    logger.error("%s can't be used: %s; the previous certificate stays in use", files[0], error)
         connection.context = newest
 
-    outer.sni_callback = exchange  # called for clients that name no server, too
+    outer.sni_callback = use_newest  # called for clients that name no server, too
     return outer
 
 
@@ -67,16 +66,17 @@ def _context(certificate: str, key: "str | os.PathLike[str] | None") -> ssl.SSLC
 
 
 def _no_password() -> str:
-    """Else OpenSSL would ask whoever sits at the terminal."""
+    """Otherwise OpenSSL would ask at the terminal."""
     raise ssl.SSLError("the key is encrypted; the service takes plain ones")
 
 
-def _seen(*files: "str | os.PathLike[str] | None") -> list[tuple[int, int, int] | None]:
-    found: list[tuple[int, int, int] | None] = []
+def _state(*files: "str | os.PathLike[str] | None") -> list[tuple[int, int, int] | None]:
+    """Changes whenever one of the files does."""
+    state: list[tuple[int, int, int] | None] = []
     for file in files:
         try:
             stat = Path(file).stat() if file is not None else None
         except OSError:
             stat = None
-        found.append(None if stat is None else (stat.st_mtime_ns, stat.st_size, stat.st_ino))
-    return found
+        state.append(None if stat is None else (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return state

@@ -37,7 +37,6 @@ class RequestRecord:
         "charge",
         "client",
         "id",
-        "is_identified",
         "key_name",
         "model",
         "num_rows",
@@ -52,10 +51,9 @@ class RequestRecord:
         self.model = ""
         self.version: int | None = None
         self.num_rows: int | None = None
-        self.is_identified = False  # whether keys are required: then the log names client and key
         self.client: str | None = None  # its address
         self.key_name: str | None = None
-        self.charge: Callable[[int], None] | None = None  # counts rows against the key's limits; raises `Refusal`
+        self.charge: Callable[[int], None] | None = None  # counts rows against the key's limits; None: no keys here
         self.problem: str | None = None  # kind of problem answered, where the status doesn't tell
         now = time.perf_counter()
         self._started = now if arrived is None else arrived

@@ -1,4 +1,4 @@
-"""The folder where several workers leave their figures, so that whichever is asked for `/metrics` answers for all."""
+"""The folder where several workers write their metrics, so that any of them answers `/metrics` for all."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ WORKERS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def missing_folder() -> str | None:
-    """What to do about a folder that is named but isn't there; None if nothing."""
+    """Why the folder that the variable names can't be used; None if it can, or none is named."""
     inside = os.environ.get(WORKERS_FOLDER)
     if inside is None or Path(inside).is_dir():
         return None
@@ -20,9 +20,9 @@ def missing_folder() -> str | None:
 
 @contextlib.contextmanager
 def workers_folder(num_workers: int) -> Iterator[None]:
-    """Make the folder, empty, inside the one the variable names, or else in memory where there is such, and remove it.
+    """Make an empty folder inside the one the variable names, or in shared memory, and remove it afterwards.
 
-    One worker keeps its figures in memory and needs none.
+    A single worker needs none.
     """
     inside = os.environ.pop(WORKERS_FOLDER, None)
     if num_workers == 1:
@@ -34,9 +34,9 @@ def workers_folder(num_workers: int) -> Iterator[None]:
 
 
 def in_memory() -> str | None:
-    """A folder that takes no disk; None: the system's temporary one will do.
+    """A folder in shared memory; None where there is none, for the system's temporary folder.
 
-    prometheus_client maps its files, and a write to a mapped file for which the disk has no more room ends the process.
+    prometheus_client maps its files into memory: a write to such a file on a full disk kills the process.
     """
     folder = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
     return folder if os.access(folder, os.W_OK) else None

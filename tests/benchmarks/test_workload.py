@@ -14,7 +14,7 @@ from benchmarks.serving.grid import GRID, Row
 from benchmarks.serving.server import Question, alike
 from benchmarks.serving.workload import STORE, Workload
 from bundle.golden import Golden
-from bundle.manifest import GOLDEN_FILE
+from bundle.manifest import GOLDEN_FILE, MODEL_FILE
 from bundle.store import list_versions, read_bundle, version_folder
 from bundle.tasks.forecast.spec import ForecastSpec
 from service.engine.runtime import Runtime
@@ -77,7 +77,7 @@ def test_engine_reads_series_as_the_service_does(name: str) -> None:
     spec, rows = bundle.manifest.spec, SERIES.rows()[0]
     assert isinstance(spec, ForecastSpec)
     encoded = asyncio.run(encode([SeriesInput(values=list(map(float, values))) for values in rows], spec, HORIZON))
-    runtime = Runtime.of(bundle)
+    runtime = Runtime(bundle.files[MODEL_FILE], bundle.manifest.inputs, bundle.manifest.outputs)
     np.testing.assert_allclose(alone.compute(rows), runtime.run(encoded.rows)["quantiles"], rtol=1e-4)
     medians = [forecast["median"] for forecast in alone.answer(rows)["forecasts"]]
     assert alike(medians, alone.right(rows))

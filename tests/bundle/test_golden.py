@@ -79,3 +79,23 @@ def test_elements_without_a_size_are_refused(dtype: str) -> None:
         archive.writestr("texts.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(GoldenMismatch, match="without a size"):
         Golden.from_bytes(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "content"),
+    [
+        ("<U1", (0x110000).to_bytes(4, "little")),  # a code point beyond Unicode: numpy raises SystemError
+        ("<U2", (0x110000).to_bytes(4, "little") * 2),
+        ("<U1", b"\xff\xff\xff\x7f"),
+        ("<U1", (0xD800).to_bytes(4, "little")),
+        ("<M8[xs]", b"\x00" * 8),
+        ("|O", b"\x00" * 8),
+    ],
+)
+def test_texts_of_broken_bytes_are_refused(dtype: str, content: bytes) -> None:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (1,), }}\n".encode()
+    buffer = io.BytesIO(Golden({"x": np.zeros((1, 2))}, {"y": np.zeros((1, 2))}).to_bytes())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("texts.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content)
+    with pytest.raises(GoldenMismatch, match="can't be read"):
+        Golden.from_bytes(buffer.getvalue())

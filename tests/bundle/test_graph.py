@@ -1,4 +1,4 @@
-"""Which graphs may be handed to onnxruntime; the ways to smuggle something past are in tests/broken_bundles.py."""
+"""Which graphs may be handed to onnxruntime; tests/support/broken_bundles.py has ways to smuggle something past."""
 
 from pathlib import Path
 from typing import Any

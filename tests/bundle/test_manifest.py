@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bundle.manifest import Manifest
 from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
-from tests.blank import blank_manifest
+from tests.support.stub_bundle import stub_manifest
 
 CALENDAR = FutureCovariate(name="day_type", categories=["W", "A", "U"], derived_from_dates="day_type")
 
@@ -62,7 +62,7 @@ def test_freq_must_be_said() -> None:
 
 
 def test_manifest_of_any_frequency_names_the_input() -> None:
-    document = blank_manifest(1).model_dump()
+    document = stub_manifest(1).model_dump()
     document["spec"] |= {"freq": None, "season": None}
     with pytest.raises(ValidationError, match=r"inputs must be history:float32.*, freq:int64\['batch', 1\]"):
         Manifest.model_validate(document)
@@ -80,7 +80,7 @@ JSON = st.recursive(
 
 @given(st.sampled_from(sorted(Manifest.model_fields)), JSON)
 def test_any_value_of_any_field_is_taken_or_refused_and_comes_back(field: str, value: Any) -> None:
-    document = blank_manifest(1).model_dump() | {field: value}
+    document = stub_manifest(1).model_dump() | {field: value}
     try:
         manifest = Manifest.model_validate(document)
     except ValidationError:
@@ -90,7 +90,7 @@ def test_any_value_of_any_field_is_taken_or_refused_and_comes_back(field: str, v
 
 @given(NAMES)
 def test_no_file_name_leads_out_of_the_bundle(name: str) -> None:
-    document = blank_manifest(1).model_dump()
+    document = stub_manifest(1).model_dump()
     document["files"][name] = "0" * 64
     try:
         Manifest.model_validate(document)
@@ -104,7 +104,7 @@ def test_no_file_name_leads_out_of_the_bundle(name: str) -> None:
 @given(NAMES)
 def test_no_bundle_name_leads_out_of_the_store(name: str) -> None:
     try:
-        Manifest.model_validate(blank_manifest(1).model_dump() | {"name": name})
+        Manifest.model_validate(stub_manifest(1).model_dump() | {"name": name})
     except ValidationError:
         return
     assert re.fullmatch("[a-z0-9-]{1,63}", name)

@@ -7,14 +7,14 @@ import pytest
 from bundle import promotion
 from bundle.promotion import promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, read_aliases, set_alias, version_folder
-from tests.blank import publish_blank
+from tests.support.stub_bundle import publish_stub
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """Two versions of `old`, one of `new`, and the alias `short`, which means the newest of `old`."""
     for name in ("old", "old", "new"):
-        publish_blank(tmp_path, name)
+        publish_stub(tmp_path, name)
     set_alias(tmp_path, "short", "old")
     return tmp_path
 
@@ -98,7 +98,7 @@ def test_aliases_are_rolled_back_apart(store: Path) -> None:
 
 def test_version_published_since_the_promotion_is_gone_back_from_first(store: Path) -> None:
     promote(store, "short", "new")
-    publish_blank(store, "new")
+    publish_stub(store, "new")
     rollback(store, "short")
     assert means(store) == ("new", 1)
     rollback(store, "short")
@@ -108,7 +108,7 @@ def test_version_published_since_the_promotion_is_gone_back_from_first(store: Pa
 def test_what_never_answered_is_not_let_in(store: Path) -> None:
     """Version 3 of `old` came while `short` meant `new`."""
     promote(store, "short", "new")
-    publish_blank(store, "old")
+    publish_stub(store, "old")
     rollback(store, "short")
     assert means(store) == ("old", 2)
 
@@ -116,7 +116,7 @@ def test_what_never_answered_is_not_let_in(store: Path) -> None:
 def test_what_answered_last_is_gone_back_to(store: Path) -> None:
     """Version 3 of `old` came, and answered, before `short` meant `new`."""
     promote(store, "other", "old")
-    publish_blank(store, "old")
+    publish_stub(store, "old")
     promote(store, "other", "new")
     rollback(store, "other")
     assert means(store, "other") == ("old", None)
@@ -132,7 +132,7 @@ def test_alias_that_was_never_promoted_goes_back_by_a_version(store: Path) -> No
 
 
 def test_versions_that_are_not_whole_are_passed_over(store: Path) -> None:
-    publish_blank(store, "old")
+    publish_stub(store, "old")
     spoil(store, "old", 2)
     rollback(store, "short")
     assert means(store) == ("old", 1)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy import audit
-from tests.serving import ROOT
+from tests.support.service_process import ROOT
 
 LOCK = "left==1.0 \\\n    --hash=sha256:{0}\n    # via right\nright==2.5.0 \\\n    --hash=sha256:{0}\n".format("0" * 64)
 

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from bundle.store import publish, read_bundle, version_folder
-from tests.serving import free_port, serving
-from tests.tiny import made_up_messages
+from tests.support.made_up_data import messages
+from tests.support.service_process import free_port, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -139,7 +139,7 @@ class Prometheus:
         return [rule for group in groups for rule in group["rules"]]
 
 
-def publish_again(store: Path) -> None:
+def publish_next_version(store: Path) -> None:
     """Publish the classifier's only version as its second."""
     bundle = read_bundle(version_folder(store, "spam-cnn", 1))
     publish(
@@ -152,12 +152,12 @@ def publish_again(store: Path) -> None:
 
 def load(service: Service) -> None:
     """Every route, every kind of refusal a caller can cause, a full queue, a swap; some seconds of it."""
-    messages = made_up_messages(600, 3).texts
+    texts = messages(600, 3)[0]
     forecast = {"model": "ridership", "values": [700_000.0] * 60, "horizon": 7}
     inside = {"level": 80, "lower": 1.0, "upper": 3.0, "actual": 2.0}
     outside = {**inside, "level": 95, "actual": 4.0}
     ok = [
-        ("POST", "/classify", {"model": "spam", "inputs": [*messages[:200], "word " * 2000]}),
+        ("POST", "/classify", {"model": "spam", "inputs": [*texts[:200], "word " * 2000]}),
         ("POST", "/forecast", forecast),
         ("POST", "/outcomes", {"model": "ridership-wavenet", "version": 1, "outcomes": [inside] * 60 + [outside] * 60}),
         ("GET", "/models", None),
@@ -180,9 +180,9 @@ def load(service: Service) -> None:
         for status, method, path, body, media_type in refused:
             assert service.send(method, path, body, media_type) in {status, 0}, path  # 0: hung up while it was sent
         if step == 1:
-            publish_again(service.store)
+            publish_next_version(service.store)
         time.sleep(1)
-    many = {"model": "spam", "inputs": messages}
+    many = {"model": "spam", "inputs": texts}
     with ThreadPoolExecutor(8) as callers:
         for _ in range(20):
             if 429 in callers.map(lambda _: service.send("POST", "/classify", many), range(8)):

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.lock import LOCK, read
 from deploy.sbom import BOM, described
-from tests.serving import ROOT
+from tests.support.service_process import ROOT
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.serving import free_port
+from tests.support.service_process import free_port
 
 NO_BROWSER = "no browser: the page's tests need Debian's package chromium (apt-get install chromium)"
 

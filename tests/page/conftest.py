@@ -13,9 +13,8 @@ from bundle.manifest import Manifest
 from bundle.store import Bundle, publish, read_bundle, set_alias, version_folder
 from service.app import create_app
 from service.settings import Settings
-from tests.any_frequency import publish_any_frequency
 from tests.page.browser import Visit, chromium, serving, visit_in
-from tests.serving import until_proved
+from tests.support.service_process import wait_for_self_tests
 
 DESKTOP = ViewportSize(width=1280, height=850)
 PHONE = ViewportSize(width=375, height=800)
@@ -30,7 +29,6 @@ def renamed(bundle: Bundle, name: str, version: int, checksums: dict[str, str]) 
 def page_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny store, a forecaster of any frequency, and a second model of each task, one with an alias of its own."""
     store = Path(shutil.copytree(tiny_store, tmp_path_factory.mktemp("page") / "store"))
-    publish_any_frequency(store)
     for original, name in (("spam-cnn", "my-filter"), ("ridership-wavenet", "ridership-rnn")):
         bundle = read_bundle(version_folder(store, original, 1))
         publish(store, name, dict(bundle.files), partial(renamed, bundle, name))
@@ -42,7 +40,7 @@ def page_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def served(settings: Settings, headers: dict[str, str] | None = None) -> Iterator[str]:
     """The address of a service once its models are tested; `headers` are those of a client that it accepts."""
     with serving(create_app(settings)) as address:
-        until_proved(address, headers)
+        wait_for_self_tests(address, headers)
         yield address
 
 

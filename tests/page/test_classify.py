@@ -60,7 +60,7 @@ def test_words_are_highlighted_by_weight_even_after_an_emoji(visit: Visit) -> No
         item = page.locator(".result").nth(index)
         assert item.locator(".text").text_content() == TEXTS[index]
         words = sorted(result["explanation"], key=lambda word: word["start"])
-        assert highlights(item) == [
+        expected: list[tuple[str, str, object]] = [
             (
                 TEXTS[index][word["start"] : word["end"]],
                 "lowers" if word["weight"] < 0 else "raises",
@@ -68,6 +68,7 @@ def test_words_are_highlighted_by_weight_even_after_an_emoji(visit: Visit) -> No
             )
             for word in words
         ]
+        assert highlights(item) == expected
         item.get_by_text("Word weights").click()
         rows = item.locator("tbody tr")
         expect(rows).to_have_count(len(words))
@@ -87,7 +88,7 @@ def test_texts_too_many_to_explain_are_classified_without_explanation(visit: Vis
 
 def test_all_lines_are_one_unexplained_text_where_that_is_chosen(visit: Visit) -> None:
     page = visit.open()
-    page.get_by_label("Explain: highlight words").uncheck()
+    page.get_by_role("checkbox", name="Explain").uncheck()
     page.get_by_label("All lines are one text").check()
     classify(page, TEXTS)
     expect(page.locator(".result")).to_have_count(1)
@@ -120,7 +121,7 @@ def test_models_with_the_same_labels_are_compared(visit: Visit) -> None:
 
 def test_texts_too_many_are_refused_with_the_limit_first(visit: Visit) -> None:
     page = visit.open()
-    page.get_by_label("Explain: highlight words").uncheck()
+    page.get_by_role("checkbox", name="Explain").uncheck()
     classify(page, ["one"] * 1025)
     assert "At most 1024 texts a request" in (page.get_by_role("alert").text_content() or "")[:60]
     visit.logged.clear()

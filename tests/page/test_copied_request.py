@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def send(page: Page, texts: str) -> None:
     page.get_by_label("Texts", exact=True).fill(texts)
-    page.get_by_label("Explain: highlight words").uncheck()
+    page.get_by_role("checkbox", name="Explain").uncheck()
     page.get_by_role("button", name="Classify").click()
     page.wait_for_function(IDLE)
 

@@ -124,7 +124,7 @@ def test_history_is_shaded_by_weight(visit: Visit) -> None:
     assert page.evaluate(num_shaded) == len(explanation) > 0
     largest = max(segment["weight"] for segment in explanation)
     expect(page.locator("#forecast-remarks")).to_contain_text(f"({round(100 * largest)} %)")
-    page.get_by_label("Explain: shade the history by weight").uncheck()
+    page.get_by_role("checkbox", name="Explain").uncheck()
     page.wait_for_function(IDLE)
     assert page.evaluate(num_shaded) == 0
 

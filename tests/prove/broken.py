@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 from bundle.store import version_folder
-from tests.broken_bundles import BROKEN
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
 from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
+from tests.support.broken_bundles import BROKEN
 
 SABOTAGE = "one of them is not broken, and takes over as a broken one would from a service that doesn't look"
 NAME, GOOD = "spam-cnn", 4

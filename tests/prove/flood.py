@@ -2,7 +2,7 @@
 
 `overload.py` starts it, in a process of its own, and reads what it prints:
 
-    python -m tests.prove.flood PORT SECONDS SEED --rate RATE | --callers CALLERS
+    python -m tests.prove.flood PORT SECONDS FILL_SECONDS SEED --rate RATE | --callers CALLERS
 """
 
 import argparse
@@ -31,11 +31,12 @@ class Flood:
 
     Args:
         port: of a service on this host.
-        seconds: in which is asked; what has been asked is waited for.
+        seconds: in which requests are sent; then their answers are waited for.
+        fill_seconds: at the start, in which answers don't count.
         seed: of texts, and of when they come.
     """
 
-    def __init__(self, port: int, seconds: float, seed: int) -> None:
+    def __init__(self, port: int, seconds: float, fill_seconds: float, seed: int) -> None:
         self._port = port
         self._drawn = random.Random(seed)
         dialect = CONTENDERS[SERVICE].dialect(ASKED.rows()[0])
@@ -43,9 +44,10 @@ class Flood:
         made = ASKED.requests(dialect, seed)
         self._requests: Iterator[bytes] = itertools.cycle(post(request.path, request.body) for request in made)
         self._idle: list[Connection] = []
+        self._counted_from = time.monotonic() + fill_seconds
         self._until = time.monotonic() + seconds
         self._num_asked = 0
-        self._num_late = 0
+        self._num_in_time = 0
         self._statuses: Counter[int] = Counter()
         self._failures: Counter[str] = Counter()
         self._seconds: list[float] = []
@@ -86,7 +88,7 @@ class Flood:
         self._statuses[answer.status] += 1
         if answer.status == 200:
             self._seconds.append(done - due)
-            self._num_late += done > self._until
+            self._num_in_time += self._counted_from <= done <= self._until
 
     async def _connection(self) -> Connection:
         while self._idle:
@@ -96,13 +98,13 @@ class Flood:
         return await Connection.open(self._port)
 
     def summary(self) -> dict[str, object]:
-        """For `overload.Seen`."""
+        """For `overload.FloodResult`."""
         ascending = sorted(self._seconds)
         return {
             "asked": self._num_asked,
             "statuses": self._statuses,
             "failures": self._failures,
-            "in_time": len(ascending) - self._num_late,
+            "in_time": self._num_in_time,
             "p99_seconds": ascending[int(0.99 * (len(ascending) - 1))] if ascending else 0.0,
         }
 
@@ -112,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("seconds", type=float)
+    parser.add_argument("fill_seconds", type=float)
     parser.add_argument("seed", type=int)
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--rate", type=float)
@@ -119,7 +122,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     async def run() -> Flood:
-        flood = Flood(asked.port, asked.seconds, asked.seed)
+        flood = Flood(asked.port, asked.seconds, asked.fill_seconds, asked.seed)
         await (flood.open_loop(asked.rate) if asked.rate else flood.closed_loop(asked.callers))
         return flood
 

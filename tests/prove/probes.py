@@ -158,7 +158,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
                 b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                 b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
             ),
-            ((200,), *REFUSED),
+            ((200,), (403,), *REFUSED),
         ),
         "a body asked for first": Probe(_with_header(b"Expect: 100-continue"), ((200,), (100, 200))),
         # sizes

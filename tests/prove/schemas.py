@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ def prove(run: Run) -> Outcome:
         ran = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", *command.split(), *limits.split(), *told.split()],
             cwd=run.folder,
+            env=os.environ | {"PYTHONPATH": str(CONFIGURATION.parent)},  # its hooks
             capture_output=True,
             text=True,
         )

@@ -15,7 +15,7 @@ from tests.prove.promise import Measure, Outcome, none_of
 from tests.prove.questions import Question, questions
 from tests.prove.run import Run
 from tests.prove.served import Service, copy_store
-from tests.raw_http import Heard, connect, hear
+from tests.support.raw_http import Received, connect, read_answers
 
 SABOTAGE = "the service is killed 20 ms after the signal"
 HURRIED, UNHURRIED, CROWD = 24, 12, 100
@@ -88,13 +88,13 @@ def _says_no_more(_question: Question, answer: Answer) -> str | None:
     return "503 without Connection: close" if answer.status == 503 and not answer.closes else None
 
 
-def _heard(caller: socket.socket) -> Heard | None:
+def _heard(caller: socket.socket) -> Received | None:
     """What somebody who came by himself was told; None if that isn't whole."""
     try:
-        heard = hear(caller, 1, 1)
+        received = read_answers(caller, 1, seconds=1)
     except OSError:
         return None
-    head, _, body = heard.content.partition(b"\r\n\r\n")
+    head, _, body = received.content.partition(b"\r\n\r\n")
     declared = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
     # Behind it may come the 503 of a connection on which nothing more was asked.
-    return heard if heard.statuses and declared and len(body) >= int(declared[1]) else None
+    return received if received.statuses and declared and len(body) >= int(declared[1]) else None

@@ -18,7 +18,7 @@ from bundle.manifest import Manifest
 from bundle.store import BundleError, list_versions, read_aliases, read_bundle
 from bundle.tasks.classify.text import TextEncoder
 from service.errors import Invalid, NotJSON
-from service.http import body as payload
+from service.http import json_text
 from service.http.schema import RequestModel
 from service.tasks.classify.schema import ClassifyRequest
 from service.tasks.forecast.actuals import OutcomesRequest
@@ -39,7 +39,7 @@ def read_request(kind: type[RequestModel], body: bytes) -> None:
     with suppress(ValidationError):
         quick = kind.model_validate_json(body)
     try:
-        document = payload.parse(body)
+        document = json_text.parse(body)
         kind.refuse_unknown_keys(document)
         slow = kind.model_validate(document)
     except (NotJSON, Invalid, ValidationError) as refusal:

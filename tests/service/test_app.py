@@ -10,15 +10,15 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.engine.cpus import available_cpus
 from service.settings import Settings
-from tests.gate import closed_gate, loaded
-from tests.settled import settled
+from tests.support.held_model import hold_answers, loaded
+from tests.support.running_app import running_app
 
 BODY = {"model": "spam", "inputs": "hello"}
 
 
 def test_passed_deadline_is_a_504(tiny_store: Path) -> None:
-    with settled(Settings(store=tiny_store, deadline_seconds=0.1)) as client:
-        gate = closed_gate(client)
+    with running_app(Settings(store=tiny_store, deadline_seconds=0.1)) as client:
+        gate = hold_answers(client)
         response = client.post("/classify", json=BODY)
         gate.set()
         assert response.status_code == 504
@@ -27,10 +27,10 @@ def test_passed_deadline_is_a_504(tiny_store: Path) -> None:
 
 def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
     with (
-        settled(Settings(store=tiny_store, max_waiting_requests=2)) as client,
+        running_app(Settings(store=tiny_store, max_waiting_requests=2)) as client,
         ThreadPoolExecutor(3) as pool,
     ):
-        gate = closed_gate(client)
+        gate = hold_answers(client)
         answers = [pool.submit(client.post, "/classify", json=BODY) for _ in range(3)]
         done = next(as_completed(answers, timeout=10))
         assert client.get("/livez").status_code == 200
@@ -44,7 +44,7 @@ def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
 
 def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
-        engine: Any = loaded(client).batcher.engine
+        engine: Any = loaded(client).engine.batcher.engine
 
         def broken(_parts: Any) -> NoReturn:
             raise RuntimeError("secret path")

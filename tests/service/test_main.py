@@ -13,7 +13,7 @@ import pytest
 
 from service.__main__ import healthcheck, main, unknown_variables
 from service.settings import Settings
-from tests.serving import ROOT, free_port, serving
+from tests.support.service_process import ROOT, free_port, serving
 
 
 def test_serves_until_sigterm_and_exits_zero(tiny_store: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,9 @@ class RunningServer:
 
     def post(self, path: str, payload: Any) -> None:
         body = json.dumps(payload).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         self._connection.sendall(head.encode() + body)
         answer = b""
         while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):

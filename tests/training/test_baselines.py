@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from tests.tiny import described, tiny_ridership
+from tests.training.tiny_recipes import described, tiny_ridership
 from training.data.covariate_series import CovariateSeries
 from training.data.series_set import Series, SeriesSet
 from training.tasks.forecast_baselines import ridge_on_lags

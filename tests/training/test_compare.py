@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from bundle.manifest import MODEL_FILE
-from tests.tiny import TinyTexts, described, tiny_ridership, tiny_spam
 from tests.training.small import VARIANTS
+from tests.training.tiny_recipes import TinyTexts, described, tiny_ridership, tiny_spam
 from training import memory, shapes
 from training.__main__ import main
 from training.comparison import Compared, Comparison, compare, comparisons

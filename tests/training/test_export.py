@@ -13,8 +13,8 @@ from bundle.manifest import GOLDEN_FILE, MODEL_FILE
 from bundle.store import list_versions, read_aliases, read_bundle, version_folder
 from bundle.tasks.classify.text import PAD_ID
 from bundle.tensors import TensorSpec
-from tests.tiny import tiny_spam
 from tests.training.small import VARIANTS, unfitted
+from tests.training.tiny_recipes import tiny_spam
 from training.export import CHECKED, EXAMPLE, EXPORT_TOLERANCE, ExportDiffers, check, session, trace
 from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
 from training.publish import publish

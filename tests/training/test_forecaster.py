@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bundle.golden import Arrays, Run
 from bundle.tensors import TensorSpec
-from tests.tiny import made_up_boardings, tiny_ridership
 from tests.training.small import VARIANTS, unfitted
+from tests.training.tiny_recipes import made_up_boardings, tiny_ridership
 from training.export import session, trace
 from training.models import ARCHITECTURES
 from training.models.forecaster import WEEK, EveryStep, Forecaster, ForecasterConfig, LastStep

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bundle.tasks.forecast.series import freq_code
-from tests.tiny import described
+from tests.training.tiny_recipes import described
 from training.data.series_set import Series, SeriesSet
 from training.models.global_forecaster import GlobalForecaster
 from training.recipes.forecast import forecast

@@ -12,8 +12,8 @@ import pytest
 
 from bundle.store import read_aliases, read_bundle, version_folder
 from service.settings import Settings
-from tests.settled import settled
-from tests.tiny import made_up_messages
+from tests.support.running_app import running_app
+from tests.training.tiny_recipes import made_up_messages
 from training.__main__ import main
 from training.recipes import own
 
@@ -71,7 +71,7 @@ FORECAST = ("--time", "date", "--value", "units", "--series", "shop", "--horizon
 
 
 def ask(store: Path, path: str, question: dict[str, Any]) -> Any:
-    with settled(Settings(store=store, required_models=[])) as client:
+    with running_app(Settings(store=store, required_models=[])) as client:
         answer = client.post(path, json=question)
     assert answer.status_code == 200, answer.text
     return answer.json()

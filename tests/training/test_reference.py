@@ -11,15 +11,15 @@ from bundle.manifest import MODEL_FILE, REPORT_FILE
 from bundle.store import read_bundle, version_folder
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder, pad
-from tests.references import reference_of
-from tests.tiny import TinyTexts
+from tests.support.drift_reference import reference_of
+from tests.training.tiny_recipes import TinyTexts
 from training.data.splits import without_near_duplicates
 from training.export import session
 
 
 def test_fit_writes_the_reference_of_the_reported_texts(tiny_store: Path) -> None:
     bundle = read_bundle(version_folder(tiny_store, "spam-cnn", 1))
-    spec, reference = bundle.manifest.spec(bundle)
+    spec, reference = bundle.manifest.spec, reference_of(bundle)
     assert isinstance(spec, ClassifySpec)
     assert reference is not None
 

@@ -21,9 +21,9 @@ from bundle.tasks.classify.reference import Reference
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import TOKENIZER_FILE
 from bundle.tensors import TensorSpec
-from tests.references import reference_of
-from tests.tiny import TinyTexts, tiny_ridership, tiny_spam
+from tests.support.drift_reference import reference_of
 from tests.training.small import VARIANTS, unfitted
+from tests.training.tiny_recipes import TinyTexts, tiny_ridership, tiny_spam
 from training.__main__ import main
 from training.data.loaders import LABELLED_TEXTS
 from training.export import EXPORT_TOLERANCE, session, trace

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bundle.tasks.forecast.series import DAY_TYPES, day_type
-from tests.tiny import made_up_boardings
+from tests.training.tiny_recipes import made_up_boardings
 from training import shapes
 from training.data.covariate_series import CovariateSeries
 from training.fit import Schedule

@@ -19,7 +19,15 @@ from bundle.store import read_bundle, version_folder
 from bundle.tasks.classify.decision import OperatingPoint
 from bundle.tasks.classify.text import TOKENIZER_FILE
 from bundle.tasks.forecast.series import day_type
-from tests.tiny import TinySeries, TinyTexts, described, made_up_boardings, made_up_messages, tiny_ridership, tiny_spam
+from tests.training.tiny_recipes import (
+    TinySeries,
+    TinyTexts,
+    described,
+    made_up_boardings,
+    made_up_messages,
+    tiny_ridership,
+    tiny_spam,
+)
 from training.__main__ import main
 from training.data.covariate_series import CovariateSeries, SeriesSplit
 from training.data.labelled_texts import LabelledTexts, TextSplit

@@ -18,8 +18,7 @@ from torch import nn
 
 from bundle.golden import Arrays, Run
 from bundle.manifest import Manifest, TrainingData
-from bundle.tasks.classify.spec import ClassifySpec
-from bundle.tasks.forecast.spec import ForecastSpec
+from bundle.tasks.task import TaskSpec
 from bundle.tensors import TensorSpec
 
 Figures = dict[str, dict[str, Any]]
@@ -77,7 +76,7 @@ class TrainedModel:
     samples: Samples
     golden: Arrays
     golden_texts: list[str]
-    spec: ClassifySpec | ForecastSpec
+    spec: TaskSpec
     parameters: int
     data: list[TrainingData]
     metrics: Figures

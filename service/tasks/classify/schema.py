@@ -8,11 +8,14 @@ from typing_extensions import TypedDict
 
 from service.http.codec import Call
 from service.http.json_codec import JSONCodec
-from service.http.schema import Integer, RequestModel
+from service.http.schema import Integer, PositiveInteger, RequestModel
 from service.predict import Answers
 
 _TEXTS_SCHEMA = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "x-maxItems": "max_texts"},
+    ],
     "description": "one text, or a list of texts",
 }
 
@@ -34,7 +37,7 @@ class ClassifyRequest(RequestModel):
     model: str = Field(description="alias or name of a classifier; GET /models lists them")
     version: Integer | None = Field(None, description="ask for one version; default: the one in service")
     inputs: Texts
-    top_k: Integer | None = Field(None, ge=1, description="scores given per text, best first; default: all labels")
+    top_k: PositiveInteger | None = Field(None, description="scores given per text, best first; default: all labels")
     explain: bool = Field(
         False, description="weigh each word: how much it raises or lowers the score; costs a row more for every word"
     )

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NotRequired, Protocol
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from typing_extensions import TypedDict
 
 from bundle.tasks.forecast.series import Freq
 from service.http.codec import Call
 from service.http.json_codec import JSONCodec
-from service.http.schema import Integer, RequestModel
+from service.http.schema import Integer, PositiveInteger, RequestModel
 from service.predict import Answers
 
 MAX_COVARIATES = 100
@@ -30,6 +30,7 @@ Values = Annotated[
         min_length=1,
         fail_fast=True,
         description="the history, oldest first, in the series' own units; null is a missing value",
+        json_schema_extra={"contains": {"type": "number"}, "x-maxItems": "max_series_points"},
     ),
 ]
 Id = Annotated[str | None, Field(max_length=200, description="given back with the forecast")]
@@ -49,7 +50,7 @@ FutureCovariates = Annotated[
     Field(description="categories known ahead, each as long as `values` plus the horizon; null is unknown"),
 ]
 Level = Annotated[float, Field(gt=0, le=95, allow_inf_nan=False)]
-Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True)]
+Levels = Annotated[list[Level], Field(max_length=20, fail_fast=True, json_schema_extra={"uniqueItems": True})]
 
 
 class SeriesInput(RequestModel):
@@ -63,19 +64,41 @@ class SeriesInput(RequestModel):
     future_covariates: FutureCovariates = Field(default_factory=dict)
 
 
+SeveralSeries = Annotated[
+    list[SeriesInput], Field(min_length=1, fail_fast=True, json_schema_extra={"x-maxItems": "max_series"})
+]
 COMPANIONS = SeriesInput.model_fields.keys() - {"values"}
+
+
+_NULL: JsonValue = {"type": "null"}
+_EMPTY: JsonValue = {"maxProperties": 0}
+_EITHER: dict[str, JsonValue] = {
+    "if": {"required": ["values"], "properties": {"values": {"type": "array"}}},
+    "then": {"properties": {"series": _NULL}},
+    "else": {
+        "required": ["series"],
+        "properties": {
+            "series": {"type": "array"},
+            **dict.fromkeys(("id", "start", "freq"), _NULL),
+            **dict.fromkeys(("past_covariates", "future_covariates"), _EMPTY),
+        },
+    },
+}
+"""JSON Schema of `_series_or_values`; generators of clients take a `oneOf` for several models."""
 
 
 class ForecastRequest(RequestModel):
     """Series, and the model to forecast them with; `values` and its companions are short for one series."""
 
+    model_config = ConfigDict(json_schema_extra=_EITHER)
+
     model: str = Field(description="alias or name of a forecaster; GET /models lists them")
     version: Integer | None = Field(None, description="ask for one version; default: the one in service")
-    series: Annotated[list[SeriesInput], Field(min_length=1, fail_fast=True)] | None = None
-    horizon: Integer = Field(
+    series: SeveralSeries | None = None
+    horizon: PositiveInteger = Field(
         1,
-        ge=1,
-        description="steps ahead; beyond the model's own horizon they are forecast recursively, over sampled trajectories",
+        description="steps ahead; those beyond the model's own horizon are forecast recursively",
+        json_schema_extra={"x-maximum": "max_horizon"},
     )
     levels: Levels = Field([80, 95], description="central intervals, in percent")
     explain: bool = Field(False, description="weigh each segment of the history; costs up to 32 rows more a series")
@@ -90,7 +113,7 @@ class ForecastRequest(RequestModel):
     def _series_or_values(self) -> "ForecastRequest":
         if (self.series is None) == (self.values is None):
             raise ValueError("send either `series`, a list, or `values` for one series")
-        stray = self.model_fields_set & COMPANIONS
+        stray = {name for name in COMPANIONS if getattr(self, name)}
         if self.series is not None and stray:
             raise ValueError(f"`{min(stray)}` belongs inside the entries of `series`")
         if len(set(self.levels)) != len(self.levels):
@@ -170,37 +193,9 @@ class ForecastResponse(TypedDict):
     forecasts: list[Forecast]
 
 
-class Series(Protocol):
-    """One series as the task takes it: `SeriesInput` of native JSON, `PlainSeries` of other codecs."""
-
-    @property
-    def values(self) -> Sequence[float | None]:
-        """The history, oldest first; None is a missing value."""
-
-    @property
-    def id(self) -> str | None:
-        """Given back with the forecast."""
-
-    @property
-    def start(self) -> str | None:
-        """ISO 8601 date or time of the first value."""
-
-    @property
-    def freq(self) -> Freq | None:
-        """Spacing of the values."""
-
-    @property
-    def past_covariates(self) -> dict[str, list[float | None]]:
-        """As long as `values`, each."""
-
-    @property
-    def future_covariates(self) -> dict[str, list[str | None]]:
-        """As long as `values` plus the horizon, each."""
-
-
 @dataclass(frozen=True, slots=True)
 class PlainSeries:
-    """A `Series` of plain values."""
+    """One series as other codecs than native JSON make it."""
 
     values: Sequence[float | None]
     id: str | None = None
@@ -208,6 +203,10 @@ class PlainSeries:
     freq: Freq | None = None
     past_covariates: dict[str, list[float | None]] = field(default_factory=dict)
     future_covariates: dict[str, list[str | None]] = field(default_factory=dict)
+
+
+Series = SeriesInput | PlainSeries
+"""One series as the task takes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def test_a_service_does_not_start_with_a_broken_file(path: Path, capsys: pytest.
     assert "keys.json can't be read: No such file or directory" in capsys.readouterr().err
     path.write_text("{")
     assert main(["serve"]) == 2
-    assert "keys.json is no file of keys" in capsys.readouterr().err
+    assert "keys.json is no key file" in capsys.readouterr().err
 
 
 def test_a_broken_file_says_why_and_repeats_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Every kind of broken bundle is refused with its reason, while the version before it goes on answering."""
 
-import asyncio
 import functools
 import shutil
 from collections.abc import Iterator
@@ -11,46 +10,40 @@ import pytest
 from prometheus_client import generate_latest
 
 from bundle.store import read_bundle, version_folder
+from service.catalog import sandbox
 from service.catalog.catalog import Catalog
 from service.catalog.rejected import Rejected
-from service.catalog.sandbox import Passed, attempt
-from service.catalog.self_test import prove, refusal
+from service.catalog.sandbox import Passed
+from service.catalog.self_test import rejection, self_test
+from service.http.metrics import Exposition
 from service.settings import Settings
-from service.telemetry.exposition import Exposition
-from service.telemetry.metrics import Metrics
-from tests.broken_bundles import BROKEN, Kind
+from tests.support.broken_bundles import BROKEN, Kind
+from tests.support.store_catalog import catalog_of, refresh
+from tests.support.tiny_bundles import copy_tiny_bundles
 
 
 async def in_this_process(folder: Path) -> Passed | Rejected:
-    """A trial that takes no process: for what can't do any harm."""
+    """A sandbox that takes no process: for what can't do any harm."""
     try:
         bundle = read_bundle(folder)
-        prove(bundle)
+        self_test(bundle)
     except Exception as error:
-        return refusal(error)
+        return rejection(error)
     return Passed(bundle.digest)
 
 
 @pytest.fixture(scope="module")
-def store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(tiny_store, tmp_path_factory.mktemp("broken") / "store"))
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_tiny_bundles(tmp_path_factory.mktemp("broken") / "store")
 
 
 @pytest.fixture(scope="module")
 def catalog(store: Path) -> Iterator[Catalog]:
     """One that serves the tiny store; each broken version arrives there."""
     with ThreadPoolExecutor(1) as executor:
-        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, in_this_process)
+        catalog = catalog_of(Settings(store=store), executor, in_this_process)
         refresh(catalog)
         yield catalog
-
-
-def refresh(catalog: Catalog) -> None:
-    async def look_and_prove() -> None:
-        await catalog.look()
-        await catalog.prove()
-
-    asyncio.run(look_and_prove())
 
 
 def arrive(store: Path, kind: Kind) -> int:
@@ -72,8 +65,8 @@ HARMLESS = {name: kind for name, kind in BROKEN.items() if not kind.is_trial}
 def test_broken_bundle_is_refused_while_the_old_version_answers(catalog: Catalog, store: Path, name: str) -> None:
     version = arrive(store, BROKEN[name])
     refresh(catalog)
-    assert BROKEN[name].reason in catalog.snapshot.refused["spam-cnn", version].reason
-    assert catalog.snapshot.refused["spam-cnn", version].why in {"files", "graph", "proof", "unreadable"}
+    assert BROKEN[name].reason in catalog.snapshot.rejected["spam-cnn", version].reason
+    assert catalog.snapshot.rejected["spam-cnn", version].why in {"files", "graph", "proof", "unreadable"}
     served = catalog.find("spam")
     assert served is not None
     assert served.manifest.version == 1
@@ -83,13 +76,13 @@ def test_broken_bundle_is_refused_while_the_old_version_answers(catalog: Catalog
 @pytest.mark.parametrize("name", [name for name in BROKEN if name not in HARMLESS])
 def test_what_only_a_trial_shows_is_refused_by_one(tiny_store: Path, tmp_path: Path, name: str) -> None:
     store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
-    trial = functools.partial(attempt, memory_bytes=2**28, seconds=1)
+    in_sandbox = functools.partial(sandbox.test_in_sandbox, memory_bytes=2**28, seconds=1)
     with ThreadPoolExecutor(1) as executor:
-        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, trial)
+        catalog = catalog_of(Settings(store=store), executor, in_sandbox)
         refresh(catalog)
         version = arrive(store, BROKEN[name])
         refresh(catalog)
-        assert BROKEN[name].reason in catalog.snapshot.refused["spam-cnn", version].reason
+        assert BROKEN[name].reason in catalog.snapshot.rejected["spam-cnn", version].reason
         assert catalog.find("spam") is not None
 
 

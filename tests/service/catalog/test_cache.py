@@ -1,6 +1,7 @@
 """Which versions stay in memory: under the ceiling, what is asked for, and never one less than its callers need."""
 
 import itertools
+import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,13 +15,18 @@ A, B, C = ("a", 1), ("b", 1), ("c", 1)
 
 @dataclass
 class FakeBatcher:
-    num_callers: int = 0
+    num_requests: int = 0
 
 
 @dataclass
-class FakeServed:
-    num_bytes: int = 10
+class FakeEngine:
     batcher: FakeBatcher = field(default_factory=FakeBatcher)
+
+
+@dataclass
+class FakeModel:
+    num_bytes: int = 10
+    engine: FakeEngine = field(default_factory=FakeEngine)
 
 
 @pytest.fixture
@@ -34,26 +40,30 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 def loaded_with(ceiling_bytes: int, *keys: Key) -> ModelCache:
     loaded = ModelCache(ceiling_bytes)
     for key in keys:
-        loaded.put(key, cast(LoadedModel, FakeServed()))
+        loaded.models[key] = cast(LoadedModel, FakeModel())
     return loaded
 
 
 def batcher_of(loaded: ModelCache, key: Key) -> FakeBatcher:
-    return cast(FakeBatcher, dict(loaded.items())[key].batcher)
+    return cast(FakeBatcher, loaded.models[key].engine.batcher)
+
+
+def ask(loaded: ModelCache, key: Key) -> None:
+    loaded.used_at[key] = time.monotonic()
 
 
 @pytest.mark.usefixtures("clock")
 def test_least_recently_asked_goes_first() -> None:
     loaded = loaded_with(20, A, B, C)
     for key in (A, B, C, A):
-        loaded.ask(key)
+        ask(loaded, key)
     assert loaded.surplus({A, B, C}) == [B]
 
 
 def test_what_nobody_asked_for_goes_before_what_somebody_did() -> None:
     loaded = loaded_with(20, A, B, C)
-    loaded.ask(A)
-    loaded.ask(C)
+    ask(loaded, A)
+    ask(loaded, C)
     assert loaded.surplus({A, B, C}) == [B]
 
 
@@ -64,11 +74,11 @@ def test_nothing_goes_under_the_ceiling_or_without_one() -> None:
 
 def test_one_with_callers_stays_until_they_are_done() -> None:
     loaded = loaded_with(10, A, B)
-    batcher_of(loaded, A).num_callers = 1
+    batcher_of(loaded, A).num_requests = 1
     assert loaded.surplus({A, B}) == [B]
-    batcher_of(loaded, B).num_callers = 1
+    batcher_of(loaded, B).num_requests = 1
     assert loaded.surplus({A, B}) == []
-    batcher_of(loaded, A).num_callers = 0
+    batcher_of(loaded, A).num_requests = 0
     assert loaded.surplus({A, B}) == [A]
 
 
@@ -80,7 +90,7 @@ def test_one_that_is_larger_than_the_ceiling_stays_when_it_was_just_asked_for() 
 
 def test_superseded_one_goes_a_while_after_its_last_request(clock: Any) -> None:
     loaded = loaded_with(0, A, B)
-    loaded.ask(A)
+    ask(loaded, A)
     assert loaded.surplus({B}) == []
     for _ in range(int(SUPERSEDED_SECONDS)):
         next(clock)
@@ -91,9 +101,10 @@ def test_superseded_one_goes_a_while_after_its_last_request(clock: Any) -> None:
 def test_only_the_last_superseded_one_stays_unless_its_number_is_asked_for(clock: Any) -> None:
     first, second, third, now = (("bundle", version) for version in (1, 2, 3, 4))
     loaded = loaded_with(0, first, second, third, now)
-    loaded.ask(first, by_number=True)
+    ask(loaded, first)
+    loaded.number_used_at[first] = loaded.used_at[first]
     for key in (second, third, now):
-        loaded.ask(key)
+        ask(loaded, key)
     assert loaded.surplus({now}) == [second]
     for _ in range(int(SUPERSEDED_SECONDS)):
         next(clock)
@@ -103,5 +114,4 @@ def test_only_the_last_superseded_one_stays_unless_its_number_is_asked_for(clock
 def test_what_is_let_go_is_no_longer_found() -> None:
     loaded = loaded_with(0, A, B)
     loaded.pop(A)
-    assert loaded.ask(A) is None
-    assert [key for key, _ in loaded.items()] == [B]
+    assert list(loaded.models) == [B]

@@ -18,43 +18,26 @@ from starlette.testclient import TestClient
 
 from bundle.golden import Golden
 from bundle.store import read_bundle, set_alias, version_folder
+from service.catalog import sandbox
 from service.catalog.catalog import Catalog
-from service.catalog.loader import Classifier
 from service.catalog.rejected import Rejected
-from service.catalog.sandbox import Passed, attempt
+from service.catalog.sandbox import Passed
 from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
-from service.server import start_time as arrivals
 from service.settings import Settings
-from service.telemetry.metrics import Metrics
-from tests.again import publish_again
-from tests.any_frequency import publish_any_frequency
-from tests.blank import publish_blank
-from tests.gate import loaded
-from tests.settled import settled
+from service.tasks.classify.engine import TextClassifier
+from tests.support.held_model import loaded
+from tests.support.next_version import publish_next_version
+from tests.support.running_app import running_app
+from tests.support.store_catalog import catalog_of, refresh
+from tests.support.stub_bundle import publish_stub
 
-TRIAL = functools.partial(attempt, memory_bytes=2**28, seconds=10)
-
-
-@pytest.fixture
-def store(tiny_store: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny store, to change."""
-    return Path(shutil.copytree(tiny_store, tmp_path / "store"))
+SANDBOX = functools.partial(sandbox.test_in_sandbox, memory_bytes=2**28, seconds=10)
 
 
 @pytest.fixture
 def catalog(store: Path) -> Iterator[Catalog]:
     with ThreadPoolExecutor(1) as executor:
-        yield Catalog(Settings(store=store), Metrics(), executor, executor, TRIAL)
-
-
-def refresh(catalog: Catalog) -> None:
-    """Read the store, and let what is new prove itself."""
-
-    async def look_and_prove() -> None:
-        await catalog.look()
-        await catalog.prove()
-
-    asyncio.run(look_and_prove())
+        yield catalog_of(Settings(store=store), executor, SANDBOX)
 
 
 def answering(catalog: Catalog, model: str, version: int | None = None) -> int:
@@ -71,7 +54,7 @@ def test_nothing_answers_before_the_first_reading(catalog: Catalog) -> None:
 
 
 def test_newest_proven_version_answers(catalog: Catalog, store: Path) -> None:
-    publish_again(store)
+    publish_next_version(store)
     refresh(catalog)
     assert answering(catalog, "spam") == 2
     assert answering(catalog, "spam-cnn") == 2
@@ -80,7 +63,7 @@ def test_newest_proven_version_answers(catalog: Catalog, store: Path) -> None:
 
 
 def test_pinned_alias_stays(catalog: Catalog, store: Path) -> None:
-    publish_again(store)
+    publish_next_version(store)
     set_alias(store, "spam", "spam-cnn", 1)
     refresh(catalog)
     assert answering(catalog, "spam") == 1
@@ -145,19 +128,19 @@ UNPROVEN: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
 
 @pytest.mark.parametrize("kind", UNPROVEN)
 def test_unproven_version_never_takes_over(catalog: Catalog, store: Path, kind: str) -> None:
-    spoil, reason = UNPROVEN[kind]
-    publish_again(store, spoil=spoil)  # type: ignore[arg-type]
+    change, reason = UNPROVEN[kind]
+    publish_next_version(store, change=change)  # type: ignore[arg-type]
     refresh(catalog)
     assert answering(catalog, "spam") == 1
-    assert reason in catalog.snapshot.refused["spam-cnn", 2].reason
+    assert reason in catalog.snapshot.rejected["spam-cnn", 2].reason
     assert catalog.unready() == []
 
 
 def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None:
     other = read_bundle(version_folder(store, "ridership-wavenet", 1)).files["model.onnx"]
-    publish_again(store, spoil=lambda files: files.update({"model.onnx": other}))
+    publish_next_version(store, change=lambda files: files.update({"model.onnx": other}))
     refresh(catalog)
-    assert "not those of the manifest" in catalog.snapshot.refused["spam-cnn", 2].reason
+    assert "not those of the manifest" in catalog.snapshot.rejected["spam-cnn", 2].reason
 
 
 @pytest.mark.parametrize(
@@ -188,7 +171,7 @@ def test_manifest_that_does_not_fit_its_graph_is_refused(
     document["spec"] |= changes
     path.write_text(json.dumps(document))
     refresh(catalog)
-    assert reason in catalog.snapshot.refused[name, 1].reason
+    assert reason in catalog.snapshot.rejected[name, 1].reason
 
 
 def _golden_without_freq(files: dict[str, bytes]) -> None:
@@ -197,18 +180,17 @@ def _golden_without_freq(files: dict[str, bytes]) -> None:
 
 
 def test_golden_samples_of_a_model_of_any_frequency_record_it(catalog: Catalog, store: Path) -> None:
-    publish_any_frequency(store)
-    publish_again(store, "any-frequency", _golden_without_freq)
+    publish_next_version(store, "any-frequency", _golden_without_freq)
     refresh(catalog)
     assert answering(catalog, "any") == 1
-    assert catalog.snapshot.refused["any-frequency", 2].reason == "golden samples must record the manifest's inputs"
+    assert catalog.snapshot.rejected["any-frequency", 2].reason == "golden samples must record the manifest's inputs"
 
 
 def test_what_could_not_be_read_is_tried_again(catalog: Catalog, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("bundle.store.os.open", _stale_file_handle)
         refresh(catalog)
-    assert "can't be read" in catalog.snapshot.refused["spam-cnn", 1].reason
+    assert "can't be read" in catalog.snapshot.rejected["spam-cnn", 1].reason
     refresh(catalog)
     assert answering(catalog, "spam") == 1
 
@@ -221,42 +203,42 @@ def test_folders_of_others_are_passed_over(catalog: Catalog, store: Path) -> Non
     (store / "lost+found" / "1").mkdir(parents=True)
     refresh(catalog)
     assert catalog.snapshot.fault is None
-    assert catalog.snapshot.names() == ["ridership-wavenet", "spam-cnn"]
+    assert catalog.snapshot.names() == ["any-frequency", "ridership-wavenet", "spam-cnn"]
 
 
 def test_required_model_that_is_refused_keeps_the_service_unready(store: Path) -> None:
     (version_folder(store, "spam-cnn", 1) / "model.onnx").write_bytes(b"tampered")
-    with settled(Settings(store=store)) as client:
+    with running_app(Settings(store=store)) as client:
         response = client.get("/readyz")
         assert response.status_code == 503
         assert response.headers["retry-after"] == "1"
-        assert "spam: no version has proved itself" in response.json()["detail"]
+        assert "spam: no version has passed its self-test" in response.json()["detail"]
         assert client.get("/livez").status_code == 200
         [refused] = client.get("/models").json()["refused"]
         assert (refused["name"], refused["version"]) == ("spam-cnn", 1)
         assert "checksum differs" in refused["reason"]
         assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 404
         assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
-    with settled(Settings(store=store, required_models=["ridership"])) as client:
+    with running_app(Settings(store=store, required_models=["ridership"])) as client:
         assert client.get("/readyz").status_code == 200
 
 
 def test_service_without_a_store_starts_and_says_it_is_not_ready(tmp_path: Path) -> None:
-    with settled(Settings(store=tmp_path / "nowhere")) as client:
+    with running_app(Settings(store=tmp_path / "nowhere")) as client:
         assert client.get("/livez").json() == {"status": "live"}
         assert "can't be read" in client.get("/readyz").json()["detail"]
         assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 503
 
 
 def test_empty_store_is_not_ready(tmp_path: Path) -> None:
-    with settled(Settings(store=tmp_path)) as client:
+    with running_app(Settings(store=tmp_path)) as client:
         assert "holds no bundle" in client.get("/readyz").json()["detail"]
 
 
 def test_what_is_no_bundle_is_shown_as_refused(catalog: Catalog, store: Path) -> None:
-    publish_blank(store)
+    publish_stub(store)
     refresh(catalog)
-    assert ("blank", 1) in catalog.snapshot.refused
+    assert ("blank", 1) in catalog.snapshot.rejected
     assert answering(catalog, "spam") == 1
 
 
@@ -278,12 +260,12 @@ def test_store_that_vanishes_leaves_the_models_answering(catalog: Catalog, store
 
 
 def test_refused_version_is_looked_at_again_when_it_changes(catalog: Catalog, store: Path) -> None:
-    version = publish_again(store)
+    version = publish_next_version(store)
     path = version_folder(store, "spam-cnn", version) / "model.onnx"
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
     refresh(catalog)
-    assert ("spam-cnn", 2) in catalog.snapshot.refused
+    assert ("spam-cnn", 2) in catalog.snapshot.rejected
     path.write_bytes(whole)
     refresh(catalog)
     assert answering(catalog, "spam") == 2
@@ -302,9 +284,9 @@ def test_running_service_follows_the_store_within_two_seconds(store: Path) -> No
             time.sleep(0.02)
         return time.monotonic() - started
 
-    with settled(Settings(store=store)) as client:
+    with running_app(Settings(store=store)) as client:
         assert version(client) == 1
-        publish_again(store)
+        publish_next_version(store)
         assert until(client, 2) < 2
         set_alias(store, "spam", "spam-cnn", 1)
         assert until(client, 1) < 2
@@ -327,10 +309,10 @@ class Judge:
 def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tried(store: Path) -> None:
     judge = Judge()
     with ThreadPoolExecutor(1) as executor:
-        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, judge)
+        catalog = catalog_of(Settings(store=store), executor, judge)
         refresh(catalog)
         assert judge.asked == []
-        publish_again(store)
+        publish_next_version(store)
         refresh(catalog)
         assert judge.asked == [("spam-cnn", 2)]
         assert answering(catalog, "spam") == 2
@@ -339,21 +321,18 @@ def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tried(store: Path
 def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
     judge = Judge()
     with ThreadPoolExecutor(1) as executor:
-        refresh(Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, judge))
-    assert sorted(judge.asked) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
+        refresh(catalog_of(Settings(store=store, store_trusted=False), executor, judge))
+    assert sorted(judge.asked) == [("any-frequency", 1), ("ridership-wavenet", 1), ("spam-cnn", 1)]
 
 
-def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.server.start_time.os.environ", {})
+def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(store: Path) -> None:
     time.sleep(0.02)  # the clock of files ticks every few milliseconds
-    arrivals.note_start()
+    started_ns = time.time_ns()
     time.sleep(0.02)
-    publish_again(store)
+    publish_next_version(store)
     judge = Judge()
     with ThreadPoolExecutor(1) as executor:
-        refresh(Catalog(Settings(store=store), Metrics(), executor, executor, judge))
+        refresh(catalog_of(Settings(store=store), executor, judge, started_ns))
     assert judge.asked == [("spam-cnn", 2)]
 
 
@@ -362,11 +341,11 @@ def test_only_what_was_tried_is_let_in(store: Path) -> None:
         return Passed("0" * 64)
 
     with ThreadPoolExecutor(1) as executor:
-        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, other)
+        catalog = catalog_of(Settings(store=store), executor, other)
         refresh(catalog)
-        publish_again(store)
+        publish_next_version(store)
         refresh(catalog)
-        assert "have changed since it proved itself" in catalog.snapshot.refused["spam-cnn", 2].reason
+        assert "have changed since its self-test" in catalog.snapshot.rejected["spam-cnn", 2].reason
         assert answering(catalog, "spam") == 1
 
 
@@ -374,7 +353,7 @@ def test_trusted_version_that_has_changed_since_is_tried(store: Path) -> None:
     judge = Judge()
     with ThreadPoolExecutor(1) as executor:
         settings = Settings(store=store, max_model_memory_bytes=1)
-        catalog = Catalog(settings, Metrics(), executor, executor, judge)
+        catalog = catalog_of(settings, executor, judge)
         refresh(catalog)
         asyncio.run(catalog.load("ridership"))  # the other one is let go
         manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
@@ -398,8 +377,9 @@ def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
 
     monkeypatch.setattr("service.catalog.catalog.time.monotonic", lambda: now)
     with ThreadPoolExecutor(1) as executor:
-        catalog = Catalog(Settings(store=store, store_trusted=False), Metrics(), executor, executor, too_slow)
-        shutil.rmtree(store / "ridership-wavenet")
+        catalog = catalog_of(Settings(store=store, store_trusted=False), executor, too_slow)
+        for name in ("ridership-wavenet", "any-frequency"):
+            shutil.rmtree(store / name)
         for _ in range(40):
             refresh(catalog)
             now += 0.5
@@ -413,7 +393,7 @@ def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
 def narrow(store: Path) -> Iterator[Catalog]:
     """A catalog whose ceiling is smaller than any model."""
     with ThreadPoolExecutor(1) as executor:
-        yield Catalog(Settings(store=store, max_model_memory_bytes=1), Metrics(), executor, executor, TRIAL)
+        yield catalog_of(Settings(store=store, max_model_memory_bytes=1), executor, SANDBOX)
 
 
 def in_memory(catalog: Catalog) -> list[tuple[str, int]]:
@@ -425,11 +405,11 @@ def count(catalog: Catalog, name: str, **labels: str) -> float:
 
 
 def test_what_was_found_is_shown_until_it_has_proved_itself(catalog: Catalog) -> None:
-    asyncio.run(catalog.look())
-    assert catalog.snapshot.pending == {("spam-cnn", 1), ("ridership-wavenet", 1)}
+    asyncio.run(catalog.poll())
+    assert catalog.snapshot.pending == {("spam-cnn", 1), ("ridership-wavenet", 1), ("any-frequency", 1)}
     assert catalog.find("spam") is None
-    assert catalog.unready() == [f"{alias}: no version has proved itself" for alias in catalog.snapshot.aliases]
-    asyncio.run(catalog.prove())
+    assert catalog.unready() == [f"{alias}: no version has passed its self-test" for alias in catalog.snapshot.aliases]
+    asyncio.run(catalog.test_pending())
     assert catalog.snapshot.pending == frozenset()
     assert catalog.find("spam") is not None
     assert catalog.unready() == []
@@ -437,8 +417,8 @@ def test_what_was_found_is_shown_until_it_has_proved_itself(catalog: Catalog) ->
 
 def test_what_is_asked_for_is_loaded_before_what_is_not(catalog: Catalog) -> None:
     async def ask_at_once() -> None:
-        await catalog.look()
-        proving = asyncio.create_task(catalog.prove())
+        await catalog.poll()
+        proving = asyncio.create_task(catalog.test_pending())
         await catalog.load("spam")
         assert in_memory(catalog)[-1] == ("spam-cnn", 1)
         await proving
@@ -455,11 +435,11 @@ def test_news_of_what_is_required_are_proved_before_the_rest(store: Path) -> Non
 
     set_alias(store, "ridership", "spam-cnn")
     with ThreadPoolExecutor(1) as executor:
-        catalog = Catalog(Settings(store=store), Metrics(), executor, executor, trial)
+        catalog = catalog_of(Settings(store=store), executor, trial)
         refresh(catalog)
         for name in ("ridership-wavenet", "spam-cnn"):
             for _ in range(2):
-                publish_again(store, name)
+                publish_next_version(store, name)
         refresh(catalog)
     assert "spam-cnn 3" in tried[:2]  # two are tried at once
     assert tried.index("spam-cnn 3") < tried.index("spam-cnn 2")
@@ -468,7 +448,7 @@ def test_news_of_what_is_required_are_proved_before_the_rest(store: Path) -> Non
 
 def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
     async def ask_together() -> None:
-        await catalog.look()
+        await catalog.poll()
         first, *others = await asyncio.gather(*(catalog.load(model) for model in ("spam", "spam-cnn") * 50))
         assert all(served is first for served in others)
 
@@ -482,49 +462,48 @@ def test_callers_wait_for_a_loading_in_bounded_number_and_time(store: Path) -> N
     held = threading.Event()
 
     async def ask_too_often(catalog: Catalog, loading: ThreadPoolExecutor) -> None:
-        await catalog.look()
+        await catalog.poll()
         loading.submit(held.wait)
         callers = [asyncio.create_task(catalog.load("spam")) for _ in range(3)]
         outcomes = await asyncio.gather(*callers, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [DeadlineExceeded, DeadlineExceeded, QueueFull]
         with pytest.raises(NotReady):
-            await catalog.proven("spam")
+            await catalog.tested("spam")
         held.set()
-        await catalog.prove()  # those who gave up didn't end it for others
+        await catalog.test_pending()  # those who gave up didn't end it for others
         assert catalog.find("spam") is not None
 
     with ThreadPoolExecutor(1) as executor:
-        asyncio.run(ask_too_often(Catalog(settings, Metrics(), executor, executor, TRIAL), executor))
+        asyncio.run(ask_too_often(catalog_of(settings, executor, SANDBOX), executor))
 
 
 def test_caller_of_a_name_gets_the_newest_version_that_proves_itself(catalog: Catalog, store: Path) -> None:
-    publish_again(store)
-    publish_again(store, spoil=_wrong_answers)
+    publish_next_version(store)
+    publish_next_version(store, change=_wrong_answers)
 
     async def ask() -> int:
-        await catalog.look()
+        await catalog.poll()
         return (await catalog.load("spam")).manifest.version
 
     assert asyncio.run(ask()) == 2
-    assert "golden samples differ" in catalog.snapshot.refused["spam-cnn", 3].reason
+    assert "golden samples differ" in catalog.snapshot.rejected["spam-cnn", 3].reason
     assert ("spam-cnn", 1) in catalog.snapshot.pending
 
 
 def test_new_version_is_proved_aside_while_the_old_one_answers(catalog: Catalog, store: Path) -> None:
     refresh(catalog)
-    publish_again(store)
-    asyncio.run(catalog.look())
+    publish_next_version(store)
+    asyncio.run(catalog.poll())
     assert catalog.snapshot.pending == {("spam-cnn", 2)}
     served = catalog.find("spam")
     assert served is not None
     assert served.manifest.version == 1
-    asyncio.run(catalog.prove())
+    asyncio.run(catalog.test_pending())
     assert answering(catalog, "spam") == 2
 
 
 def test_ceiling_smaller_than_one_model_leaves_the_one_asked_for(narrow: Catalog) -> None:
     refresh(narrow)
-    assert sorted(narrow.snapshot.names()) == ["ridership-wavenet", "spam-cnn"]
     for model, name in (("spam", "spam-cnn"), ("ridership", "ridership-wavenet"), ("spam", "spam-cnn")):
         served = asyncio.run(narrow.load(model))
         assert served.manifest.name == name
@@ -539,11 +518,11 @@ def test_ceiling_smaller_than_one_model_leaves_the_one_asked_for(narrow: Catalog
 def test_version_with_requests_in_flight_is_not_let_go(narrow: Catalog) -> None:
     refresh(narrow)
     served = asyncio.run(narrow.load("spam"))
-    served.batcher.occupy(num_rows=1)
+    served.engine.batcher.enter(num_rows=1)
     asyncio.run(narrow.load("ridership"))
     assert in_memory(narrow) == [("ridership-wavenet", 1), ("spam-cnn", 1)]
     assert narrow.find("spam") is served
-    served.batcher.vacate(num_rows=1)
+    served.engine.batcher.leave(num_rows=1)
     asyncio.run(narrow.load("ridership-wavenet"))
     asyncio.run(narrow.tidy())
     assert in_memory(narrow) == []
@@ -552,8 +531,8 @@ def test_version_with_requests_in_flight_is_not_let_go(narrow: Catalog) -> None:
 def test_nothing_holds_what_was_let_go(store: Path) -> None:
     """Not even the event loop, for its last deadline."""
     settings = Settings(store=store, max_model_memory_bytes=1, store_poll_seconds=0.02)
-    with settled(settings) as client:
-        batcher = weakref.ref(loaded(client).batcher)
+    with running_app(settings) as client:
+        batcher = weakref.ref(loaded(client).engine.batcher)
         assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 200
         assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
         for _ in range(500):
@@ -564,7 +543,7 @@ def test_nothing_holds_what_was_let_go(store: Path) -> None:
 
 
 def test_figures_of_a_version_outlive_its_time_in_memory(store: Path) -> None:
-    with settled(Settings(store=store, max_model_memory_bytes=1)) as client:
+    with running_app(Settings(store=store, max_model_memory_bytes=1)) as client:
         for _ in range(3):
             assert client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]}).status_code == 200
             assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
@@ -579,14 +558,14 @@ def test_figures_of_a_version_outlive_its_time_in_memory(store: Path) -> None:
 
 
 def test_version_changed_on_disk_is_refused_when_it_is_loaded_again(narrow: Catalog, store: Path) -> None:
-    version = publish_again(store)
+    version = publish_next_version(store)
     refresh(narrow)
     asyncio.run(narrow.load("ridership"))
     path = version_folder(store, "spam-cnn", version) / "model.onnx"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + b"?")
     assert asyncio.run(narrow.load("spam")).manifest.version == 1
-    assert "checksum differs" in narrow.snapshot.refused["spam-cnn", 2].reason
+    assert "checksum differs" in narrow.snapshot.rejected["spam-cnn", 2].reason
     with pytest.raises(UnknownModel):
         asyncio.run(narrow.load("spam", 2))
     path.write_bytes(whole)
@@ -602,7 +581,7 @@ def test_version_changed_on_disk_goes_on_while_it_is_in_memory(catalog: Catalog,
 
 
 def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path) -> None:
-    publish_again(store)
+    publish_next_version(store)
     refresh(catalog)
     shutil.rmtree(version_folder(store, "spam-cnn", 2))
     refresh(catalog)
@@ -613,8 +592,8 @@ def test_version_taken_out_of_the_store_is_let_go(catalog: Catalog, store: Path)
 
 def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> None:
     """Else a store that is published to each day would fill the memory with figures."""
-    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
-        publish_again(store)
+    with running_app(Settings(store=store, store_poll_seconds=0.02)) as client:
+        publish_next_version(store)
 
         def figures() -> set[str]:
             response = client.post("/classify", json={"model": "spam", "inputs": ["hello", "win"]})
@@ -631,19 +610,19 @@ def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> 
 
 
 def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:
-    publish_again(store)
+    publish_next_version(store)
     refresh(catalog)  # nobody asked for version 1
-    assert in_memory(catalog) == [("ridership-wavenet", 1), ("spam-cnn", 2)]
+    assert in_memory(catalog) == [("any-frequency", 1), ("ridership-wavenet", 1), ("spam-cnn", 2)]
     assert asyncio.run(catalog.load("spam", 1)).manifest.version == 1
     asyncio.run(catalog.tidy())
     assert ("spam-cnn", 1) in in_memory(catalog)
 
 
 def test_one_tokenizer_serves_all_models_that_share_it(catalog: Catalog, store: Path) -> None:
-    publish_again(store)
+    publish_next_version(store)
     refresh(catalog)
     first, second = (asyncio.run(catalog.load("spam", version)) for version in (1, 2))
-    assert first.batcher is not second.batcher
-    assert isinstance(first, Classifier)
-    assert isinstance(second, Classifier)
-    assert first.batcher.encoder is second.batcher.encoder
+    assert isinstance(first.engine, TextClassifier)
+    assert isinstance(second.engine, TextClassifier)
+    assert first.engine.batcher is not second.engine.batcher
+    assert first.engine.batcher.encoder is second.engine.batcher.encoder

@@ -1,4 +1,4 @@
-"""A trial: a version proves itself in a process of its own, and whatever it does there stays there."""
+"""The sandbox: a version has its self-test in a process of its own, and whatever it does there stays there."""
 
 import asyncio
 import os
@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from bundle.store import read_bundle, version_folder
+from service.catalog import sandbox
 from service.catalog.rejected import Rejected
-from service.catalog.sandbox import Passed, attempt
+from service.catalog.sandbox import Passed
 
 
 def tried(folder: Path, memory_bytes: int = 2**28, seconds: float = 10) -> Passed | Rejected:
-    return asyncio.run(attempt(folder, memory_bytes=memory_bytes, seconds=seconds))
+    return asyncio.run(sandbox.test_in_sandbox(folder, memory_bytes=memory_bytes, seconds=seconds))
 
 
 @pytest.mark.parametrize("name", ["spam-cnn", "ridership-wavenet"])
@@ -46,7 +47,7 @@ def test_version_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "something killed …", "killed"),
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)",
-            "it did not prove itself within 10 seconds",
+            "its self-test took more than 10 seconds",
             "time",
         ),
     ],
@@ -57,7 +58,7 @@ def test_what_ends_its_process_is_refused(
     monkeypatch.setattr("service.catalog.sandbox._command", lambda *_: [sys.executable, "-c", program])
     outcome = tried(tmp_path)
     assert isinstance(outcome, Rejected)
-    assert reason in outcome.reason.replace("the process it was tried in", "…")
+    assert reason in outcome.reason.replace("the sandbox", "…")
     assert outcome.why == why
 
 
@@ -95,7 +96,7 @@ def test_stop_of_the_service_ends_the_process(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr("service.catalog.sandbox._command", lambda *_: [sys.executable, "-c", SLEEPER, str(note)])
 
     async def stop_meanwhile() -> None:
-        trial = asyncio.create_task(attempt(tmp_path, memory_bytes=2**28, seconds=10))
+        trial = asyncio.create_task(sandbox.test_in_sandbox(tmp_path, memory_bytes=2**28, seconds=10))
         await asyncio.to_thread(wait_for_text, note)
         trial.cancel()
         with pytest.raises(asyncio.CancelledError):

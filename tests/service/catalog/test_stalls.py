@@ -1,6 +1,5 @@
 """A store that stalls: health and what is in memory answer, others are loaded, and it is said what doesn't come."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +10,8 @@ from starlette.testclient import TestClient
 
 from bundle.store import list_versions, read_bundle, read_published, version_folder
 from service.settings import Settings
-from tests.again import publish_again
-from tests.settled import settled
-
-
-@pytest.fixture
-def store(tiny_store: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_store, tmp_path / "store"))
+from tests.support.next_version import publish_next_version
+from tests.support.running_app import running_app
 
 
 @pytest.fixture
@@ -64,7 +58,7 @@ def test_stalled_store_holds_up_nothing_that_is_in_memory(
             hold.wait(30)
         return list_versions(root)
 
-    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
+    with running_app(Settings(store=store, store_poll_seconds=0.02)) as client:
         monkeypatch.setattr("service.catalog.catalog.list_versions", hang)
         wait_until(lambda: bool(faults(client)))
         assert faults(client) == ["the store: it has not answered for 0.2 seconds"]
@@ -74,7 +68,7 @@ def test_stalled_store_holds_up_nothing_that_is_in_memory(
         assert any("has not answered" in message for message in caplog.messages)
         time.sleep(0.5)
         assert num_hanging == 1  # nor do threads pile up
-        publish_again(store, "spam-cnn")
+        publish_next_version(store, "spam-cnn")
         hold.set()
         wait_until(lambda: client.post("/classify", json={"model": "spam", "inputs": "a"}).json()["version"] == 2)
         assert faults(client) == []
@@ -89,13 +83,13 @@ def test_version_that_does_not_come_holds_up_no_other(
             hold.wait(30)
         return read_bundle(folder)
 
-    with settled(Settings(store=store, store_poll_seconds=0.02)) as client:
+    with running_app(Settings(store=store, store_poll_seconds=0.02)) as client:
         monkeypatch.setattr("service.catalog.loader.read_bundle", hang)
-        publish_again(store, "spam-cnn")
+        publish_next_version(store, "spam-cnn")
         wait_until(lambda: bool(faults(client)))
         assert faults(client) == ["spam-cnn version 2: its files have not come for 0.2 seconds"]
         assert sum("have not come" in message for message in caplog.messages) == 1
-        publish_again(store, "ridership-wavenet")
+        publish_next_version(store, "ridership-wavenet")
         wait_until(lambda: client.post("/forecast", json={"model": "ridership", "values": [1]}).json()["version"] == 2)
         assert answers(client)
         hold.set()
@@ -113,7 +107,7 @@ def test_service_starts_and_stops_on_a_store_that_does_not_answer(
 
     monkeypatch.setattr("service.catalog.catalog.list_versions", hang)
     started = time.monotonic()
-    with settled(Settings(store=store)) as client:
+    with running_app(Settings(store=store)) as client:
         assert client.get("/livez").status_code == 200
         response = client.get("/readyz")
         assert response.status_code == 503
@@ -128,7 +122,7 @@ def test_report_that_does_not_come_is_a_503(
         hold.wait(30)
         return read_published(*arguments)  # type: ignore[arg-type]
 
-    with settled(Settings(store=store)) as client:
+    with running_app(Settings(store=store)) as client:
         monkeypatch.setattr("service.http.models.read_published", hang)
         assert client.get("/models/spam/versions/1/files/report.md").status_code == 503
         hold.set()

@@ -9,17 +9,18 @@ import pytest
 from bundle.store import _read_file, read_aliases, set_alias, version_folder
 from service.__main__ import main
 from service.settings import Settings
-from tests.any_frequency import publish_any_frequency
-from tests.blank import publish_blank
-from tests.settled import settled
+from tests.support.next_version import publish_next_version
+from tests.support.running_app import running_app
+from tests.support.stub_bundle import publish_stub
+from tests.support.tiny_bundles import copy_tiny_bundles
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two versions of `blank`, one of which isn't whole, and an alias; `SEQSERVE_STORE` names it."""
     monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
-    publish_blank(tmp_path)
-    publish_blank(tmp_path)
+    publish_stub(tmp_path)
+    publish_stub(tmp_path)
     (version_folder(tmp_path, "blank", 2) / "golden.npz").unlink()
     set_alias(tmp_path, "short", "blank")
     set_alias(tmp_path, "second", "blank", 2)
@@ -29,12 +30,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list_shows_aliases_and_versions(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     assert capsys.readouterr().out == (
-        "ALIAS   MEANS\n"
+        "ALIAS   RESOLVES TO\n"
         "second  blank version 2, pinned\n"
         "short   the newest version of blank, now 1\n"
         "\n"
         "BUNDLE  VERSION  CREATED                    ALIASES  STATE\n"
-        "blank   1        2026-01-01T00:00:00+00:00  short    whole\n"
+        "blank   1        2026-01-01T00:00:00+00:00  short    ok\n"
         "blank   2        -                          second   golden.npz is absent\n"
     )
 
@@ -101,10 +102,10 @@ def test_alias_can_be_read_by_the_services_own_user(store: Path) -> None:
 
 
 def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQSERVE_STORE", str(tmp_path))
-    publish_any_frequency(tmp_path)
-    with settled(Settings(store=tmp_path, store_poll_seconds=0.05)) as client:
-        publish_any_frequency(tmp_path)
+    store = copy_tiny_bundles(tmp_path / "store")
+    monkeypatch.setenv("SEQSERVE_STORE", str(store))
+    with running_app(Settings(store=store, store_poll_seconds=0.05)) as client:
+        publish_next_version(store, "any-frequency")
 
         def until(version: int) -> None:
             deadline = time.monotonic() + 10

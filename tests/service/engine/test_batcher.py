@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -16,10 +16,10 @@ from bundle.tasks.classify.text import EncodedText
 from service.engine import batcher as batcher_module
 from service.engine.admission import Admission
 from service.engine.batcher import FULL_BATCHES, Batcher, Limits
+from service.engine.columns import ColumnEngine, Columns
 from service.errors import DeadlineExceeded, QueueFull
-from service.tasks.classify.text_batcher import TextAnswer, TextEngine
-from service.tasks.forecast.engine import Columns, SeriesEngine
-from tests.watching import Notebook
+from service.tasks.classify.engine import TextAnswer, TextEngine
+from service.telemetry.request_record import RequestRecord
 
 
 class Engine:
@@ -52,7 +52,7 @@ def make(engine: Engine) -> Iterator[Callable[..., Texts]]:
     with ThreadPoolExecutor(1) as executor:
 
         def build(rows: int = 8, elements: int = 10_000, waiting: int = 100) -> Texts:
-            return Batcher(TextEngine(engine), executor, Limits(rows, elements, waiting), Notebook())
+            return Batcher(TextEngine(engine), executor, Limits(rows, elements, waiting))
 
         yield build
         engine.gate.set()
@@ -64,7 +64,8 @@ def row(length: int, value: int = 1) -> list[int]:
 
 async def ask(batcher: Texts, rows: list[list[int]], deadline_seconds: float) -> list[float]:
     with Admission(batcher, time.monotonic() + deadline_seconds) as admission:
-        answers = await batcher.submit([EncodedText(row, truncated=False) for row in rows], admission.deadline)
+        encoded = [EncodedText(row, truncated=False) for row in rows]
+        answers = await batcher.submit(encoded, admission.deadline, RequestRecord())
     return [answer.probabilities[0] for answer in answers]
 
 
@@ -96,10 +97,11 @@ def test_rows_of_one_length_are_stacked() -> None:
 
     async def both() -> list[list[float]]:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(SeriesEngine(run), executor, Limits(3, 1000, 8), Notebook())
+            batcher = Batcher(ColumnEngine(run), executor, Limits(3, 1000, 8))
             rows = [Columns({"history": np.full((number, 112), number, np.float32)}) for number in (1, 7, 2)]
-            answers = await asyncio.gather(*(batcher.submit(own, time.monotonic() + 5) for own in rows))
-        return [answer[:, 0, 0].tolist() for answer in answers]
+            deadline, record = time.monotonic() + 5, RequestRecord()
+            answers = await asyncio.gather(*(batcher.submit(own, deadline, record) for own in rows))
+        return [answer.arrays["quantiles"][:, 0, 0].tolist() for answer in answers]
 
     assert asyncio.run(both()) == [[1], [7] * 7, [2] * 2]
     assert shapes == [(1, 112), (3, 112), (2, 112), (2, 112), (2, 112)]  # what is split is split evenly
@@ -162,14 +164,13 @@ class CountingExecutor(ThreadPoolExecutor):
 def test_batches_of_a_lone_caller_are_computed_at_a_stretch(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, seconds: float, num_jobs: int
 ) -> None:
-    monkeypatch.setattr(batcher_module, "STAY_SECONDS", seconds)
+    monkeypatch.setattr(batcher_module, "THREAD_SECONDS", seconds)
     monkeypatch.setattr(batcher_module, "INLINE_SECONDS", 0)  # however fast rows turn out to be
-    notebook = Notebook()
     with CountingExecutor() as executor:
-        batcher = Batcher(TextEngine(engine), executor, Limits(4, 1000, 8), notebook)
+        batcher = Batcher(TextEngine(engine), executor, Limits(4, 1000, 8))
         assert asyncio.run(ask(batcher, [row(4, n) for n in range(10)], 5)) == [2 * n for n in range(10)]
     assert [shape[0] for shape in engine.shapes] == [4, 3, 3]
-    assert [num_rows for num_rows, _ in notebook.batches] == [4, 3, 3]
+    assert batcher.stats.num_rows == [4, 3, 3]
     assert executor.num_jobs == num_jobs
 
 
@@ -193,7 +194,7 @@ def test_a_lone_caller_is_no_longer_alone_when_another_comes(make: Callable[...,
 def test_what_is_left_of_a_lone_caller_who_leaves_is_not_computed(
     make: Callable[..., Texts], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batcher_module, "STAY_SECONDS", 60)
+    monkeypatch.setattr(batcher_module, "THREAD_SECONDS", 60)
 
     async def run() -> None:
         batcher = make(rows=4)
@@ -289,7 +290,7 @@ def test_lost_row_is_noticed() -> None:
         with ThreadPoolExecutor(1) as executor:
             engine = TextEngine(lambda arrays: {"probabilities": arrays["ids"][:-1]})
             with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
-                await ask(Batcher(engine, executor, Limits(8, 1000, 8), Notebook()), [row(1)] * 3, 5)
+                await ask(Batcher(engine, executor, Limits(8, 1000, 8)), [row(1)] * 3, 5)
 
     asyncio.run(run())
 
@@ -321,7 +322,7 @@ def test_short_batches_run_on_the_event_loop_and_long_ones_in_a_thread() -> None
 
     async def run() -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as executor:
-            batcher = Batcher(TextEngine(compute), executor, Limits(8, 10_000, 8), Notebook())
+            batcher = Batcher(TextEngine(compute), executor, Limits(8, 10_000, 8))
             for length in (10, 10, 512, 512):
                 await ask(batcher, [row(length)], 5)
 
@@ -347,6 +348,95 @@ def test_one_deadline_of_many_callers_ends_only_its_own(make: Callable[..., Text
     asyncio.run(run())
 
 
+async def ask_first(batcher: Texts) -> list[float]:
+    """Ask, and wait until nothing runs any more: how long a row takes is known then."""
+    answers = await ask(batcher, [row(4, 3)], 5)
+    await until(lambda: batcher._pump is None)
+    return answers
+
+
+def at_once(request: Coroutine[Any, Any, list[float]]) -> list[float]:
+    """The answers of a request that never waits: neither for a task nor for an iteration of the event loop."""
+    with pytest.raises(StopIteration) as done:
+        request.send(None)
+    answers: list[float] = done.value.value
+    return answers
+
+
+def test_request_that_is_alone_is_computed_at_once(make: Callable[..., Texts], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make()
+        assert await ask_first(batcher) == at_once(ask(batcher, [row(4, 3)], 5)) == [6]
+        await asyncio.sleep(0)
+        assert at_once(ask(batcher, [row(4, 5), row(3, 7)], 5)) == [10, 14]
+        assert batcher.num_requests == 0
+        stats = batcher.stats.take()
+        assert stats.num_rows == [1, 1, 2]
+        assert len(stats.queue_seconds) == len(stats.inference_seconds) == 3
+
+    asyncio.run(run())
+    assert engine.shapes == [(1, 4), (1, 4), (2, 4)]
+
+
+def test_requests_of_one_iteration_share_the_next_batch_once_one_was_computed_at_once(
+    make: Callable[..., Texts], engine: Engine
+) -> None:
+    async def run() -> None:
+        batcher = make()
+        await ask_first(batcher)
+        assert await asyncio.gather(*(ask(batcher, [row(4, n)], 5) for n in (1, 2, 3))) == [[2], [4], [6]]
+        await until(lambda: batcher._pump is None)
+        assert not batcher._is_alone
+        await ask_first(batcher)
+        assert at_once(ask(batcher, [row(4, 4)], 5)) == [8]  # alone again
+
+    asyncio.run(run())
+    assert engine.shapes == [(1, 4), (1, 4), (2, 4), (1, 4), (1, 4)]
+
+
+def test_request_that_is_alone_and_fails_is_the_only_one(make: Callable[..., Texts], engine: Engine) -> None:
+    async def run() -> None:
+        batcher = make()
+        await ask_first(batcher)
+        engine.fail = True
+        with pytest.raises(RuntimeError, match="broken"):
+            await ask_first(batcher)
+        engine.fail = False
+        await asyncio.sleep(0)
+        assert at_once(ask(batcher, [row(4, 3)], 5)) == [6]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("rows", [[row(4)] * 9, [row(4), row(100)]], ids=["more than a batch", "of two sizes"])
+def test_request_that_is_alone_and_needs_several_batches_waits_for_them(
+    make: Callable[..., Texts], engine: Engine, rows: list[list[int]]
+) -> None:
+    async def run() -> None:
+        batcher = make()
+        await ask_first(batcher)
+        assert await ask(batcher, rows, 5) == [2] * len(rows)
+
+    asyncio.run(run())
+    assert len(engine.shapes) == 3
+
+
+def test_request_that_is_alone_and_takes_long_is_computed_in_a_thread(
+    make: Callable[..., Texts], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        batcher = make()
+        await ask_first(batcher)
+        monkeypatch.setattr(batcher_module, "INLINE_SECONDS", 0)
+        engine.gate.clear()
+        asked = asyncio.create_task(ask(batcher, [row(4, 3)], 5))
+        await until(lambda: len(engine.shapes) == 2)  # the event loop goes on meanwhile
+        engine.gate.set()
+        assert await asked == [6]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(("waiting", "most"), [(6, FULL_BATCHES), (7, 1)])
 def test_the_loop_has_its_turn_after_each_batch_or_after_some_while_callers_are_refused(
     waiting: int, most: int
@@ -366,7 +456,7 @@ def test_the_loop_has_its_turn_after_each_batch_or_after_some_while_callers_are_
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(TextEngine(note), executor, Limits(4, 1000, waiting), Notebook())
+            batcher = Batcher(TextEngine(note), executor, Limits(4, 1000, waiting))
             await ask(batcher, [row(4)] * 4, 5)  # how long they take is known from now on
             turns.clear()
             ticking = asyncio.create_task(tick())

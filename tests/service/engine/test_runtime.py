@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundle.manifest import MODEL_FILE
 from bundle.store import read_bundle, version_folder
 from bundle.tensors import TensorSpec
 from service.engine.runtime import InferenceFailed, ModelUnusable, Runtime
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def runtime(tiny_store: Path) -> Runtime:
     bundle = read_bundle(version_folder(tiny_store, "spam-cnn", 1))
-    return Runtime.of(bundle)
+    return Runtime(bundle.files[MODEL_FILE], bundle.manifest.inputs, bundle.manifest.outputs)
 
 
 def test_arrays_in_arrays_out(runtime: Runtime) -> None:
@@ -51,10 +52,11 @@ def test_onnxruntime_reports_to_nobody(tiny_store: Path, tmp_path: Path) -> None
     """It would keep an identifier of the machine below HOME before it sends anything."""
     program = f"""
 from pathlib import Path
+from bundle.manifest import MODEL_FILE
 from bundle.store import read_bundle
 from service.engine.runtime import Runtime
 bundle = read_bundle(Path({str(tiny_store)!r}) / "spam-cnn" / "1")
-Runtime.of(bundle)
+Runtime(bundle.files["model.onnx"], bundle.manifest.inputs, bundle.manifest.outputs)
 """
     kept = {
         name: value

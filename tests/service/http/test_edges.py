@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from service.access.keys import Limits, new_key, write_keys
 from service.app import create_app
 from service.settings import Settings
-from tests.serving import free_port, serving
+from tests.support.service_process import free_port, serving
 
 SHOP, OTHER = "https://shop.example", "https://other.example"
 ASKS = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}

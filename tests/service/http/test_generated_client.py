@@ -18,9 +18,9 @@ import uvicorn
 
 from service.app import create_app
 from service.settings import Settings
-from tests.operations import OPERATIONS, Operation
-from tests.serving import until_proved
-from tests.settled import settled
+from tests.support.openapi_operations import OPERATIONS, Operation
+from tests.support.running_app import running_app
+from tests.support.service_process import wait_for_self_tests
 
 ROOT = Path(__file__).resolve().parents[3]
 STORE = ROOT / "models_store"
@@ -91,7 +91,7 @@ classify True
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the generated package `seqserve_client` lies, and programs that use it."""
     folder = tmp_path_factory.mktemp("generated")
-    with settled(Settings(store=folder)) as service:
+    with running_app(Settings(store=folder)) as service:
         (folder / "openapi.json").write_bytes(service.get("/openapi.json").content)
     (folder / "settings.yml").write_text("post_hooks: []\n")  # formatting it would prove nothing
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json", "--meta", "none"]
@@ -125,7 +125,7 @@ def url() -> Iterator[str]:
             assert thread.is_alive(), "the service stopped"
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
-        until_proved(f"http://127.0.0.1:{port}")
+        wait_for_self_tests(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True

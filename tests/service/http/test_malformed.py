@@ -170,9 +170,9 @@ CASES = [
     forecast("explain as a number", 422, "valid boolean", rail(explain=1), ["explain"]),
     forecast("all null, to explain", 422, "are all null", rail(values=[None], explain=True), ["values"]),
     forecast(
-        "too many stretches to explain",
+        "too many segments to explain",
         422,
-        "At most 4096 stretches of history are explained in one request; send fewer series",
+        "At most 4096 segments of history are explained in one request; send fewer series",
         rail(values=..., series=[{"values": [1, 2, 3, 4, 5]}] * 820, explain=True),
         ["explain"],
     ),

@@ -1,6 +1,5 @@
 """`GET /models…`: what is served, how good it is, and its plots."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,17 @@ from starlette.testclient import TestClient
 from bundle.tasks.forecast.spec import ForecastSpec
 from service.http.models import ModelCard, ModelList
 from service.settings import Settings
-from tests.settled import settled
+from tests.support.running_app import running_app
 
 
 def test_list_names_models_aliases_and_versions(client: TestClient) -> None:
-    listed = ModelList.model_validate(client.get("/models").json())
-    assert [(model.name, model.task, model.aliases, model.frequencies) for model in listed.models] == [
+    answer = client.get("/models").json()
+    assert [(model["name"], model["task"], model["aliases"], model["frequencies"]) for model in answer["models"]] == [
         ("any-frequency", "forecast", ["any"], ["15min", "30min", "h", "D", "B", "W", "MS", "QS", "YS"]),
         ("ridership-wavenet", "forecast", ["ridership"], ["D"]),
         ("spam-cnn", "classify", ["spam"], []),
     ]
+    listed = ModelList.model_validate(answer)
     assert listed.aliases["spam"].version == 1
     assert listed.refused == []
 
@@ -44,10 +44,9 @@ def test_every_file_of_a_card_can_be_fetched(client: TestClient, model: str) -> 
         assert response.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-def test_file_that_changed_on_disk_is_not_shown(tiny_store: Path, tmp_path: Path) -> None:
-    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
+def test_file_that_changed_on_disk_is_not_shown(store: Path) -> None:
     path = "/models/spam-cnn/versions/1/files/report.md"
-    with settled(Settings(store=store)) as client:
+    with running_app(Settings(store=store)) as client:
         assert client.get(path).status_code == 200
         (store / "spam-cnn" / "1" / "report.md").write_text("tampered")
         assert client.get(path).status_code == 404

@@ -12,22 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from service.app import Application, create_app
+from service.app import create_app
 from service.settings import Settings
-from tests.serving import free_port, serving
+from tests.support.service_process import free_port, serving
 
 SECRET = "zebra"
 
 
 @pytest.fixture
-def app(wider_store: Path) -> Application:
-    return create_app(Settings(store=wider_store))
+def app(tiny_store: Path) -> FastAPI:
+    return create_app(Settings(store=tiny_store))
 
 
 @pytest.fixture
-def client(app: Application) -> Iterator[TestClient]:
+def client(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -36,7 +37,7 @@ def client(app: Application) -> Iterator[TestClient]:
 def lines(client: TestClient, capsys: pytest.CaptureFixture[str]) -> Any:
     def read() -> list[dict[str, Any]]:
         assert client.portal is not None
-        client.portal.call(asyncio.sleep, 0)  # lines are written when the turn of the loop ends
+        client.portal.call(asyncio.sleep, 0)  # lines are written when the loop iteration ends
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return read
@@ -56,8 +57,8 @@ def test_a_missing_or_odd_id_is_replaced(client: TestClient, sent: str | None) -
     assert got[0] != got[1]
 
 
-def test_refusals_and_defects_carry_the_id_too(app: Application, client: TestClient, lines: Any) -> None:
-    @app.api.get("/defect")
+def test_refusals_and_defects_carry_the_id_too(app: FastAPI, client: TestClient, lines: Any) -> None:
+    @app.get("/defect")
     async def defect() -> None:
         raise RuntimeError("broken")
 

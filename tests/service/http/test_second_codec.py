@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.tasks.classify.schema import ClassifyOptions
 from service.tasks.forecast.schema import ForecastOptions, PlainSeries
 from service.tasks.table import TASKS
-from tests.settled import settled
+from tests.support.running_app import running_app
 
 
 class TensorCodec:
@@ -90,7 +90,7 @@ def client(tiny_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCl
     monkeypatch.setitem(TASKS, "classify", with_route("classify", tensors))
     binary = PredictRoute("/binary/{model}", BinaryCodec(), name="binary")
     monkeypatch.setitem(TASKS, "forecast", with_route("forecast", binary))
-    with settled(Settings(store=tiny_store)) as client:
+    with running_app(Settings(store=tiny_store)) as client:
         yield client
 
 

@@ -1,4 +1,4 @@
-"""What comes over the wire and is no plain request: refused and closed, or answered rightly; never two for one."""
+"""Malformed, late and excess requests are refused and their connections closed; unusual ones are answered."""
 
 import http.client
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from service.page.routes import CHART_LIBRARY_FILE
-from tests.raw_http import BODY, LIVEZ, chunked, connect, hear, request, say
-from tests.serving import free_port, serving
+from tests.support.raw_http import BODY, LIVEZ, chunked, connect, exchange, read_answers, request
+from tests.support.service_process import free_port, serving
 
 CHUNKED = b"Transfer-Encoding: chunked"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c"
@@ -21,16 +21,16 @@ UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c"
 
 @pytest.fixture(scope="module")
 def port(tiny_store: Path) -> Iterator[int]:
-    """A service that has little patience."""
+    """A service with short timeouts."""
     port = free_port()
-    patience = {
-        "SEQSERVE_HEADER_TIMEOUT_SECONDS": "0.5",
-        "SEQSERVE_BODY_TIMEOUT_SECONDS": "0.5",
-        "SEQSERVE_SEND_TIMEOUT_SECONDS": "0.5",
-        "SEQSERVE_KEEP_ALIVE_SECONDS": "1.5",
+    timeouts = {
+        "SEQSERVE_HEADER_TIMEOUT_SECONDS": "2",
+        "SEQSERVE_BODY_TIMEOUT_SECONDS": "2",
+        "SEQSERVE_SEND_TIMEOUT_SECONDS": "2",
+        "SEQSERVE_KEEP_ALIVE_SECONDS": "4",
         "SEQSERVE_MAX_CONNECTIONS": "40",
     }
-    with serving(tiny_store, port, **patience):
+    with serving(tiny_store, port, **timeouts):
         yield port
 
 
@@ -76,11 +76,11 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_request_is_refused_and_closed(port: int, name: str) -> None:
-    heard = say(port, MALFORMED[name] + LIVEZ)
-    assert (heard.statuses, heard.kinds) == ([400], ["not-http"])
-    assert heard.says_close
-    assert heard.is_closed
+def test_a_malformed_request_is_refused_and_its_connection_closed(port: int, name: str) -> None:
+    received = exchange(port, MALFORMED[name] + LIVEZ)
+    assert (received.statuses, received.kinds) == ([400], ["not-http"])
+    assert received.says_close
+    assert received.is_closed
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_what_is_no_request_is_refused_and_closed(port: int, name: str) -> None:
     ids=["one header", "one without end", "many headers", "path"],
 )
 def test_large_headers_are_a_431(port: int, content: bytes) -> None:
-    heard = say(port, content)
-    assert (heard.statuses, heard.kinds, heard.is_closed) == ([431], ["headers-too-large"], True)
+    received = exchange(port, content)
+    assert (received.statuses, received.kinds, received.is_closed) == ([431], ["headers-too-large"], True)
 
 
 ANSWERED = {
@@ -113,112 +113,112 @@ ANSWERED = {
 
 
 @pytest.mark.parametrize("name", ANSWERED)
-def test_what_is_a_request_is_answered(port: int, name: str) -> None:
+def test_an_unusual_request_is_answered(port: int, name: str) -> None:
     content, statuses = ANSWERED[name]
-    assert say(port, content, len(statuses)).statuses == statuses
+    assert exchange(port, content, len(statuses)).statuses == statuses
 
 
 def test_an_upgrade_on_a_connection_that_is_to_close_is_answered_and_closed(port: int) -> None:
-    heard = say(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")))
-    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], True, True)
+    received = exchange(port, request(UPGRADE.replace(b"Upgrade\r", b"Upgrade, close\r")))
+    assert (received.statuses, received.says_close, received.is_closed) == ([200], True, True)
 
 
 def test_fault_behind_a_request_is_refused_after_its_answer(port: int) -> None:
-    assert say(port, request() + b"garbage\r\n\r\n").statuses == [200, 400]
-    assert say(port, request() + request(CHUNKED, length=False, body=b"zz\r\n")).statuses == [200, 400]
+    assert exchange(port, request() + b"garbage\r\n\r\n").statuses == [200, 400]
+    assert exchange(port, request() + request(CHUNKED, length=False, body=b"zz\r\n")).statuses == [200, 400]
 
 
 def test_trailer_is_no_header(port: int) -> None:
     trailer = b"%x\r\n%s\r\n0\r\nX-Request-ID: smuggled\r\n\r\n" % (len(BODY), BODY)
-    heard = say(port, request(CHUNKED, length=False, body=trailer), 1)
-    assert heard.statuses == [200]
-    assert b"smuggled" not in heard.content
+    received = exchange(port, request(CHUNKED, length=False, body=trailer), 1)
+    assert received.statuses == [200]
+    assert b"smuggled" not in received.content
 
 
 def test_refused_expectation_ends_the_connection(port: int) -> None:
-    """The body may follow, or the next request: nobody can tell."""
-    heard = say(
+    """What follows may be the body or the next request."""
+    received = exchange(
         port,
         request(b"Expect: 100-continue", path=b"/nowhere", body=b"", length=False).replace(
             b"\r\n\r\n", b"\r\nContent-Length: 44\r\n\r\n"
         )
         + LIVEZ,
     )
-    assert (heard.statuses, heard.is_closed) == ([404], True)
+    assert (received.statuses, received.is_closed) == ([404], True)
 
 
-def test_too_large_a_body_is_told_while_it_is_sent(port: int) -> None:
+def test_too_large_a_body_is_refused_while_it_is_sent(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(request(b"Content-Length: 99999999", length=False, body=b"x" * 1000))
         connection.sendall(b"x" * 1_000_000)
-        heard = hear(connection, 5)
-    assert (heard.statuses, heard.is_closed) == ([413], True)
+        received = read_answers(connection)
+    assert (received.statuses, received.is_closed) == ([413], True)
 
 
-def drip(port: int, content: bytes, drops: bytes) -> tuple[list[int], list[str], bool]:
-    """Send something, and then drop by drop."""
+def send_slowly(port: int, content: bytes, slow: bytes) -> tuple[list[int], list[str], bool]:
+    """Send some bytes at once, and then ten a second."""
     with connect(port) as connection:
         connection.sendall(content)
-        for drop in drops:
-            connection.sendall(bytes([drop]))
+        for byte in slow:
+            connection.sendall(bytes([byte]))
             time.sleep(0.1)
-        heard = hear(connection, 10)
-        return heard.statuses, heard.kinds, heard.is_closed
+        received = read_answers(connection)
+        return received.statuses, received.kinds, received.is_closed
 
 
-def test_slow_callers_are_told_408(port: int) -> None:
-    half = request()[:-10]
-    slow = [(b"", b""), (b"GET /livez HT", b""), (b"GET ", b"/" + b"a" * 15), (half, b""), (half, BODY[-10:-1])]
+def test_slow_requests_get_408(port: int) -> None:
+    half = request(body=BODY + b" " * 100)[:-90]
+    slow = [(b"", b""), (b"GET /livez HT", b""), (b"GET ", b"/" + b"a" * 35), (half, b""), (half, b" " * 35)]
     with ThreadPoolExecutor(len(slow)) as pool:
-        told = list(pool.map(lambda pair: drip(port, *pair), slow))
-        assert say(port, LIVEZ, 1).statuses == [200]
-    assert told == [([408], ["request-timeout"], True)] * len(slow)
+        answers = list(pool.map(lambda pair: send_slowly(port, *pair), slow))
+        assert exchange(port, LIVEZ, 1).statuses == [200]
+    assert answers == [([408], ["request-timeout"], True)] * len(slow)
 
 
-def test_caller_that_does_not_read_is_dropped(port: int) -> None:
+def test_a_client_that_does_not_read_is_disconnected(port: int) -> None:
     library = b"GET /assets/%s HTTP/1.1\r\nHost: x\r\n\r\n" % CHART_LIBRARY_FILE.encode()  # megabytes
     counted = b'seqserve_connections_dropped_total{reason="send-timeout"} 1.0'
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
         connection.sendall(library * 8)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while counted not in urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read():
             assert time.monotonic() < until
             time.sleep(0.1)
 
 
-def test_idle_connection_is_closed_without_a_word(port: int) -> None:
+def test_an_idle_connection_is_closed_without_an_answer(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(LIVEZ)
-        heard = hear(connection, 10)
-    assert (heard.statuses, heard.says_close, heard.is_closed) == ([200], False, True)
+        received = read_answers(connection)
+    assert (received.statuses, received.says_close, received.is_closed) == ([200], False, True)
 
 
-def test_connections_beyond_the_limit_reach_health_alone(port: int) -> None:
-    crowd = []
+def test_beyond_the_connection_limit_only_health_is_answered(port: int) -> None:
+    clients = []
     for _ in range(40):
-        crowd.append(connect(port))
-        crowd[-1].sendall(LIVEZ)
-        assert hear(crowd[-1], 5, 1).statuses == [200]
-    refused = say(port, request())
+        clients.append(connect(port))
+        clients[-1].sendall(LIVEZ)
+        assert read_answers(clients[-1], 1).statuses == [200]
+    refused = exchange(port, request())
     assert (refused.statuses, refused.kinds, refused.is_closed) == ([503], ["not-ready"], True)
     assert b"retry-after: 1" in refused.content.lower()
     for path in ("/livez", "/readyz", "/metrics"):
-        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        asking.request("GET", path)
-        answer = asking.getresponse()
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        client.request("GET", path)
+        answer = client.getresponse()
         assert (answer.status, answer.headers["connection"]) == (200, "close")
         content = answer.read()
-        asking.close()
+        client.close()
     assert b'seqserve_connections_dropped_total{reason="too-many"}' in content
-    for connection in crowd:
+    for connection in clients:
         connection.close()
-    until = time.monotonic() + 5
-    while say(port, request(), 1).statuses != [200]:
+    until = time.monotonic() + 60
+    while exchange(port, request(), 1).statuses != [200]:
         assert time.monotonic() < until
     with connect(port) as connection:
         connection.sendall(request())
-        head, _, content = hear(connection, 5, 1).content.partition(b"\r\n\r\n")
+        head, _, content = read_answers(connection, 1).content.partition(b"\r\n\r\n")
         assert b"connection: close" not in head.lower()
         assert json.loads(content)["model"] == "spam-cnn"

@@ -1,4 +1,4 @@
-"""A port that closes without losing whoever has come."""
+"""A port that closes without resetting connections."""
 
 import contextlib
 import socket
@@ -6,52 +6,58 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.server import sockets as listener
+from service.server import sockets
 
 
 @pytest.fixture(params=["filter", "without a filter"])
 def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that lets this process attach a filter, and one that doesn't."""
     if request.param == "without a filter":
-        monkeypatch.setattr(listener, "_SO_ATTACH_FILTER", 2**30)
+        monkeypatch.setattr(sockets, "_SO_ATTACH_FILTER", 2**30)
 
 
 @contextlib.contextmanager
-def listening(family: socket.AddressFamily) -> Iterator[socket.socket]:
+def listening_socket(family: socket.AddressFamily) -> Iterator[socket.socket]:
     address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-    with socket.socket(family) as own:
+    with socket.socket(family) as listening:
         try:
-            own.bind((address, 0))
+            listening.bind((address, 0))
         except OSError:
-            pytest.skip("this machine has no ::1 to listen at, as a container without IPv6")
-        own.listen()
-        yield own
+            pytest.skip("this machine has no ::1, as a container without IPv6")
+        listening.listen()
+        yield listening
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 @pytest.mark.usefixtures("host")
-def test_no_handshake_begins_and_who_has_come_is_heard(family: socket.AddressFamily) -> None:
-    with listening(family) as own, socket.create_connection(own.getsockname()[:2]) as early:
-        listener.refuse_handshakes(own.fileno())
+def test_new_handshakes_are_dropped_and_established_connections_work(family: socket.AddressFamily) -> None:
+    with (
+        listening_socket(family) as listening,
+        socket.create_connection(listening.getsockname()[:2]) as established,
+    ):
+        sockets.refuse_handshakes(listening.fileno())
         with pytest.raises(TimeoutError):
-            socket.create_connection(own.getsockname()[:2], timeout=0.3)
-        taken, _ = own.accept()
-        with taken:
-            listener.hear(taken)
-            taken.settimeout(5)
-            early.sendall(b"hello")
-            assert taken.recv(10) == b"hello"
+            socket.create_connection(listening.getsockname()[:2], timeout=0.3)
+        accepted, _ = listening.accept()
+        with accepted:
+            sockets.accept_packets(accepted)
+            accepted.settimeout(30)
+            established.sendall(b"hello")
+            assert accepted.recv(10) == b"hello"
 
 
-def test_a_connection_that_took_over_the_refusal_is_heard_again() -> None:
-    with listening(socket.AF_INET) as own, socket.create_connection(own.getsockname()) as early:
-        taken, _ = own.accept()
-        with taken:
-            listener._accept_from(taken, 255)  # as one whose handshake ends after the port has begun to refuse
-            early.sendall(b"hello")
-            taken.settimeout(0.1)
+def test_packets_are_accepted_again_on_a_connection_that_inherited_the_minimum_ttl() -> None:
+    with (
+        listening_socket(socket.AF_INET) as listening,
+        socket.create_connection(listening.getsockname()) as established,
+    ):
+        accepted, _ = listening.accept()
+        with accepted:
+            sockets._set_min_ttl(accepted, 255)  # as if its handshake had ended after `refuse_handshakes`
+            established.sendall(b"hello")
+            accepted.settimeout(0.1)
             with pytest.raises(TimeoutError):
-                taken.recv(10)
-            listener.hear(taken)
-            taken.settimeout(5)
-            assert taken.recv(10) == b"hello"
+                accepted.recv(10)
+            sockets.accept_packets(accepted)
+            accepted.settimeout(30)
+            assert accepted.recv(10) == b"hello"

@@ -12,7 +12,7 @@ import trustme
 
 from service.__main__ import healthcheck, main
 from service.settings import Settings
-from tests.serving import free_port, serving
+from tests.support.service_process import free_port, serving
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_certificate_that_can_not_be_used_is_named(
     chosen = put(authority, tmp_path)
     monkeypatch.setenv("SEQSERVE_TLS_KEY_FILE", chosen["SEQSERVE_TLS_KEY_FILE"])
     assert main(["serve"]) == 2
-    assert "SEQSERVE_TLS_KEY_FILE says nothing without" in capsys.readouterr().err
+    assert "SEQSERVE_TLS_KEY_FILE needs SEQSERVE_TLS_CERT_FILE" in capsys.readouterr().err
     monkeypatch.setenv("SEQSERVE_TLS_CERT_FILE", str(tmp_path / "none.pem"))
     assert main(["serve"]) == 2
     assert "none.pem can't be used" in capsys.readouterr().err

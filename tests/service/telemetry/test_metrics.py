@@ -2,12 +2,9 @@
 
 import http.client
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +13,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, set_alias, version_folder
+from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import TextEncoder
 from service.settings import Settings
 from service.tasks.classify.drift import FEWEST_ROWS
-from tests.any_frequency import publish_any_frequency
-from tests.blank import publish_blank
-from tests.samples import Samples, parse, value
-from tests.serving import free_port, serving
-from tests.settled import settled
-from tests.tiny import made_up_messages
+from service.telemetry.metrics import Metrics
+from tests.support.made_up_data import messages
+from tests.support.metric_samples import Samples, parse, value
+from tests.support.running_app import running_app
+from tests.support.service_process import free_port, serving
+from tests.support.stub_bundle import publish_stub
 
 PROMISED = {
     "seqserve_requests_total",
@@ -48,15 +46,8 @@ PROMISED = {
 
 
 @pytest.fixture
-def store(tiny_store: Path, tmp_path: Path) -> Path:
-    store = Path(shutil.copytree(tiny_store, tmp_path / "store"))
-    publish_any_frequency(store)
-    return store
-
-
-@pytest.fixture
 def client(store: Path) -> Iterator[TestClient]:
-    with settled(Settings(store=store, store_poll_seconds=0.05)) as client:
+    with running_app(Settings(store=store, store_poll_seconds=0.05)) as client:
         yield client
 
 
@@ -73,7 +64,8 @@ def classify(client: TestClient, inputs: Any, **further: Any) -> Any:
 
 def tokens_of(store: Path, text: str) -> list[int]:
     bundle = read_bundle(version_folder(store, "spam-cnn", 1))
-    encoder = TextEncoder(bundle.files["tokenizer.json"].decode(), bundle.manifest.spec.max_tokens)  # type: ignore[union-attr]
+    assert isinstance(bundle.manifest.spec, ClassifySpec)
+    encoder = TextEncoder(bundle.files["tokenizer.json"].decode(), bundle.manifest.spec.max_tokens)
     return list(encoder.encode(text).ids)
 
 
@@ -159,7 +151,7 @@ def test_drift_is_not_told_of_few_texts(client: TestClient) -> None:
 
 def test_drift_is_small_for_texts_like_those_of_the_report_and_large_for_others(client: TestClient) -> None:
     own = {"model": "spam-cnn", "version": "1"}
-    alike = made_up_messages(2 * FEWEST_ROWS, seed=3).texts
+    alike = messages(2 * FEWEST_ROWS, seed=3)[0]
     classify(client, alike)
     psi = {of: value(scrape(client), "seqserve_drift_psi", of=of, **own) for of in ("scores", "lengths", "labels")}
     assert 0 < max(psi.values()) < 0.25
@@ -197,7 +189,7 @@ def test_versions_in_service_and_loads_follow_the_store(client: TestClient, stor
     assert value(samples, "seqserve_version_in_service", alias="", model="ridership-wavenet") == 1
     assert value(samples, "seqserve_loads_total", model="spam-cnn", version="1", outcome="proved") == 1
     assert value(samples, "seqserve_ready") == 1
-    publish_blank(store)
+    publish_stub(store)
     set_alias(store, "spam", "ridership-wavenet")
     for _ in range(200):
         samples = scrape(client)
@@ -212,7 +204,7 @@ def test_versions_in_service_and_loads_follow_the_store(client: TestClient, stor
 
 def test_figures_of_an_app_are_its_own(store: Path, client: TestClient) -> None:
     classify(client, "hello")
-    with settled(Settings(store=store)) as other:
+    with running_app(Settings(store=store)) as other:
         assert value(scrape(other), "seqserve_requests_total", route="/classify") == 0
 
 
@@ -259,19 +251,11 @@ def test_any_of_several_workers_answers_for_all(store: Path) -> None:
         assert server.poll() is None
 
 
-def test_nothing_of_a_version_stays_in_memory_once_it_has_left_the_store(tmp_path: Path) -> None:
-    script = """
-import weakref
-from service.telemetry.metrics import Metrics
-
-metrics = Metrics()
-values = [weakref.ref(metrics.evictions.labels("gone", version)._value) for version in (1, 2)]
-assert all(value() is not None for value in values)
-for version in (1, 2):
-    metrics.forget("gone", version)
-assert not any(value() for value in values)
-metrics.evictions.labels("next", 1).inc()
-"""
-    for folder in (str(tmp_path), None):  # of several workers, of one
-        own = os.environ | ({"PROMETHEUS_MULTIPROC_DIR": folder} if folder else {})
-        subprocess.run([sys.executable, "-c", script], check=True, env=own)
+def test_nothing_of_a_version_stays_in_memory_once_it_has_left_the_store() -> None:
+    metrics = Metrics()
+    values = [weakref.ref(metrics.evictions.labels("gone", version)._value) for version in (1, 2)]
+    assert all(value() is not None for value in values)
+    for version in (1, 2):
+        metrics.forget("gone", version)
+    assert not any(value() for value in values)
+    metrics.evictions.labels("next", 1).inc()

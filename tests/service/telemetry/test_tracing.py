@@ -16,7 +16,7 @@ from service.__main__ import main
 from service.access.keys import Limits, new_key, write_keys
 from service.settings import Settings
 from service.telemetry import tracing
-from tests.settled import settled
+from tests.support.running_app import running_app
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
@@ -70,8 +70,8 @@ def test_nothing_is_traced_unless_configured(monkeypatch: pytest.MonkeyPatch) ->
     assert tracing.from_environment("1") is None
 
 
-def test_a_request_is_a_span_and_its_phases_are_spans_inside(collector: Collector, wider_store: Path) -> None:
-    with settled(Settings(store=wider_store)) as client:
+def test_a_request_is_a_span_and_its_phases_are_spans_inside(collector: Collector, tiny_store: Path) -> None:
+    with running_app(Settings(store=tiny_store)) as client:
         client.post(
             "/classify",
             json={"model": "spam", "inputs": ["secret text", "hello"]},
@@ -97,9 +97,9 @@ def test_a_request_is_a_span_and_its_phases_are_spans_inside(collector: Collecto
 
 
 def test_the_log_line_names_the_trace(
-    collector: Collector, wider_store: Path, capsys: pytest.CaptureFixture[str]
+    collector: Collector, tiny_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with settled(Settings(store=wider_store)) as client:
+    with running_app(Settings(store=tiny_store)) as client:
         client.get("/livez", headers={"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"})
     [line] = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["trace_id"] == TRACE_ID
@@ -115,13 +115,13 @@ def test_tracing_without_its_packages_is_refused_at_the_start(
 
 
 def test_a_collector_that_cannot_be_reached_does_not_hold_a_stop_up(
-    monkeypatch: pytest.MonkeyPatch, wider_store: Path
+    monkeypatch: pytest.MonkeyPatch, tiny_store: Path
 ) -> None:
     with socket.socket() as deaf:  # takes connections and never answers
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        with settled(Settings(store=wider_store)) as client:
+        with running_app(Settings(store=tiny_store)) as client:
             client.get("/livez")
             stopped = time.monotonic()
         assert time.monotonic() - stopped < 2 * tracing.CLOSING_SECONDS
@@ -130,7 +130,7 @@ def test_a_collector_that_cannot_be_reached_does_not_hold_a_stop_up(
 def test_no_key_is_traced(collector: Collector, tiny_store: Path, tmp_path: Path) -> None:
     made = new_key("shop", ["predict"], None, Limits())
     write_keys(tmp_path / "keys.json", [made.key])
-    with settled(Settings(store=tiny_store, api_keys_file=tmp_path / "keys.json")) as client:
+    with running_app(Settings(store=tiny_store, api_keys_file=tmp_path / "keys.json")) as client:
         for headers in ({"X-API-Key": made.text}, {"Authorization": f"Bearer {made.text}"}, {"X-API-Key": "other"}):
             client.post(f"/classify?key={made.text}", json={"model": "spam", "inputs": "zebra"}, headers=headers)
     assert len([span for span in collector.spans if span.name == "POST /classify"]) == 3

@@ -9,15 +9,15 @@ from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, version_folder
 from service.settings import Settings
-from tests.references import reference_of
-from tests.settled import settled
+from tests.support.drift_reference import reference_of
+from tests.support.running_app import running_app
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @pytest.fixture
 def fresh(tiny_store: Path) -> Iterator[TestClient]:
-    with settled(Settings(store=tiny_store, deadline_seconds=12)) as client:
+    with running_app(Settings(store=tiny_store, deadline_seconds=12)) as client:
         yield client
 
 

@@ -22,8 +22,8 @@ from bundle.tasks.classify.reference import (
 )
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tensors import TensorSpec
-from tests.blank import FILES, blank_manifest
-from tests.references import reference_of
+from tests.support.drift_reference import reference_of
+from tests.support.stub_bundle import FILES, stub_manifest
 
 REFERENCE = Reference(
     measured_on="made-up texts",
@@ -147,7 +147,7 @@ def classifier(version: int, checksums: dict[str, str]) -> Manifest:
         "inputs": [TensorSpec(name="ids", dtype="int64", shape=["batch", "time"])],
         "outputs": [TensorSpec(name="probabilities", dtype="float32", shape=["batch", 2])],
     }
-    return Manifest(**(blank_manifest(version, checksums).model_dump() | changed))
+    return Manifest(**(stub_manifest(version, checksums).model_dump() | changed))
 
 
 def published(store: Path, reference: bytes | None) -> Path:
@@ -204,6 +204,6 @@ def test_bundle_with_a_malformed_reference_is_refused(tmp_path: Path, content: b
 
 
 def test_forecaster_with_a_reference_is_refused(tmp_path: Path) -> None:
-    publish(tmp_path, "blank", FILES | {REFERENCE_FILE: REFERENCE.model_dump_json().encode()}, blank_manifest)
+    publish(tmp_path, "blank", FILES | {REFERENCE_FILE: REFERENCE.model_dump_json().encode()}, stub_manifest)
     with pytest.raises(BundleError, match=r"reference\.json: only a bundle of the task classify has one"):
         read_bundle(version_folder(tmp_path, "blank", 1))

@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from bundle.tasks.classify.text import PAD_ID, EncodedText, TextEncoder, pad
-from training.tokenizer import TokenizerConfig, train_tokenizer
+from tests.support.tiny_bundles import TINY_BUNDLES
 
-TEXTS = ["free prize call now", "see you at eight", "call me later", "win a prize today"] * 5
-TOKENIZER = train_tokenizer(TEXTS, TokenizerConfig(vocabulary_size=300))
-
-
-def test_same_texts_give_the_same_tokenizer() -> None:
-    assert train_tokenizer(TEXTS, TokenizerConfig(vocabulary_size=300)) == TOKENIZER
+TOKENIZER = (TINY_BUNDLES / "spam-cnn" / "1" / "tokenizer.json").read_text()
 
 
 @given(st.text(max_size=200))
@@ -43,7 +38,7 @@ def test_how_far_a_text_is_read_is_known() -> None:
     text = "call me 12345 \U0001f680"
     whole, cut = (TextEncoder(TOKENIZER, window).num_characters_read(text) for window in (64, 7))
     assert whole == len(text)
-    assert text[:cut] == "call me 123"
+    assert text[:cut] == "call m"
     assert encoder.num_characters_read("call " * 1000) == encoder.num_characters_read("call " * 8)
 
 

@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from pydantic import TypeAdapter
@@ -12,12 +13,11 @@ from starlette.testclient import TestClient
 from bundle.store import read_bundle, version_folder
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import EncodedText
-from service.tasks.classify.labels import Labeller
-from service.tasks.classify.schema import ClassifyResponse
-from service.tasks.classify.text_batcher import TextAnswer
-from tests.references import reference_of
-from tests.tiny import TinyTexts
-from training.data.splits import without_near_duplicates
+from service.engine.batcher import BatchStats
+from service.tasks.classify.engine import TextAnswer, TextClassifier
+from service.tasks.classify.schema import ClassifyResponse, ClassifyResult
+from tests.support.drift_reference import reference_of
+from tests.support.made_up_data import messages
 
 TEXTS = [
     "win a free prize, call now",
@@ -77,8 +77,7 @@ def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> N
 def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, tiny_store: Path) -> None:
     reference = reference_of(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
     assert reference is not None
-    split = TinyTexts().load()
-    texts = split.valid.at(without_near_duplicates(split.valid.texts, split.train.texts)).texts
+    texts, _ = messages(80, 2)  # what the bundle's reference was measured on
     answered = Counter(result["label"] for result in classify(client, inputs=texts)["results"])
     assert len(answered) == 2
     assert {label: answered[label] / len(texts) for label in answered} == reference.labels
@@ -96,20 +95,23 @@ def test_as_many_texts_as_allowed(client: TestClient) -> None:
 SPEC = ClassifySpec(labels=["ham", "spam", "other"], max_tokens=8, positive_label="spam", threshold=0.3)
 
 
-def answer(probabilities: list[float]) -> TextAnswer:
-    return TextAnswer(probabilities, probabilities, EncodedText([1], False))
+def result(spec: ClassifySpec, probabilities: list[float], top_k: int | None = None) -> ClassifyResult:
+    """What is answered to a text that the graph gives these probabilities."""
+    unused = mock.Mock()
+    classifier = TextClassifier(spec, unused, unused, BatchStats(), unused, unused)
+    return classifier._result(TextAnswer(probabilities, probabilities, EncodedText([1], False)), top_k)
 
 
 @pytest.mark.parametrize("num_labels", [2, 3])
 def test_scores_descend_and_of_equals_the_first_comes_first(num_labels: int) -> None:
     labels = ["ham", "spam", "other"][:num_labels]
-    labeller = Labeller(ClassifySpec(labels=labels, max_tokens=8))
+    spec = ClassifySpec(labels=labels, max_tokens=8)
     for probabilities in itertools.permutations([0.1, 0.3, 0.6][-num_labels:]):
-        scores = labeller.result(answer(list(probabilities)), None)["scores"]
+        scores = result(spec, list(probabilities))["scores"]
         assert list(scores.values()) == sorted(probabilities, reverse=True)
         assert scores == dict(zip(labels, probabilities, strict=True))
-    assert list(labeller.result(answer([0.5] * num_labels), None)["scores"]) == labels
-    assert len(labeller.result(answer([0.5] * num_labels), 1)["scores"]) == 1
+    assert list(result(spec, [0.5] * num_labels)["scores"]) == labels
+    assert len(result(spec, [0.5] * num_labels, 1)["scores"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,11 +119,11 @@ def test_scores_descend_and_of_equals_the_first_comes_first(num_labels: int) -> 
     [([0.6, 0.3, 0.1], "spam"), ([0.6, 0.29, 0.11], "ham"), ([0.1, 0.25, 0.65], "other"), ([0.36, 0.29, 0.35], "ham")],
 )
 def test_operating_threshold_decides_the_label(probabilities: list[float], label: str) -> None:
-    result = Labeller(SPEC).result(answer(probabilities), None)
-    assert result["label"] == label
-    assert result["score"] == result["scores"][label]
+    answered = result(SPEC, probabilities)
+    assert answered["label"] == label
+    assert answered["score"] == answered["scores"][label]
 
 
 def test_best_other_label_stands_where_the_threshold_is_missed() -> None:
     spec = SPEC.model_copy(update={"threshold": 0.9})
-    assert Labeller(spec).result(answer([0.1, 0.8, 0.1]), None)["label"] == "ham"
+    assert result(spec, [0.1, 0.8, 0.1])["label"] == "ham"

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from bundle.tasks.classify.text import EncodedText
 from service.settings import Settings
 from service.tasks.classify.explanation import HiddenWords, Word, find_words, share_rows
-from tests.settled import settled
+from tests.support.running_app import running_app
 
 TEXTS = [
     "win a free prize, call now!!!",
@@ -134,7 +134,7 @@ def test_of_a_truncated_text_only_what_is_read_is_explained(client: TestClient) 
 
 
 def test_as_many_words_as_allowed_are_explained(tiny_store: Path) -> None:
-    with settled(Settings(store=tiny_store, max_explained_words=5)) as client:
+    with running_app(Settings(store=tiny_store, max_explained_words=5)) as client:
         assert len(classify(client, ["see you", "now ok !!!"], explain=True)[1]["explanation"]) == 3
         body = {"model": "spam", "inputs": ["see you", "now ok ! ?"]}
         response = client.post("/classify", json=body | {"explain": True})
@@ -146,7 +146,7 @@ def test_as_many_words_as_allowed_are_explained(tiny_store: Path) -> None:
 
 
 def test_deadline_holds_for_explanations_too(tiny_store: Path) -> None:
-    with settled(Settings(store=tiny_store, deadline_seconds=1e-6)) as client:
+    with running_app(Settings(store=tiny_store, deadline_seconds=1e-6)) as client:
         body = {"model": "spam", "inputs": "see you", "explain": True}
         assert client.post("/classify", json=body).status_code == 504
 

@@ -1,4 +1,4 @@
-"""`explain` of `POST /forecast`: stretches of the history, and how much each counts."""
+"""`explain` of `POST /forecast`: segments of the history, and how much each counts."""
 
 import datetime as dt
 from pathlib import Path
@@ -13,15 +13,14 @@ from starlette.testclient import TestClient
 from bundle.tasks.forecast.series import SEASONS, Freq
 from service.errors import Invalid
 from service.settings import Settings
+from service.tasks.forecast.engine import decode_weights, with_hidden
 from service.tasks.forecast.explanation import HiddenSegments, Segment, hide_segments, split, weigh
-from service.tasks.forecast.forecast import decode_weights, with_hidden
-from service.tasks.forecast.schema import ForecastRequest, SeriesInput
-from tests.settled import settled
-from tests.tiny import made_up_boardings
+from tests.support.made_up_data import boardings
+from tests.support.running_app import running_app
 
-HISTORY = made_up_boardings(dt.date(2019, 1, 1), 130, 5)
-RAIL = HISTORY.target.tolist()
-WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": HISTORY.past["bus"].tolist()}}
+HISTORY = boardings(dt.date(2019, 1, 1), 130, 5)
+RAIL = HISTORY.rail.tolist()
+WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": HISTORY.bus.tolist()}}
 
 
 def forecast(client: TestClient, **body: Any) -> list[dict[str, Any]]:
@@ -33,7 +32,7 @@ def forecast(client: TestClient, **body: Any) -> list[dict[str, Any]]:
 
 def explain(client: TestClient, **body: Any) -> list[tuple[int, int, float]]:
     [one] = forecast(client, explain=True, **body)
-    return [(stretch["start"], stretch["end"], stretch["weight"]) for stretch in one["explanation"]]
+    return [(segment["start"], segment["end"], segment["weight"]) for segment in one["explanation"]]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +40,7 @@ def explain(client: TestClient, **body: Any) -> list[tuple[int, int, float]]:
     [
         (28, 112, 7, [0, 7, 14, 21, 28]),
         (25, 112, 7, [0, 4, 11, 18, 25]),  # the oldest season is incomplete
-        (130, 28, 7, [102, 109, 116, 123, 130]),  # what isn't read is no stretch
+        (130, 28, 7, [102, 109, 116, 123, 130]),  # what isn't read is no segment
         (32, 112, 1, list(range(33))),
         (33, 112, 1, [33 * part // 16 for part in range(17)]),  # too many seasons
         (21, 112, 7, [21 * part // 16 for part in range(17)]),  # too few
@@ -53,30 +52,30 @@ def explain(client: TestClient, **body: Any) -> list[tuple[int, int, float]]:
 def test_history_is_split_into_seasons_or_equal_parts(
     num_values: int, context_length: int, season: int, edges: list[int]
 ) -> None:
-    stretches = split(num_values, context_length, season)
-    assert [stretch.start for stretch in stretches] == edges[:-1]
-    assert [stretch.end for stretch in stretches] == edges[1:]
+    segments = split(num_values, context_length, season)
+    assert [segment.start for segment in segments] == edges[:-1]
+    assert [segment.end for segment in segments] == edges[1:]
 
 
 @given(st.integers(1, 2000), st.integers(1, 600), st.sampled_from(sorted(set(SEASONS.values()))))
-def test_stretches_are_what_the_model_reads(num_values: int, context_length: int, season: int) -> None:
-    stretches = split(num_values, context_length, season)
-    assert len(stretches) <= 32
-    places = [place for start, end in stretches for place in range(start, end)]
+def test_segments_are_what_the_model_reads(num_values: int, context_length: int, season: int) -> None:
+    segments = split(num_values, context_length, season)
+    assert len(segments) <= 32
+    places = [place for start, end in segments for place in range(start, end)]
     assert places == list(range(max(0, num_values - context_length), num_values))
-    assert all(start < end for start, end in stretches)
+    assert all(start < end for start, end in segments)
 
 
 def test_hiding_leaves_all_else_as_it_is() -> None:
     history = np.array([np.nan, 1, 2, 3, 4, 5], dtype=np.float32)
     hidden = hide_segments(history, 5, 1)
-    assert hidden.stretches == [Segment(place, place + 1) for place in range(5)]
+    assert hidden.segments == [Segment(place, place + 1) for place in range(5)]
     for place, rest in enumerate(hidden.without):
         assert np.flatnonzero(np.isnan(rest)).tolist() == [0, place + 1]
     assert np.isnan(history).sum() == 1
 
 
-def test_rows_without_a_stretch_keep_all_else() -> None:
+def test_rows_without_a_segment_keep_all_else() -> None:
     rows = {"history": np.array([[1, 2], [3, 4]], dtype=np.float32), "past_bus": np.array([[5, 6], [7, 8]])}
     hidden = [hide_segments(history, 2, 1) for history in np.array([[np.nan, 2], [3, 4]], dtype=np.float32)]
     together = with_hidden(rows, hidden)
@@ -105,7 +104,7 @@ def test_weights_can_be_checked_by_sending_nulls(client: TestClient) -> None:
 
 def test_ranges_count_from_the_first_value_sent(client: TestClient) -> None:
     explanation = explain(client, **WHOLE)
-    assert [stretch[:2] for stretch in explanation] == [(start, start + 7) for start in range(130 - 112, 130, 7)]
+    assert [segment[:2] for segment in explanation] == [(start, start + 7) for start in range(130 - 112, 130, 7)]
     assert sum(weight for *_, weight in explanation) == pytest.approx(1, abs=1e-4)
 
 
@@ -120,20 +119,20 @@ def test_explained_forecast_is_the_same_otherwise(client: TestClient) -> None:
 
 def test_beyond_its_horizon_the_models_own_steps_are_explained(client: TestClient) -> None:
     own, iterated = explain(client, horizon=14, **WHOLE), explain(client, horizon=30, **WHOLE)
-    assert [stretch[:2] for stretch in iterated] == [stretch[:2] for stretch in own]
+    assert [segment[:2] for segment in iterated] == [segment[:2] for segment in own]
     assert [weight for *_, weight in iterated] == pytest.approx([weight for *_, weight in own], abs=1e-4)
 
 
 @pytest.mark.parametrize("freq", [*get_args(Freq), None])
-def test_stretches_follow_the_season_of_freq(client: TestClient, freq: Freq | None) -> None:
+def test_segments_follow_the_season_of_freq(client: TestClient, freq: Freq | None) -> None:
     values = [float(place % 11) for place in range(190)]
     explanation = explain(client, model="any", values=values, freq=freq)
     season = SEASONS[freq] if freq else 1
-    assert [stretch[:2] for stretch in explanation] == [tuple(stretch) for stretch in split(190, 200, season)]
+    assert [segment[:2] for segment in explanation] == [tuple(segment) for segment in split(190, 200, season)]
     assert sum(weight for *_, weight in explanation) == pytest.approx(1, abs=1e-4)
 
 
-def test_stretch_unlike_the_others_moves_a_mean_most(client: TestClient) -> None:
+def test_segment_unlike_the_others_moves_a_mean_most(client: TestClient) -> None:
     values = [1.0, 1, 1, 1, 9, 1, 1, 1]  # mean 2; without the 9 it is 1, without a 1 it is 15/7
     weights = [weight for *_, weight in explain(client, model="any", values=values)]
     assert weights == pytest.approx([1 / 14] * 4 + [1 / 2] + [1 / 14] * 3, abs=1e-5)
@@ -143,13 +142,13 @@ def test_where_nothing_moves_all_weights_are_0(client: TestClient) -> None:
     assert [weight for *_, weight in explain(client, model="any", values=[5.0] * 8)] == [0] * 8
 
 
-def test_stretch_of_nulls_is_left_out(client: TestClient) -> None:
+def test_segment_of_nulls_is_left_out(client: TestClient) -> None:
     values = [*RAIL[:7], *[None] * 10, *RAIL[17:28]]
-    assert [stretch[:2] for stretch in explain(client, values=values)] == [(0, 7), (14, 21), (21, 28)]
+    assert [segment[:2] for segment in explain(client, values=values)] == [(0, 7), (14, 21), (21, 28)]
 
 
 @pytest.mark.parametrize("values", [[3.0], [None] * 30 + [3.0], [None] * 21 + [3.0, 4.0] + [None] * 5])
-def test_only_stretch_that_is_known_has_all_the_weight(client: TestClient, values: list[float | None]) -> None:
+def test_only_segment_that_is_known_has_all_the_weight(client: TestClient, values: list[float | None]) -> None:
     assert [weight for *_, weight in explain(client, values=values)] == [1.0]
 
 
@@ -163,8 +162,8 @@ def test_each_of_many_series_has_its_own_explanation(client: TestClient) -> None
         assert [each["weight"] for each in answer["explanation"]] == pytest.approx(weights, abs=1e-3)
 
 
-def test_as_many_stretches_as_allowed_are_explained(tiny_store: Path) -> None:
-    with settled(Settings(store=tiny_store, max_explained_stretches=8)) as client:
+def test_as_many_segments_as_allowed_are_explained(tiny_store: Path) -> None:
+    with running_app(Settings(store=tiny_store, max_explained_stretches=8)) as client:
         series = [{"values": RAIL[:28]}, {"values": RAIL[:25]}]
         assert len(forecast(client, series=series, explain=True)) == 2
         body = {"model": "ridership", "series": [*series, {"values": RAIL[:2]}]}
@@ -172,13 +171,11 @@ def test_as_many_stretches_as_allowed_are_explained(tiny_store: Path) -> None:
         assert response.status_code == 422
         [place] = response.json()["errors"]
         assert place["loc"] == ["explain"]
-        assert place["msg"].startswith("At most 8 stretches")
+        assert place["msg"].startswith("At most 8 segments")
         assert client.post("/forecast", json=body).status_code == 200
 
 
-def test_stretch_without_which_there_is_no_forecast_is_refused() -> None:
-    series = [SeriesInput(values=[1.0]), SeriesInput(values=[1.0, 2.0])]
-    payload = ForecastRequest(model="any", series=series, explain=True)
+def test_segment_without_which_there_is_no_forecast_is_refused() -> None:
     histories = np.ones((2, 2), dtype=np.float32)
     hidden = [
         HiddenSegments([Segment(0, 1)], histories[:0], 1.0),
@@ -187,5 +184,5 @@ def test_stretch_without_which_there_is_no_forecast_is_refused() -> None:
     quantiles = np.array([[[0.0, 1.0, 2.0]]] * 2)
     without = np.array([[[0.0, middle, 2.0]] for middle in (1.0, np.inf)])
     with pytest.raises(Invalid) as refusal:
-        decode_weights(payload, hidden, quantiles, without)
-    assert [place.loc for place in refusal.value.places] == [("series", 1, "values")]
+        decode_weights(hidden, quantiles, without)
+    assert [error.loc for error in refusal.value.errors] == [("inputs", 1, "values")]

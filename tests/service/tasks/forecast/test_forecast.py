@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from service.tasks.forecast.schema import ForecastResponse
-from tests.tiny import made_up_boardings
+from tests.support.made_up_data import boardings
 
-HISTORY = made_up_boardings(dt.date(2019, 1, 1), 120, 5)
-RAIL = HISTORY.target.tolist()
-BUS = HISTORY.past["bus"].tolist()
+HISTORY = boardings(dt.date(2019, 1, 1), 120, 5)
+RAIL = HISTORY.rail.tolist()
+BUS = HISTORY.bus.tolist()
 
 
 def forecast(client: TestClient, **body: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_no_levels_give_the_median_alone(client: TestClient) -> None:
 
 def test_day_types_are_derived_from_dates(client: TestClient) -> None:
     start = dt.date(2019, 1, 1)
-    codes = made_up_boardings(start, len(RAIL) + 14, 0).future["day_type"]
+    codes = boardings(start, len(RAIL) + 14, 0).day_types
     derived = forecast(client, values=RAIL, start="2019-01-01", horizon=14)["forecasts"][0]
     sent = forecast(client, values=RAIL, future_covariates={"day_type": codes}, horizon=14)["forecasts"][0]
     assert derived["median"] == sent["median"]
@@ -160,7 +160,7 @@ def test_iterated_answer_depends_on_nothing_but_its_series(client: TestClient) -
 
 
 def test_categories_are_read_over_the_whole_horizon(client: TestClient) -> None:
-    codes = made_up_boardings(dt.date(2019, 1, 1), len(RAIL) + 30, 0).future["day_type"]
+    codes = boardings(dt.date(2019, 1, 1), len(RAIL) + 30, 0).day_types
     derived = forecast(client, horizon=30, **WHOLE)["forecasts"][0]
     sent = forecast(
         client, values=RAIL, past_covariates={"bus": BUS}, future_covariates={"day_type": codes}, horizon=30

@@ -1,4 +1,4 @@
-"""Sampled paths: models whose distribution many steps ahead is known, written by hand."""
+"""Sampled trajectories: models whose distribution many steps ahead is known, written by hand."""
 
 import asyncio
 import time
@@ -17,19 +17,20 @@ from bundle.golden import Arrays
 from bundle.tasks.forecast.spec import ForecastSpec, FutureCovariate, PastCovariate
 from service.engine.admission import Admission
 from service.engine.batcher import Batcher, Limits
+from service.engine.columns import ColumnEngine, Columns
 from service.errors import DeadlineExceeded
-from service.tasks.forecast.engine import Columns, Quantiles, SeriesEngine
 from service.tasks.forecast.trajectories import (
-    NUM_PATHS,
+    NUM_TRAJECTORIES,
     SERIES_AT_ONCE,
-    Ask,
+    Compute,
     KnownSteps,
+    Quantiles,
     draw_levels,
     forecast_recursively,
     pooled,
     quantile_function,
 )
-from tests.watching import Notebook
+from service.telemetry.request_record import RequestRecord
 
 LEVELS = np.array([0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975])
 NORMAL: NDArray[np.float64] = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
@@ -99,8 +100,10 @@ def begin(model: Model, row: Row, codes: Row | None = None) -> KnownSteps:
     return KnownSteps(row, codes or {}, model(row))
 
 
-def iterate(model: Model, rows: list[Row], horizon: int, ask: Ask | None = None) -> NDArray[np.float64]:
-    return asyncio.run(forecast_recursively([begin(model, one) for one in rows], SPEC, horizon, ask or Engine(model)))
+def iterate(model: Model, rows: list[Row], horizon: int, compute: Compute | None = None) -> NDArray[np.float64]:
+    return asyncio.run(
+        forecast_recursively([begin(model, one) for one in rows], SPEC, horizon, compute or Engine(model))
+    )
 
 
 def spread(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -128,7 +131,7 @@ def test_first_block_is_the_models_own() -> None:
     np.testing.assert_array_equal(quantiles[:HORIZON], random_walk(row(3.0)))
 
 
-def test_where_all_paths_agree_their_quantiles_come_back() -> None:
+def test_where_all_trajectories_agree_their_quantiles_come_back() -> None:
     [quantiles] = iterate(forgetful, [row()], 10)
     again = forgetful(row())
     np.testing.assert_allclose(quantiles, np.concatenate([again, again, again])[:10], rtol=0.01)
@@ -145,13 +148,13 @@ def test_same_answer_each_time_and_whoever_is_beside() -> None:
         np.testing.assert_array_equal(iterate(random_walk, [rows[place]], 20)[0], together[place])
 
 
-def test_paths_are_appended_to_the_history() -> None:
+def test_trajectories_are_appended_to_the_history() -> None:
     engine = Engine(random_walk)
     iterate(random_walk, [row(9.0)], 3 * HORIZON, engine)
     first, second = (np.array([one["history"] for one in rows]) for rows in engine.asked)
-    assert first.shape == second.shape == (NUM_PATHS, CONTEXT)
+    assert first.shape == second.shape == (NUM_TRAJECTORIES, CONTEXT)
     assert (first[:, :-HORIZON] == 9).all()
-    assert len(np.unique(first[:, -1])) == NUM_PATHS
+    assert len(np.unique(first[:, -1])) == NUM_TRAJECTORIES
     np.testing.assert_array_equal(second[:, :-HORIZON], first[:, HORIZON:])
 
 
@@ -204,7 +207,7 @@ def test_few_series_are_under_way_at_once() -> None:
     engine = Engine(random_walk)
     answers = iterate(random_walk, [row(float(n)) for n in range(20)], 12, engine)
     assert len(answers) == 20
-    assert engine.most_under_way == SERIES_AT_ONCE * NUM_PATHS
+    assert engine.most_under_way == SERIES_AT_ONCE * NUM_TRAJECTORIES
 
 
 def test_failure_of_the_model_stops_all() -> None:
@@ -219,28 +222,29 @@ def test_failure_of_the_model_stops_all() -> None:
     assert len(engine.asked) < 2 * SERIES_AT_ONCE
 
 
-def test_deadline_stops_the_paths() -> None:
+def test_deadline_stops_the_trajectories() -> None:
     calls: list[int] = []
 
-    def compute(arrays: Arrays) -> Arrays:
+    def run_graph(arrays: Arrays) -> Arrays:
         calls.append(len(arrays["history"]))
         return {"quantiles": np.stack([random_walk(one) for one in each(arrays)]).astype(np.float32)}
 
     async def run() -> int:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(SeriesEngine(compute), executor, Limits(64, 100_000, 8), Notebook())
+            batcher = Batcher(ColumnEngine(run_graph), executor, Limits(64, 100_000, 8))
 
-            async def ask(rows: Arrays) -> Quantiles:
-                return await batcher.submit(Columns(rows), admission.deadline)
+            async def compute(rows: Arrays) -> Quantiles:
+                answers = await batcher.submit(Columns(rows), admission.deadline, RequestRecord())
+                return answers.arrays["quantiles"]
 
             with pytest.raises(DeadlineExceeded), Admission(batcher, time.monotonic() + 0.2) as admission:
-                await forecast_recursively([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, ask)
+                await forecast_recursively([begin(random_walk, row())] * 50, SPEC, 10_000 * HORIZON, compute)
             await asyncio.sleep(0.05)  # the batch being computed ends
             count = len(calls)
             await asyncio.sleep(0.1)
             assert len(calls) == count
             with Admission(batcher, time.monotonic() + 5) as admission:
-                assert len(await ask({"history": row()["history"][None]})) == 1
+                assert len(await compute({"history": row()["history"][None]})) == 1
             return count
 
     assert asyncio.run(run()) >= 1
