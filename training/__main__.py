@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bundle.store import BundleError
 from training import commands, own_data
-from training.comparison import Comparison, comparisons
+from training.compare.compare import Comparison, comparisons
 from training.data.source import DataUnavailable
 from training.export import ExportDiffers
 from training.models import ARCHITECTURES
@@ -94,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     comparing.add_argument("--output", type=Path, help="folder of the report; default: reports/NAME")
     comparing.add_argument(
-        "--memory", type=Path, help="folder of `python -m training.memory`, for a section of its own"
+        "--memory", type=Path, help="folder of `python -m training.experiments.memory`, for a section of its own"
     )
-    comparing.add_argument("--shapes", type=Path, help="folder of `python -m training.shapes`, likewise")
+    comparing.add_argument("--shapes", type=Path, help="folder of `python -m training.experiments.shapes`, likewise")
     for command in (fitting, comparing):
         command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for fits; default: %(default)s")
         command.add_argument("--no-progress", action="store_true", help="no progress bars")

@@ -8,27 +8,22 @@ from pathlib import Path
 
 from bundle.manifest import MODEL_FILE, Manifest
 from bundle.store import list_versions, read_aliases, read_bundle, version_folder
-from training.comparison import Comparison
-from training.comparison import compare as fit_all
-from training.comparison_report import memory_section, shapes_section, write_report
+from training.compare.compare import Comparison
+from training.compare.compare import compare as fit_all
+from training.compare.latency import microseconds_per_answer
+from training.compare.outcomes import read_row
+from training.compare.report import memory_section, shapes_section, write_report
+from training.compare.standings import Standings
+from training.experiments.memory import read_outcomes as read_memory
+from training.experiments.shapes import chicago, last_week_repeated
+from training.experiments.shapes import read_outcomes as read_shapes
 from training.export import session
-from training.latency import microseconds_per_answer
-from training.memory import read_outcomes as read_memory
-from training.outcomes import read_row
 from training.publish import publish
 from training.recipes import RECIPES, Recipe
 from training.recipes.own import recipe_of
 from training.republish import republish as export_anew
-from training.shapes import chicago, last_week_repeated
-from training.shapes import read_outcomes as read_shapes
-from training.standings import Standings
 from training.tasks import Period
 from training.tasks.table import TASKS
-
-QUESTIONS = {
-    "classify": 'POST /classify {"model": "%s", "inputs": ["…"]}',
-    "forecast": 'POST /forecast {"model": "%s", "values": […]}',
-}
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +33,7 @@ def fit(recipe: Recipe, store: Path, seed: int, folder: Path, *, progress: bool)
     trained = TASKS[recipe.task].fit(recipe, seed, folder / f"{recipe.name}-{seed}", progress=progress)
     manifest = publish(recipe, seed, trained, store)
     print(version_folder(store, manifest.name, manifest.version))
-    question = QUESTIONS[manifest.spec.task] % manifest.name
+    question = TASKS[recipe.task].question % manifest.name
     logger.info("a service on this store answers it from now on: %s", question)
     return 0
 
@@ -70,8 +65,8 @@ def compare(
         num_seeds: fits of each.
         runs: folder where fits are kept, to go on from.
         output: folder of the report.
-        memory: folder of a sweep by `training.memory`, for a section of its own.
-        shapes: folder of a sweep by `training.shapes`, likewise.
+        memory: folder of a sweep by `training.experiments.memory`, for a section of its own.
+        shapes: folder of a sweep by `training.experiments.shapes`, likewise.
         command: what was asked for, as the report quotes it.
         progress: show progress bars.
     """

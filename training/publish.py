@@ -7,7 +7,6 @@ import json
 import logging
 import platform
 import subprocess
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,10 @@ from pydantic_core import to_jsonable_python
 from bundle.manifest import FORMAT, GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
 from bundle.store import publish as write_bundle
 from bundle.store import read_aliases, set_alias
-from bundle.tasks.classify.reference import REFERENCE_FILE
-from bundle.tasks.classify.spec import ClassifySpec
-from bundle.tasks.classify.text import TOKENIZER_FILE
-from training.export import Exported, export, session
-from training.reference import measure
+from training.export import Exported, export
 from training.report import markdown
 from training.tasks import TrainedModel
+from training.tasks.table import TASKS
 
 LIBRARIES = ("torch", "lightning", "onnx", "onnxruntime", "numpy", "tokenizers", "scikit-learn", "statsforecast")
 
@@ -54,10 +50,7 @@ def publish(recipe: Any, seed: int, trained: TrainedModel, store: Path) -> Manif
         GOLDEN_FILE: exported.golden,
         **report_files(recipe, report, trained),
     }
-    if isinstance(trained.spec, ClassifySpec):
-        files[REFERENCE_FILE] = reference_file(
-            trained.spec, files, trained.reported_texts, trained.report["evaluated_on"]
-        )
+    files |= TASKS[recipe.task].measured_files(recipe, trained, files)
     describe = partial(_manifest, recipe, seed, trained, exported)
     manifest = write_bundle(store, recipe.name, files, describe)
     if recipe.alias is not None and recipe.alias not in read_aliases(store):
@@ -97,12 +90,6 @@ def _manifest(
         limits=recipe.limits,
         files=checksums,
     )
-
-
-def reference_file(spec: ClassifySpec, files: Mapping[str, bytes], texts: list[str], measured_on: str) -> bytes:
-    """`reference.json` of a bundle with this graph and tokenizer, measured on these texts."""
-    reference = measure(spec, files[TOKENIZER_FILE].decode(), texts, session(files[MODEL_FILE]), measured_on)
-    return (reference.model_dump_json(indent=1) + "\n").encode()
 
 
 def report_files(recipe: Any, report: dict[str, Any], trained: TrainedModel) -> dict[str, bytes]:

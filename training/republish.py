@@ -17,13 +17,10 @@ from bundle.golden import Golden, replay
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
 from bundle.store import BundleError, list_versions, read_bundle, version_folder
 from bundle.store import publish as write_bundle
-from bundle.tasks.classify.reference import REFERENCE_FILE
-from bundle.tasks.classify.spec import ClassifySpec
 from training.export import EXPORT_TOLERANCE, export, session
-from training.publish import reference_file, report_files, settings, source_commit
+from training.publish import report_files, settings, source_commit
 from training.recipes import RECIPES
-from training.tasks import TrainedModel, classify
-from training.tasks.classify_recipe import ClassifyRecipe
+from training.tasks import TrainedModel
 from training.tasks.table import TASKS
 from training.weights import load_weights
 
@@ -82,9 +79,7 @@ def republish(name: str, store: Path) -> Manifest:
     files = {**bundle.files, MODEL_FILE: exported.model, **report_files(recipe, report, trained)}
     if rounded:
         files[GOLDEN_FILE] = exported.golden
-        if isinstance(before.spec, ClassifySpec) and isinstance(recipe, ClassifyRecipe):
-            texts = classify.reported_texts(recipe)
-            files[REFERENCE_FILE] = reference_file(before.spec, files, texts, report["evaluated_on"])
+        files |= TASKS[recipe.task].measured_files(recipe, trained, files)
 
     def describe(version: int, checksums: dict[str, str]) -> Manifest:
         changes = {

@@ -8,10 +8,10 @@ import pytest
 from tests.training.tiny_recipes import described, tiny_ridership
 from training.data.covariate_series import CovariateSeries
 from training.data.series_set import Series, SeriesSet
-from training.tasks.forecast_baselines import ridge_on_lags
-from training.tasks.global_forecast_figures import MEAN, mase_figures, seasonal_naive
-from training.tasks.origins import Origins
-from training.tasks.statistical import sampled, statistical_forecasts
+from training.tasks.forecast.daily_baselines import ridge_on_lags
+from training.tasks.forecast.many_figures import MEAN, mase_figures, seasonal_naive
+from training.tasks.forecast.origins import Origins
+from training.tasks.forecast.statistical import sampled, statistical_forecasts
 
 
 def test_naive_repeats_the_last_value_and_seasonal_naive_the_last_season() -> None:

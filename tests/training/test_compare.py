@@ -16,24 +16,25 @@ import torch
 from bundle.manifest import MODEL_FILE
 from tests.training.small import VARIANTS
 from tests.training.tiny_recipes import TinyTexts, described, tiny_ridership, tiny_spam
-from training import memory, shapes
 from training.__main__ import main
-from training.comparison import Compared, Comparison, compare, comparisons
-from training.comparison_report import memory_section, shapes_section, write_report
+from training.compare.compare import Compared, Comparison, compare, comparisons
+from training.compare.latency import microseconds_per_answer
+from training.compare.outcomes import Outcome, read_outcome, read_row, settings_key
+from training.compare.report import memory_section, shapes_section, write_report
+from training.compare.standings import Standings
 from training.data.loaders import LABELLED_TEXTS, SERIES_SETS
 from training.data.own_texts import OwnTexts
 from training.data.series_set import Series, SeriesSet
+from training.experiments import memory, shapes
 from training.export import session, trace
-from training.latency import microseconds_per_answer
 from training.models import ARCHITECTURES
 from training.models.linear import LinearConfig
 from training.models.properties import STATEMENTS, properties
-from training.outcomes import Outcome, read_outcome, read_row, settings_key
 from training.plots import Fan
 from training.recipes import RECIPES, Recipe
 from training.recipes.forecast import forecast
-from training.standings import Standings
-from training.tasks import TrainedModel, classify
+from training.tasks import TrainedModel
+from training.tasks.classify import fit as classify
 
 
 def tiny_recipe(architecture: str) -> Recipe:
@@ -429,7 +430,7 @@ def test_report_says_how_far_back_each_remembers(tmp_path: Path) -> None:
 
 
 def test_folder_without_memory_outcomes_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no outcome is in .*; python -m training.memory"):
+    with pytest.raises(ValueError, match=r"no outcome is in .*; python -m training.experiments.memory"):
         memory.read_outcomes(tmp_path)
 
 

@@ -19,7 +19,7 @@ from training.export import CHECKED, EXAMPLE, EXPORT_TOLERANCE, ExportDiffers, c
 from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
 from training.publish import publish
 from training.tasks import TrainedModel
-from training.tasks.samples import TextSamples
+from training.tasks.classify.samples import TextSamples
 
 VOCABULARY = 30
 

@@ -18,8 +18,8 @@ from training.models import ARCHITECTURES
 from training.models.forecaster import WEEK, EveryStep, Forecaster, ForecasterConfig, LastStep
 from training.models.linear import LinearConfig
 from training.recipes.ridership import ridership
-from training.tasks.origins import Origins
-from training.tasks.samples import SeriesSamples
+from training.tasks.forecast.origins import Origins
+from training.tasks.forecast.samples import SeriesSamples
 
 RECIPE = tiny_ridership()
 CONFIG = RECIPE.network

@@ -14,7 +14,7 @@ from tests.training.small import VARIANTS, unfitted
 from training.export import EXPORT_TOLERANCE, check, session, trace
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, GlobalForecasterConfig, OneFreq, _Simple
 from training.models.linear import LinearConfig
-from training.tasks.samples import HistorySamples
+from training.tasks.forecast.samples import HistorySamples
 
 CONFIG = GlobalForecasterConfig(
     horizon=60,

@@ -11,9 +11,9 @@ from tests.training.tiny_recipes import described
 from training.data.series_set import Series, SeriesSet
 from training.models.global_forecaster import GlobalForecaster
 from training.recipes.forecast import forecast
-from training.tasks import histories
-from training.tasks.global_forecast_figures import mase_figures, mases, seasonal_naive
-from training.tasks.histories import EARLIEST, RandomHistories, ScaledPinballLoss, SplitSet, held_out
+from training.tasks.forecast import histories
+from training.tasks.forecast.histories import EARLIEST, RandomHistories, ScaledPinballLoss, SplitSet, held_out
+from training.tasks.forecast.many_figures import mase_figures, mases, seasonal_naive
 
 HORIZON = 4
 

@@ -8,8 +8,19 @@ import pytest
 import torch
 from torch import Generator
 
-from training import memory
-from training.memory import ADDING, COPY, TASKS, Contender, MemoryTask, Outcome, contenders, run, sweep, table
+from training.experiments import memory
+from training.experiments.memory import (
+    ADDING,
+    COPY,
+    TASKS,
+    Contender,
+    MemoryTask,
+    Outcome,
+    contenders,
+    run,
+    sweep,
+    table,
+)
 from training.models import ARCHITECTURES
 from training.models.dense import DenseConfig
 from training.models.rnn import RNNConfig

@@ -29,10 +29,10 @@ from training.data.loaders import LABELLED_TEXTS
 from training.export import EXPORT_TOLERANCE, session, trace
 from training.models.text_classifier import CalibratedClassifier, TextClassifier, TextClassifierConfig
 from training.recipes import RECIPES
-from training.reference import measure
 from training.republish import republish
-from training.tasks.classify import reported_texts
-from training.tasks.samples import TextSamples
+from training.tasks.classify.fit import reported_texts
+from training.tasks.classify.reference import measure
+from training.tasks.classify.samples import TextSamples
 from training.weights import WeightsDiffer, load_weights
 
 VOCABULARY = 30

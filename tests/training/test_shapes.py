@@ -13,14 +13,9 @@ import torch
 
 from bundle.tasks.forecast.series import DAY_TYPES, day_type
 from tests.training.tiny_recipes import made_up_boardings
-from training import shapes
 from training.data.covariate_series import CovariateSeries
-from training.fit import Schedule
-from training.models import ARCHITECTURES
-from training.models.cnn import CNNConfig
-from training.models.dense import DenseConfig
-from training.models.rnn import RNNConfig
-from training.shapes import (
+from training.experiments import shapes
+from training.experiments.shapes import (
     BUS,
     COLUMNS,
     CONTEXT,
@@ -46,6 +41,11 @@ from training.shapes import (
     table,
     windows,
 )
+from training.fit import Schedule
+from training.models import ARCHITECTURES
+from training.models.cnn import CNNConfig
+from training.models.dense import DenseConfig
+from training.models.rnn import RNNConfig
 
 SMALL = RNNConfig("gru", units=6)
 QUICK = Schedule(

@@ -21,10 +21,10 @@ from training.data.loaders import COVARIATE_SERIES, SERIES_SETS
 from training.data.splits import without_near_duplicates
 from training.export import EXPORT_TOLERANCE, session
 from training.recipes import RECIPES
-from training.reference import measure
 from training.tasks import Period, Samples
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tasks.samples import HistorySamples, SeriesSamples
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.classify.reference import measure
+from training.tasks.forecast.samples import HistorySamples, SeriesSamples
 from training.tasks.table import TASKS
 
 STORE = Path(__file__).resolve().parents[2] / "models_store"

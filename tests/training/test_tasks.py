@@ -34,13 +34,17 @@ from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.loaders import COVARIATE_SERIES, LABELLED_TEXTS, SERIES_SETS
 from training.data.splits import near_duplicate_key, without_near_duplicates
 from training.recipes import RECIPES
-from training.tasks import TrainedModel, classify, forecast, forecast_figures, text_batches
-from training.tasks import stretches as stretches_
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tasks.origins import Origins
+from training.tasks import TrainedModel
+from training.tasks.classify import batches as text_batches
+from training.tasks.classify import fit as classify
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.classify.tokenizer import MASK_ID
+from training.tasks.forecast import daily as forecast
+from training.tasks.forecast import daily_figures as forecast_figures
+from training.tasks.forecast import windows as stretches_
+from training.tasks.forecast.calibration import from_median, from_neighbour
+from training.tasks.forecast.origins import Origins
 from training.tasks.table import TASKS
-from training.tasks.widening import from_median, from_neighbour
-from training.tokenizer import MASK_ID
 
 RIDERSHIP = tiny_ridership()
 
@@ -346,7 +350,7 @@ def fit_other_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     def fit(first: dt.date) -> TrainedModel:
         monkeypatch.setitem(COVARIATE_SERIES, "tiny", OtherDays(first))
         recipe = dataclasses.replace(RIDERSHIP, reporting_end=RIDERSHIP.reporting_start + dt.timedelta(days=13))
-        return forecast.fit(recipe, 0, tmp_path, progress=False, beside={})
+        return forecast.fit(recipe, 0, tmp_path, progress=False, baselines={})
 
     return fit
 

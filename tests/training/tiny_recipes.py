@@ -16,9 +16,9 @@ from training.models.text_classifier import TextClassifierConfig
 from training.models.wavenet import WaveNetConfig
 from training.recipes.ridership import ridership
 from training.recipes.spam import spam
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tasks.forecast_recipe import ForecastRecipe
-from training.tokenizer import TokenizerConfig
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.classify.tokenizer import TokenizerConfig
+from training.tasks.forecast.daily_recipe import ForecastRecipe
 
 
 def made_up_messages(count: int, seed: int) -> LabelledTexts:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 from training.recipes import forecast, ridership, sentiment, spam
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tasks.forecast_recipe import ForecastRecipe
-from training.tasks.global_forecast_recipe import GlobalForecastRecipe
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.forecast.daily_recipe import ForecastRecipe
+from training.tasks.forecast.many_recipe import GlobalForecastRecipe
 
 Recipe = ClassifyRecipe | ForecastRecipe | GlobalForecastRecipe
 

@@ -9,8 +9,8 @@ from training.models.global_forecaster import GlobalForecasterConfig
 from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.wavenet import WaveNetConfig
-from training.tasks.global_forecast_recipe import GlobalForecastRecipe
-from training.tasks.quantile_forecasts import QUANTILE_LEVELS
+from training.tasks.forecast.many_recipe import GlobalForecastRecipe
+from training.tasks.forecast.quantile_forecasts import QUANTILE_LEVELS
 
 SETTINGS: dict[str, Any] = {
     "linear": LinearConfig(outputs=32, window=48),

@@ -11,9 +11,9 @@ from training.data.own_texts import OwnTexts
 from training.data.own_texts import load as load_texts
 from training.recipes.forecast import forecast
 from training.recipes.spam import spam
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tasks.global_forecast_recipe import GlobalForecastRecipe
-from training.tokenizer import TokenizerConfig
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.classify.tokenizer import TokenizerConfig
+from training.tasks.forecast.many_recipe import GlobalForecastRecipe
 
 NUM_STEPS = 800
 """Steps of a text classifier's training, about; few epochs for many texts, many for few."""

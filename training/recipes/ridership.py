@@ -10,8 +10,8 @@ from training.models.forecaster import ForecasterConfig
 from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.wavenet import WaveNetConfig
-from training.tasks.forecast_recipe import ForecastRecipe
-from training.tasks.quantile_forecasts import QUANTILE_LEVELS
+from training.tasks.forecast.daily_recipe import ForecastRecipe
+from training.tasks.forecast.quantile_forecasts import QUANTILE_LEVELS
 
 SETTINGS: dict[str, Any] = {
     "linear": LinearConfig(outputs=64, window=56),

@@ -9,8 +9,8 @@ from training.models.linear import LinearConfig
 from training.models.rnn import RNNConfig
 from training.models.text_classifier import Pooling, TextClassifierConfig
 from training.models.wavenet import WaveNetConfig
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tokenizer import TokenizerConfig
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.classify.tokenizer import TokenizerConfig
 
 SETTINGS: dict[str, Any] = {
     "linear": LinearConfig(outputs=64, window=1),

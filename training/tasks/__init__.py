@@ -1,13 +1,7 @@
-"""Tasks: what a recipe's task means offline. One entry here is all that the commands and the tests need.
-
-fit        recipe -> data -> split -> batches -> network -> figures beside baselines   = `TrainedModel`
-rebuilt    recipe, a published bundle -> its network, without its weights
-baselines  recipe -> data -> split -> simple models                                    = figures
-evaluate   a published bundle on any file of the data set's form                       = figures
-"""
+"""Tasks offline: recipe to trained model, with figures beside baselines. `table.TASKS` has all of them."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -98,32 +92,45 @@ class Period:
     end: dt.date | None = None
 
 
-class Task(Protocol):
-    """What every task module offers."""
+class Fit(Protocol):
+    """Runs a recipe."""
 
-    def fit(
-        self, recipe: Any, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+    def __call__(
+        self, recipe: Any, seed: int, folder: Path, *, progress: bool = True, baselines: Figures | None = None
     ) -> TrainedModel:
-        """Run a recipe. `beside`: what `baselines` gave, where that is known already."""
+        """Fit, evaluate beside baselines; `baselines`: their figures, where they are known already."""
         ...
 
-    def baselines(self, recipe: Any) -> Figures:
-        """Figures of simple models, fitted and measured on the rows that the recipe's network is."""
-        ...
 
-    def rebuilt(self, recipe: Any, manifest: Manifest, files: Mapping[str, bytes], /) -> tuple[nn.Module, Samples]:
-        """The graph of a bundle as today's code builds it, its weights still to be loaded, and inputs to check it."""
-        ...
+def no_files(_recipe: Any, _trained: TrainedModel, _files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Of a task whose bundles hold nothing more."""
+    return {}
 
-    def measures(self, recipe: Any) -> Measures:
-        """What models of this recipe's kind are compared by."""
-        ...
 
-    def evaluate(
-        self, recipe: Any, manifest: Manifest, files: dict[str, bytes], run: Run, path: Path, period: Period, /
-    ) -> dict[str, Any]:
-        """Figures of a bundle on a file."""
-        ...
+def no_labels(_spec: Any) -> list[str] | None:
+    """Of a task without labels."""
+    return None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One entry of `TASKS`: what a recipe's task is offline."""
+
+    fit: Fit
+    baselines: Callable[[Any], Figures]
+    """Figures of simple models, fitted and measured on the rows that the recipe's network is."""
+    rebuilt: Callable[[Any, Manifest, Mapping[str, bytes]], tuple[nn.Module, Samples]]
+    """Recipe, manifest and files to the graph as built today, without its weights, and inputs to check it."""
+    measures: Callable[[Any], Measures]
+    """What models of a recipe's kind are compared by."""
+    evaluate: Callable[[Any, Manifest, dict[str, bytes], Run, Path, Period], dict[str, Any]]
+    """Figures of a bundle on a file: recipe, manifest, files, graph, file, period."""
+    question: str
+    """How a service is asked for a model, named `%s`."""
+    measured_files: Callable[[Any, TrainedModel, Mapping[str, bytes]], dict[str, bytes]] = no_files
+    """Recipe, model and files of its bundle so far to files that are measured with the exported graph."""
+    labels: Callable[[Any], list[str] | None] = no_labels
+    """Spec to the labels, for confusion matrices."""
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -13,7 +13,7 @@ from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.engine.batcher import Limits
 from service.tasks.classify.engine import TextAnswer, TextBatcher, TextEngine, size_of
 from service.telemetry.request_record import RequestRecord
-from training.tokenizer import TokenizerConfig, train_tokenizer
+from training.tasks.classify.tokenizer import TokenizerConfig, train_tokenizer
 
 TOKENIZER = train_tokenizer(["call me later", "see you at eight"] * 5, TokenizerConfig(vocabulary_size=300))
 

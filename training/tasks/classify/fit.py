@@ -27,28 +27,31 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from bundle.golden import Run
-from bundle.manifest import Manifest
+from bundle.manifest import MODEL_FILE, Manifest
 from bundle.tasks.classify.decision import OperatingPoint, decide_all
+from bundle.tasks.classify.reference import REFERENCE_FILE
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import TOKENIZER_FILE, TextEncoder
 from training import metrics, plots
 from training.data.labelled_texts import LabelledTexts, TextSplit
 from training.data.source import DataUnavailable
 from training.data.splits import grouped_folds, without_near_duplicates
+from training.export import session
 from training.fit import Fitted, seed_everything
 from training.fit import fit as fit_network
 from training.models.text_classifier import CalibratedClassifier, TextClassifier
 from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
-from training.tasks.classify_recipe import ClassifyRecipe
-from training.tasks.samples import TextSamples
-from training.tasks.text_batches import EncodedTexts, SimilarLengths, TextLoss, collate
-from training.tokenizer import train_tokenizer
+from training.tasks.classify.batches import EncodedTexts, SimilarLengths, TextLoss, collate
+from training.tasks.classify.recipe import ClassifyRecipe
+from training.tasks.classify.reference import measure
+from training.tasks.classify.samples import TextSamples
+from training.tasks.classify.tokenizer import train_tokenizer
 
 logger = logging.getLogger(__name__)
 
 
 def fit(
-    recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+    recipe: ClassifyRecipe, seed: int, folder: Path, *, progress: bool = True, baselines: Figures | None = None
 ) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
     split = recipe.source().load()
@@ -76,7 +79,7 @@ def fit(
     network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
     probabilities = _softmax(run.logits(network, encoder, valid.texts) / temperature)
     figures = {"model": describe(run.codes(valid.labels), probabilities, operating_point)}
-    figures |= _baseline_figures(recipe, train, valid) if beside is None else beside
+    figures |= _baseline_figures(recipe, train, valid) if baselines is None else baselines
     logger.info("validation: %s", figures)
 
     spec = ClassifySpec(
@@ -163,6 +166,20 @@ def rebuilt(
     network = TextClassifier(vocabulary_size, len(recipe.labels), recipe.network, recipe.architecture, recipe.settings)
     network.halve_vectors()
     return CalibratedClassifier(network, manifest.spec.temperature).eval(), TextSamples(vocabulary_size)
+
+
+def measured_files(recipe: ClassifyRecipe, trained: TrainedModel, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`reference.json`, measured on the reported texts with this graph and tokenizer."""
+    assert isinstance(trained.spec, ClassifySpec)
+    texts = trained.reported_texts or reported_texts(recipe)
+    run, tokenizer = session(files[MODEL_FILE]), files[TOKENIZER_FILE].decode()
+    reference = measure(trained.spec, tokenizer, texts, run, trained.report["evaluated_on"])
+    return {REFERENCE_FILE: (reference.model_dump_json(indent=1) + "\n").encode()}
+
+
+def labels(spec: ClassifySpec) -> list[str]:
+    """Of a bundle."""
+    return spec.labels
 
 
 def reported_texts(recipe: ClassifyRecipe) -> list[str]:

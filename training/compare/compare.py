@@ -1,6 +1,6 @@
 """Comparisons: one recipe an architecture, all on the same rows, each fitted with several seeds, beside the baselines.
 
-    recipes of one name ─ architecture × seed ─ fit ─ export ─ `training.outcomes`
+    recipes of one name ─ architecture × seed ─ fit ─ export ─ `training.compare.outcomes`
                         └ baselines, once
 
 What is finished is not fitted again: stop it when you like, call it again, and it goes on where it was.
@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from bundle.tasks.classify.spec import ClassifySpec
+from training.compare.outcomes import Outcome, read_outcome, settings_key, write_outcome
 from training.export import export
-from training.outcomes import Outcome, read_outcome, settings_key, write_outcome
 from training.publish import source_commit
 from training.recipes import Recipe
 from training.tasks import Figures, TrainedModel
@@ -104,11 +103,11 @@ def compare(
     return Compared(comparison, list(seeds), outcomes, beside)
 
 
-def _fit(recipe: Recipe, seed: int, place: Path, beside: Figures, to_model: ToModel, *, progress: bool) -> None:
+def _fit(recipe: Recipe, seed: int, place: Path, baselines: Figures, to_model: ToModel, *, progress: bool) -> None:
     task = TASKS[recipe.task]
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=place.parent) as unfinished:
         started = time.perf_counter()
-        trained = task.fit(recipe, seed, Path(unfinished) / "checkpoints", progress=progress, beside=beside)
+        trained = task.fit(recipe, seed, Path(unfinished) / "checkpoints", progress=progress, baselines=baselines)
         seconds = time.perf_counter() - started
         model = to_model(trained)
         selected: Any = trained.report["selection"]
@@ -132,7 +131,7 @@ def _fit(recipe: Recipe, seed: int, place: Path, beside: Figures, to_model: ToMo
             data=[data.model_dump(mode="json") for data in trained.data],
             curves=_curves(trained.report["epochs"]),
             fan=trained.report.get("fan"),
-            labels=trained.spec.labels if isinstance(trained.spec, ClassifySpec) else None,
+            labels=task.labels(trained.spec),
             source_commit=source_commit(),
         )
         write_outcome(outcome, model, _typical_row(trained), Path(unfinished) / "outcome", place)

@@ -9,9 +9,9 @@ from sklearn.linear_model import RidgeCV
 from training.data.windows import window_matrix
 from training.models.forecaster import WEEK
 from training.tasks import Figures
-from training.tasks.forecast_figures import point_figures
-from training.tasks.origins import Origins
-from training.tasks.statistical import statistical_forecasts
+from training.tasks.forecast.daily_figures import point_figures
+from training.tasks.forecast.origins import Origins
+from training.tasks.forecast.statistical import statistical_forecasts
 
 HISTORY_DAYS = 730
 """Days before an origin that the statistical models are fitted to."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from training import metrics
 from training.data.series_set import SeriesSet
 from training.tasks import Figures
-from training.tasks.statistical import Forecast, sampled, statistical_forecasts
+from training.tasks.forecast.statistical import Forecast, sampled, statistical_forecasts
 
 MEAN = "mase_mean_of_data_sets"
 MAX_HISTORY = 1_000

@@ -5,8 +5,8 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from training.comparison import Compared
-from training.outcomes import Outcome
+from training.compare.compare import Compared
+from training.compare.outcomes import Outcome
 from training.tasks import Measure
 from training.tasks.table import TASKS
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.models.forecaster import WEEK
-from training.tasks.origins import Origins
-from training.tasks.quantile_forecasts import REPORTED_LEVELS, interval
+from training.tasks.forecast.origins import Origins
+from training.tasks.forecast.quantile_forecasts import REPORTED_LEVELS, interval
 
 
 def describe(

@@ -7,7 +7,7 @@ from training.data.loaders import LABELLED_TEXTS, TextSource
 from training.data.own_texts import OwnTexts
 from training.fit import Schedule
 from training.models.text_classifier import TextClassifierConfig
-from training.tokenizer import TokenizerConfig
+from training.tasks.classify.tokenizer import TokenizerConfig
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ One plain network, an architecture with a linear layer on top, reads 56 days of 
                     several series can be read so only by a network that forecasts each of them
 
 `run` fits one network in one shape by `training.fit`; `sweep` goes over shapes, architectures and seeds and can be
-broken off: what is finished is kept in a folder. `python -m training.shapes FOLDER` does it all.
+broken off: what is finished is kept in a folder. `python -m training.experiments.shapes FOLDER` does it all.
 
 The days of training are those of 2016 to 2018, of which the last three months choose the epoch; errors are those of
 2019-02-26 to 2019-05-31, from the lecture's origins, beside the last week repeated.
@@ -385,7 +385,7 @@ def _kept_or_run(
 
 def read_outcomes(folder: Path) -> list[ShapeOutcome]:
     """All that a sweep kept in a folder. Raises `ValueError` where there is nothing."""
-    return read_kept(folder, ShapeOutcome, "python -m training.shapes")
+    return read_kept(folder, ShapeOutcome, "python -m training.experiments.shapes")
 
 
 class Row(NamedTuple):
@@ -457,7 +457,9 @@ def plot(outcomes: Sequence[ShapeOutcome], baseline: Row) -> bytes:
 
 def main(arguments: list[str] | None = None) -> None:
     """Sweep, print a table, write a plot into the folder."""
-    parser = argparse.ArgumentParser(prog="python -m training.shapes", description="One network, asked in many ways.")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.experiments.shapes", description="One network, asked in many ways."
+    )
     parser.add_argument("folder", type=Path, help="where outcomes are kept")
     parser.add_argument("--architectures", nargs="+", choices=SETTINGS, default=["rnn"], help="default: rnn")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")

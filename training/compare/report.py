@@ -7,11 +7,12 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import memory, plots, shapes
+from training import plots
+from training.compare.outcomes import Outcome
+from training.compare.page import Command, Facts, Findings, Page, Plot, Plots, Section, Table, Text, write_page
+from training.compare.standings import Standings
+from training.experiments import memory, shapes
 from training.models.properties import properties
-from training.outcomes import Outcome
-from training.page import Command, Facts, Findings, Page, Plot, Plots, Section, Table, Text, write_page
-from training.standings import Standings
 from training.tasks import Measure
 
 LIBRARIES = ("torch", "onnxruntime", "scikit-learn", "statsforecast")

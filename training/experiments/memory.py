@@ -6,7 +6,7 @@ Two tasks whose length can be chosen, and whose constant answer has a known erro
     copy     ten symbols, a stretch of blanks, a signal: which symbols were they?  (cross-entropy, length = delay)
 
 `run` fits one contender to one task at one length by `training.fit`; `sweep` goes over contenders and growing lengths
-and can be broken off: what is finished is kept in a folder. `python -m training.memory FOLDER` does it all.
+and can be broken off: what is finished is kept in a folder. `python -m training.experiments.memory FOLDER` does it all.
 
 Sources: S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997 (adding), in the form of Q.
 Le et al., "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units", 2015, arXiv:1504.00941; M.
@@ -297,7 +297,7 @@ def sweep(
 
 def read_outcomes(folder: Path) -> list[Outcome]:
     """All that a sweep kept in a folder. Raises `ValueError` where there is nothing."""
-    return read_kept(folder, Outcome, "python -m training.memory")
+    return read_kept(folder, Outcome, "python -m training.experiments.memory")
 
 
 def _kept_or_run(folder: Path, task: MemoryTask, contender: Contender, length: int, seed: int, steps: int) -> Outcome:
@@ -344,7 +344,9 @@ def plot(outcomes: Sequence[Outcome]) -> bytes:
 
 def main(arguments: list[str] | None = None) -> None:
     """Sweep both tasks, print a table of each, write plots into the folder."""
-    parser = argparse.ArgumentParser(prog="python -m training.memory", description="How long does a network remember?")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.experiments.memory", description="How long does a network remember?"
+    )
     parser.add_argument("folder", type=Path, help="where outcomes are kept")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS))

@@ -29,12 +29,12 @@ from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.global_forecaster import AnyFreq, GlobalForecaster, OneFreq
 from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
-from training.tasks.global_forecast_figures import MEAN, baseline_figures, mase_figures, seasonal_naive
-from training.tasks.global_forecast_recipe import GlobalForecastRecipe
-from training.tasks.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
-from training.tasks.quantile_forecasts import REPORTED_LEVELS, drawn_intervals, interval, run_in_batches
-from training.tasks.samples import HistorySamples
-from training.tasks.widening import from_neighbour
+from training.tasks.forecast.calibration import from_neighbour
+from training.tasks.forecast.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
+from training.tasks.forecast.many_figures import MEAN, baseline_figures, mase_figures, seasonal_naive
+from training.tasks.forecast.many_recipe import GlobalForecastRecipe
+from training.tasks.forecast.quantile_forecasts import REPORTED_LEVELS, drawn_intervals, interval, run_in_batches
+from training.tasks.forecast.samples import HistorySamples
 
 CHOSEN_ON = (
     "the last horizon before that of a tenth of the series, which train nothing; in sets of up to 50 series, that of "
@@ -45,9 +45,9 @@ logger = logging.getLogger(__name__)
 
 
 def fit(
-    recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+    recipe: GlobalForecastRecipe, seed: int, folder: Path, *, progress: bool = True, baselines: Figures | None = None
 ) -> TrainedModel:
-    """Run the recipe: see the module's docstring. Without `beside`, only the naive forecasts stand beside it."""
+    """Run the recipe: see the module's docstring. Without `baselines`, the only ones are naive forecasts."""
     sets = [SplitSet.of(whole) for whole in recipe.sets()]
     levels = recipe.network.quantile_levels
     seed_everything(seed)
@@ -75,8 +75,8 @@ def fit(
     widening = calibrate(network, selection, levels)
 
     figures = measure([one.whole for one in sets], recipe.spec(), lambda rows: predict(network, rows))
-    if beside is not None:
-        figures = {"model": figures["model"]} | beside
+    if baselines is not None:
+        figures = {"model": figures["model"]} | baselines
     logger.info("held out: %s", figures)
 
     spec = recipe.spec()

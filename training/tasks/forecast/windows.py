@@ -12,7 +12,7 @@ from bundle.tasks.forecast.series import category_codes
 from training.data.covariate_series import CovariateSeries
 from training.data.windows import window_matrix
 from training.models.forecaster import WEEK
-from training.tasks.forecast_recipe import ForecastRecipe
+from training.tasks.forecast.daily_recipe import ForecastRecipe
 
 
 def references(days: CovariateSeries, recipe: ForecastRecipe) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 from torch.utils.data import Dataset, Sampler
 
 from bundle.tasks.classify.text import pad
-from training.tokenizer import MASK_ID, SPECIAL_TOKENS
+from training.tasks.classify.tokenizer import MASK_ID, SPECIAL_TOKENS
 
 MIN_FRAGMENT = 6
 """Tokens of the shortest fragment shown in training."""

@@ -29,20 +29,21 @@ from training.data.source import DataUnavailable
 from training.fit import fit as fit_network
 from training.fit import seed_everything
 from training.models.forecaster import WEEK, Forecaster, LastStep
-from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters, widening
-from training.tasks.forecast_baselines import baseline_figures
-from training.tasks.forecast_figures import describe, point_figures, seasonal_naive
-from training.tasks.forecast_recipe import ForecastRecipe
-from training.tasks.origins import OriginRows, Origins, predict
-from training.tasks.quantile_forecasts import drawn_intervals, run_in_batches
-from training.tasks.samples import SeriesSamples
-from training.tasks.stretches import StretchLoss, references, training_batches
+from training.tasks import Figures, Measure, Measures, Period, TrainedModel, count_parameters
+from training.tasks.forecast import calibration as widening
+from training.tasks.forecast.daily_baselines import baseline_figures
+from training.tasks.forecast.daily_figures import describe, point_figures, seasonal_naive
+from training.tasks.forecast.daily_recipe import ForecastRecipe
+from training.tasks.forecast.origins import OriginRows, Origins, predict
+from training.tasks.forecast.quantile_forecasts import drawn_intervals, run_in_batches
+from training.tasks.forecast.samples import SeriesSamples
+from training.tasks.forecast.windows import StretchLoss, references, training_batches
 
 logger = logging.getLogger(__name__)
 
 
 def fit(
-    recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = True, beside: Figures | None = None
+    recipe: ForecastRecipe, seed: int, folder: Path, *, progress: bool = True, baselines: Figures | None = None
 ) -> TrainedModel:
     """Run the recipe: see the module's docstring."""
     split = COVARIATE_SERIES[recipe.data].load()
@@ -71,7 +72,7 @@ def fit(
     reporting = Origins.of(series, spec, recipe.reporting_start, recipe.reporting_end)
     quantiles = predict(graph, reporting)
     figures = {"model": describe(reporting.actual, quantiles, levels)}
-    figures |= baseline_figures(series.target, reporting) if beside is None else beside
+    figures |= baseline_figures(series.target, reporting) if baselines is None else baselines
     logger.info("validation: %s", figures)
     learning = [dataclasses.asdict(epoch) for epoch in fitted.epochs]
     fan = _fan(reporting, quantiles, levels, recipe)

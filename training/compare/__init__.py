@@ -1,0 +1,1 @@
+"""`python -m training compare`: every architecture, several seeds each, and the report."""

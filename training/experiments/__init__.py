@@ -1,0 +1,1 @@
+"""Studies that no published model needs: `python -m training.experiments.memory`, `… .shapes`."""
