@@ -1,4 +1,7 @@
-"""What JSON Schema can't say of a body: what the model named can do. Cases that it can't are left out."""
+"""What JSON Schema can't say of a body: what the model named can do, which of two numbers is larger.
+
+Cases that make no sense for that alone are left out.
+"""
 
 import functools
 import json
@@ -20,7 +23,7 @@ def task_by_model(address: str) -> dict[str, str]:
 
 
 def depends_on_the_model(body: dict[str, Any]) -> bool:
-    """Whether it says something of a series that not every forecaster takes: covariates, the date of the first value."""
+    """Whether it says something of a series that not every forecaster takes: covariates, date of the first value."""
     series = body.get("series")
     return any(
         one.get("past_covariates") or one.get("future_covariates") or one.get("start") is not None
@@ -29,11 +32,24 @@ def depends_on_the_model(body: dict[str, Any]) -> bool:
     )
 
 
+def is_upside_down(body: dict[str, Any]) -> bool:
+    """Whether the lower end of an interval is above the upper one."""
+    outcomes = body.get("outcomes")
+    return any(
+        isinstance(one, dict)
+        and all(isinstance(one.get(end), int | float) for end in ("lower", "upper"))
+        and one["lower"] > one["upper"]
+        for one in (outcomes if isinstance(outcomes, list) else [])
+    )
+
+
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """Whether a case makes sense: the model named, if there is one, has the task of the route."""
+    """Whether a case makes sense: intervals have their ends in order, the model named, if any, has the route's task."""
     task, body = TASKS.get(case.operation.path), case.body
     if task is None or not isinstance(body, dict) or not isinstance(body.get("model"), str):
         return True
+    if is_upside_down(body):
+        return False
     served = task_by_model(case.operation.schema.get_base_url().rstrip("/")).get(body["model"])
     return served is None or (served == task and not depends_on_the_model(body))

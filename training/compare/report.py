@@ -35,7 +35,7 @@ def write_report(standings: Standings, command: str, output: Path, further: Sequ
             _result(standings),
             _latency(standings),
             _learning(standings),
-            _answers(standings),
+            *_answers(standings),
             _all_figures(standings),
             *_parts(standings),
             _properties(standings),
@@ -211,7 +211,8 @@ def _learning(standings: Standings) -> Section:
     )
 
 
-def _answers(standings: Standings) -> Section:
+def _answers(standings: Standings) -> list[Section]:
+    """What can be drawn of the answers: forecasts, or a confusion matrix."""
     typical = {name: standings.typical(name) for name in standings.outcomes}
     fans = {name: plots.Fan(**outcome.fan) for name, outcome in typical.items() if outcome.fan}
     if fans:
@@ -221,7 +222,7 @@ def _answers(standings: Standings) -> Section:
         ]
         title = next(iter(fans.values())).title
         what = f"{title}. Of each architecture the seed that is nearest to its median."
-        return Section("The same forecast by each", [Text(what[:1].upper() + what[1:]), Plots(drawn)])
+        return [Section("The same forecast by each", [Text(what[:1].upper() + what[1:]), Plots(drawn)])]
     drawn = [
         Plot(
             f"confusion-{name}.svg",
@@ -229,9 +230,10 @@ def _answers(standings: Standings) -> Section:
             f"Confusion matrix of {name}, seed {outcome.seed}: {_taken(outcome)}",
         )
         for name, outcome in typical.items()
+        if "confusion" in outcome.figures
     ]
     what = "Of each architecture the seed that is nearest to its median, on the reported rows."
-    return Section("What was taken for what", [Text(what), Plots(drawn)])
+    return [Section("What was taken for what", [Text(what), Plots(drawn)])] if drawn else []
 
 
 def _all_figures(standings: Standings) -> Section:
