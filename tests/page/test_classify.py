@@ -111,7 +111,7 @@ def test_alias_in_the_address_selects_its_model(visit: Visit) -> None:
 
 def test_models_with_the_same_labels_are_compared(visit: Visit) -> None:
     page = visit.open()
-    page.get_by_label("Compare architectures").check()
+    page.locator("#classify-compare").check()
     page.wait_for_function(IDLE)
     table = page.locator("#classify-comparison table")
     assert table.locator("thead th small").all_text_contents() == ["my-filter", "spam-cnn"]

@@ -222,7 +222,7 @@ def test_series_without_dates_has_a_seasonal_naive_forecast_once_its_frequency_i
 
 def test_architectures_are_compared(visit: Visit) -> None:
     page = visit.open("#forecast/ridership")
-    page.get_by_label("Compare architectures").check()
+    page.locator("#forecast-compare").check()
     page.wait_for_function(IDLE)
     table = page.locator("#forecast-comparison table")
     assert table.locator("tbody th small").all_text_contents() == ["ridership-rnn", "ridership-wavenet"]

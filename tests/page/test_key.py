@@ -56,7 +56,7 @@ def test_the_page_asks_for_a_key_and_then_works(keyed: Visit, key: tuple[Path, s
     expect(page.locator(".result")).to_have_count(3)
     assert key[1] not in page.content()
     page.locator("#classify-jump").click()
-    expect(page.locator("#classify-snippets")).to_contain_text('-H "Authorization: Bearer $API_KEY"')
+    expect(page.locator("#classify-request")).to_contain_text('-H "Authorization: Bearer $API_KEY"')
     page.get_by_role("button", name="Forget key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key")
 

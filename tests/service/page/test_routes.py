@@ -1,4 +1,4 @@
-"""The page's files: types, caches, the policy, and no word of another host."""
+"""The page's files: media types, caching, the Content-Security-Policy, no other host."""
 
 import gzip
 import re
@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.page.routes import CHART_LIBRARY_FILE, PAGE
+from service.page.routes import CHART_LIBRARY_FILE, PAGE, PANEL
+from service.tasks.table import TASKS
 
 NAMESPACE = "http://www.w3.org/2000/svg"
+FILES = [*PAGE.iterdir(), *(path for task in TASKS.values() for path in task.page.iterdir())]
+ASSETS = [
+    "tasks.js",
+    *(path.name for path in PAGE.iterdir() if path.suffix != ".html"),
+    *(f"{task.name}/{path.name}" for task in TASKS.values() for path in task.page.iterdir() if path.name != PANEL),
+]
 
 
-@pytest.fixture(params=sorted(path.name for path in PAGE.iterdir()))
+@pytest.fixture(params=["/", "/docs", *(f"/assets/{name}" for name in sorted(ASSETS))])
 def path(request: pytest.FixtureRequest) -> str:
-    return {"index.html": "/", "docs.html": "/docs"}.get(request.param, f"/assets/{request.param}")
+    return str(request.param)
 
 
 def test_every_file_is_sent_with_its_type_and_a_strict_policy(client: TestClient, path: str) -> None:
@@ -60,13 +67,20 @@ def test_page_answers_head_and_leaves_nothing_to_fill_in(client: TestClient) -> 
 
 
 def test_unknown_file_is_a_problem(client: TestClient) -> None:
-    for name in ("nothing.js", "index.html", "docs.html", "..%2Fassets.py"):
+    for name in (
+        "nothing.js",
+        "index.html",
+        "docs.html",
+        "classify/view.html",
+        "classify/nothing.js",
+        "..%2Fassets.py",
+    ):
         response = client.get(f"/assets/{name}")
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_files_of_the_page_name_no_other_host() -> None:
-    for file in PAGE.iterdir():
+    for file in FILES:
         found = re.findall(r"""(?:https?:)?//[\w.-]+\.[a-z]{2,}[^\s"'`)]*""", file.read_text().replace(NAMESPACE, ""))
         assert found == [], file.name
