@@ -169,6 +169,7 @@ def test_published_bundle_repeats_its_golden_samples(name: str, tiny_store: Path
 def test_first_publication_gets_the_alias(tiny_store: Path) -> None:
     aliases = read_aliases(tiny_store)
     assert {alias: (what.name, what.version) for alias, what in aliases.items()} == {
+        "any": ("any-frequency", None),
         "spam": ("spam-cnn", None),
         "ridership": ("ridership-wavenet", None),
     }
