@@ -5,7 +5,7 @@ import { byId, counted } from "../element.js";
 import { options } from "../models.js";
 import { showRequest } from "../snippets.js";
 
-export const describe = ({ alphabet }) => `alphabet: ${alphabet}`;
+export const describe = ({ max_characters: maxCharacters }) => `reads ${counted(maxCharacters, "character")}`;
 
 export const facts = ({ max_characters: maxCharacters }) => [["window", counted(maxCharacters, "character")]];
 
@@ -16,6 +16,6 @@ export function start() {
     const body = { model: byId("vowels-model").value, inputs: [byId("vowels-text").value] };
     showRequest("vowels", "vowels", body);
     const { answer } = await post("vowels", body);
-    byId("vowels-status").textContent = `${answer.results[0].vowels.toFixed(1)} vowels`;
+    byId("vowels-status").textContent = counted(Math.round(answer.counts[0]), "vowel");
   });
 }
