@@ -36,6 +36,8 @@ from training.recipes.forecast import forecast
 from training.tasks import TrainedModel
 from training.tasks.classify import fit as classify
 
+pytestmark = pytest.mark.slow
+
 
 def tiny_recipe(architecture: str) -> Recipe:
     settings: dict[str, Any] = {"cnn": tiny_spam().settings, "linear": LinearConfig(outputs=8, window=1)}

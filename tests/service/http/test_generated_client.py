@@ -49,6 +49,8 @@ from seqserve_client.models import (
     SeriesInputPastCovariates,
 )
 
+pytestmark = pytest.mark.slow
+
 with Client(base_url=sys.argv[1]) as client:
     ready = readyz.sync(client=client)
     assert isinstance(ready, Ready)
