@@ -33,7 +33,7 @@ from training.tasks.forecast.calibration import from_neighbour
 from training.tasks.forecast.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
 from training.tasks.forecast.many_figures import MEAN, baseline_figures, mase_figures, seasonal_naive
 from training.tasks.forecast.many_recipe import GlobalForecastRecipe
-from training.tasks.forecast.quantile_forecasts import REPORTED_LEVELS, drawn_intervals, interval, run_in_batches
+from training.tasks.forecast.quantile_forecasts import REPORTED_LEVELS, fan, interval, run_in_batches
 from training.tasks.forecast.samples import HistorySamples
 
 CHOSEN_ON = (
@@ -250,15 +250,9 @@ def _fan(network: GlobalForecaster, sets: Sequence[SeriesSet], recipe: GlobalFor
     rows = held_out(whole, recipe.context_length)
     [quantiles] = predict(network, rows)
     levels = recipe.network.quantile_levels
-    return plots.Fan(
-        title=f"{whole.name}, series {whole.series[0].id}, the last {whole.horizon} steps",
-        unit="steps",
-        history=plots.known(rows.history[0, -4 * whole.horizon :]),
-        actual=plots.known(rows.target[0]),
-        median=quantiles[:, len(levels) // 2].tolist(),
-        intervals=drawn_intervals(quantiles, levels),
-        naive=plots.known(seasonal_naive(whole, whole.season)[0]),
-    )
+    title = f"{whole.name}, series {whole.series[0].id}, the last {whole.horizon} steps"
+    history, naive = rows.history[0, -4 * whole.horizon :], seasonal_naive(whole, whole.season)[0]
+    return fan(title, "steps", history, rows.target[0], quantiles, levels, naive)
 
 
 def _described(whole: SeriesSet) -> dict[str, Any]:
