@@ -152,12 +152,11 @@ def answer(error: Exception) -> Response:
 
 def kind_of(error: Exception) -> str | None:
     """The kind of problem that a refusal is; None for any other error."""
-    return _kind(type(error)).name if isinstance(error, Refusal) else None
+    return _kind(error).name if isinstance(error, Refusal) else None
 
 
-@functools.cache
-def _kind(refusal: type[Refusal]) -> Kind:
-    return next(kind for kind in KINDS if kind.refusal is not None and issubclass(refusal, kind.refusal))
+def _kind(refusal: Refusal) -> Kind:
+    return next(kind for kind in KINDS if kind.refusal is not None and isinstance(refusal, kind.refusal))
 
 
 def is_foreseen(error: Exception) -> bool:
@@ -176,7 +175,7 @@ def _queue_full(detail: str, retry_after_seconds: int | None) -> JSONResponse:
 
 def _refusal(refusal: Refusal) -> JSONResponse:
     faults = refusal.errors if isinstance(refusal, errors.Invalid) else ()
-    return problem_response(_kind(type(refusal)), refusal.detail, faults, _headers(refusal))
+    return problem_response(_kind(refusal), refusal.detail, faults, _headers(refusal))
 
 
 def _headers(refusal: Refusal) -> dict[str, str]:
