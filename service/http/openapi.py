@@ -1,27 +1,25 @@
 """The OpenAPI document: FastAPI's own, with our one form of error in place of FastAPI's, and the worked examples."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
-from service.http.examples import Mistake, OperationExamples, read_examples
+from service.http.examples import illustrate, read_examples
 from service.http.observer import REQUEST_ID
-from service.http.problem import MEDIA_TYPE, Problem, declared, problem_response
+from service.http.problem import Problem, declared
 from service.settings import Settings
 
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
-_EVERYWHERE = {
-    REQUEST_ID: {
-        "description": "the id sent with the request, or one given to it; the log names it too",
-        "schema": {"type": "string"},
-    }
-}
-
 _BOUNDS = {"x-maximum", "x-maxItems"}
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+_EVERYWHERE = {REQUEST_ID: _header("the id sent with the request, or one given to it; the log names it too")}
 
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a key, as `Authorization: Bearer seqserve_…`"},
@@ -30,16 +28,11 @@ SCHEMES = {
 """Ways to send a key."""
 
 TO_KEYS = {
-    "Cache-Control": {"description": "`no-store`", "schema": {"type": "string"}},
-    "RateLimit": {"description": "what is left of the key's limits, if it has any", "schema": {"type": "string"}},
-    "RateLimit-Policy": {"description": "the limits themselves", "schema": {"type": "string"}},
+    "Cache-Control": _header("`no-store`"),
+    "RateLimit": _header("what is left of the key's limits, if it has any"),
+    "RateLimit-Policy": _header("the limits themselves"),
 }
 """Headers of responses to keys; draft-ietf-httpapi-ratelimit-headers has the form of the last two."""
-
-
-def operation_id(route: APIRoute) -> str:
-    """The name of the route's function: what a generated client calls it."""
-    return route.name
 
 
 def install(
@@ -58,32 +51,33 @@ def install(
     def describe_with_problems() -> dict[str, Any]:
         document = describe()
         schemas = document["components"]["schemas"]
-        if Problem.__name__ not in schemas:
-            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= {**schema.pop("$defs", {}), Problem.__name__: schema}
-            for name in _FASTAPI_ERRORS:
-                schemas.pop(name, None)
-            _fill_in_bounds(schemas, settings)
-            if scope_of is not None:
-                document["components"]["securitySchemes"] = SCHEMES
-            shown = read_examples(examples)
-            for path, operations in document["paths"].items():
-                for operation in operations.values():
-                    _describe(operation, None if scope_of is None else scope_of(path))
-                    _illustrate(operation, shown.get(operation["operationId"], OperationExamples()))
+        if Problem.__name__ in schemas:  # FastAPI keeps the document
+            return document
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**schema.pop("$defs"), Problem.__name__: schema}
+        for name in _FASTAPI_ERRORS:
+            schemas.pop(name, None)
+        _fill_in_bounds(schemas, settings)
+        if scope_of is not None:
+            document["components"]["securitySchemes"] = SCHEMES
+        shown = read_examples(examples)
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                _describe(operation, None if scope_of is None else scope_of(path))
+                if operation["operationId"] in shown:
+                    illustrate(operation, shown[operation["operationId"]])
         return document
 
     app.openapi = describe_with_problems  # type: ignore[method-assign]  # the documented way to extend it
 
 
 def _fill_in_bounds(schema: Any, settings: Settings) -> None:
-    if isinstance(schema, list):
-        for part in schema:
-            _fill_in_bounds(part, settings)
-    elif isinstance(schema, dict):
+    if isinstance(schema, dict):
         for key in _BOUNDS & schema.keys():
             schema[key.removeprefix("x-")] = getattr(settings, schema.pop(key))
-        for part in schema.values():
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
             _fill_in_bounds(part, settings)
 
 
@@ -100,28 +94,3 @@ def _describe(operation: dict[str, Any], scope: str | None) -> None:
         del responses["422"]  # FastAPI adds it to every route with a path parameter; never sent
     for response in responses.values():
         response["headers"] = _EVERYWHERE | response.get("headers", {})
-
-
-def _illustrate(operation: dict[str, Any], shown: OperationExamples) -> None:
-    """Put the examples of an operation where OpenAPI wants them; given to FastAPI, they would lose every null."""
-    for example in shown.examples:
-        if "requestBody" in operation:
-            _add(operation["requestBody"]["content"]["application/json"], example.summary, value=example.sent)
-        for parameter in operation.get("parameters", []):
-            _add(parameter, example.summary, value=example.sent[parameter["name"]])
-        if example.answer is not None:
-            answered = next(iter(operation["responses"]["200"]["content"].values()))
-            _add(answered, example.summary, value=example.answer)
-    for mistake in shown.mistakes:
-        refused = operation["responses"][str(mistake.status)]["content"][MEDIA_TYPE]
-        led_to_by = f"```http\n{mistake.sent}\n```" if mistake.sent else mistake.when
-        _add(refused, mistake.summary, description=led_to_by, value=_problem(mistake))
-
-
-def _add(content: dict[str, Any], summary: str, **example: Any) -> None:
-    content.setdefault("examples", {})[summary] = {"summary": summary, **example}
-
-
-def _problem(mistake: Mistake) -> Mapping[str, Any]:
-    body: dict[str, Any] = json.loads(bytes(problem_response(mistake.status, mistake.detail, mistake.errors).body))
-    return body

@@ -1,4 +1,4 @@
-"""Logs: everything the process says, one JSON object a line on standard output."""
+"""Logs: one JSON object a line, on standard output."""
 
 import datetime as dt
 import logging
@@ -13,26 +13,21 @@ class JSONLines(logging.Formatter):
     """A record as one JSON object: time, level, logger and message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, without its end."""
-        line: dict[str, Any] = {
-            "time": dt.datetime.fromtimestamp(record.created, dt.UTC),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+        """One line, without a newline."""
+        time = dt.datetime.fromtimestamp(record.created, dt.UTC)
+        line = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
         return to_json(line, fallback=str).decode()
 
 
 class RequestLog:
-    """Writes a line for each request, those of one turn of the event loop together.
+    """Writes a line of level info for each request, those of one event loop iteration together.
 
-    Not through `logging`: there a line takes an eighth of a short text's whole time (docs/performance.md). It looks the
-    same, and `level` counts as for any other.
+    Not through `logging`, which takes an eighth of a short text's whole time for a line (docs/performance.md).
 
     Args:
-        level: least severe one that is shown; the lines are of level info.
+        level: the lowest that is logged.
     """
 
     def __init__(self, level: str) -> None:
@@ -46,18 +41,12 @@ class RequestLog:
 
 
 def config(level: str) -> dict[str, Any]:
-    """`logging.config.dictConfig` for the whole process, uvicorn included.
-
-    uvicorn's own access log stays off: `observer` writes a line a request.
-    """
+    """`logging.config.dictConfig` for the whole process; `observer` writes the access log, not uvicorn."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "service.telemetry.logs.JSONLines"}},
         "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
-        "loggers": {
-            "uvicorn": {"level": level.upper()},
-            "uvicorn.access": {"level": "WARNING"},
-        },
+        "loggers": {"uvicorn": {"level": level.upper()}, "uvicorn.access": {"level": "WARNING"}},
     }

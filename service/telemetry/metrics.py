@@ -7,7 +7,9 @@ process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_c
 is scraped adds them up.
 """
 
+import functools
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -25,10 +27,9 @@ WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
 LOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
-SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 
 MODEL = ("model", "version")
-
+REQUEST = ("route", *MODEL, "status")
 
 TaskInstruments = Callable[[CollectorRegistry], Any]
 """Registers the instruments of one task: `TaskMetrics` of `service.tasks.task`."""
@@ -56,134 +57,68 @@ class Metrics:
     def __init__(self, tasks: Mapping[str, TaskInstruments] = MappingProxyType({})) -> None:
         # Else a second series for each counter, which Prometheus doesn't need.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "seqserve_requests",
-            "Requests answered",
-            ("route", *MODEL, "status"),
-            registry=registry,
-        )
-        self.request_seconds = Histogram(
-            "seqserve_request_seconds",
-            "Time from the request's first byte read to its answer's last byte written",
-            ("route", *MODEL, "status"),
-            buckets=REQUEST_BUCKETS,
-            registry=registry,
-        )
-        self.refusals = Counter(
-            "seqserve_refusals", "Requests refused, by the kind of problem", ("route", "reason"), registry=registry
-        )
-        self.queue_wait_seconds = Histogram(
-            "seqserve_queue_wait_seconds",
-            "Time a request's rows waited for the engine",
-            MODEL,
-            buckets=WORK_BUCKETS,
-            registry=registry,
-        )
-        self.inference_seconds = Histogram(
-            "seqserve_inference_seconds",
-            "Time of one batch in the engine",
-            MODEL,
-            buckets=WORK_BUCKETS,
-            registry=registry,
-        )
-        self.batch_rows = Histogram(
-            "seqserve_batch_rows", "Rows of one batch", MODEL, buckets=ROWS_BUCKETS, registry=registry
-        )
-        self.rows = Counter("seqserve_rows", "Rows computed by the engine", MODEL, registry=registry)
-        self.padding_ratio = Histogram(
-            "seqserve_padding_ratio",
-            "Share of one batch's elements that only fill rows up to the same length",
-            MODEL,
-            buckets=SHARE_BUCKETS,
-            registry=registry,
-        )
-        self.loads = Counter(
-            "seqserve_loads",
-            "Versions loaded, by what became of them: proved or refused",
-            (*MODEL, "outcome"),
-            registry=registry,
-        )
-        self.load_seconds = Histogram(
-            "seqserve_load_seconds",
-            "Time from when a version was to be loaded until it had proved itself, or was refused",
-            buckets=LOAD_BUCKETS,
-            registry=registry,
-        )
-        self.evictions = Counter(
-            "seqserve_evictions", "Versions let go from memory that the store still holds", MODEL, registry=registry
-        )
-        self.model_memory_bytes = Gauge(
-            "seqserve_model_memory_bytes",
-            "Memory that a version takes in all workers together; 0 where it isn't loaded",
-            MODEL,
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.swaps = Counter(
-            "seqserve_swaps", "Changes of the version that answers for an alias", ("alias",), registry=registry
-        )
-        self.waiting_requests = Gauge(
-            "seqserve_waiting_requests",
-            "Requests admitted and not yet answered",
-            MODEL,
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.connections = Gauge(
-            "seqserve_connections", "Connections open now", multiprocess_mode="livesum", registry=registry
-        )
-        self.connections_dropped = Counter(
-            "seqserve_connections_dropped",
-            "Connections closed on their callers before a request was whole or its answer read, by reason",
-            ("reason",),
-            registry=registry,
-        )
+        self.registry = CollectorRegistry()
+        counter = functools.partial(Counter, registry=self.registry)
+        histogram = functools.partial(Histogram, registry=self.registry)
+        sum_gauge = functools.partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        max_gauge = functools.partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
+
+        self.requests = counter("seqserve_requests", "Requests answered", REQUEST)
+        about = "Time from the request's first byte read to its answer's last byte written"
+        self.request_seconds = histogram("seqserve_request_seconds", about, REQUEST, buckets=REQUEST_BUCKETS)
+        self.refusals = counter("seqserve_refusals", "Requests refused, by the kind of problem", ("route", "reason"))
+        self.waiting_requests = sum_gauge("seqserve_waiting_requests", "Requests admitted and not yet answered", MODEL)
+
+        about = "Time a request's rows waited for the engine"
+        self.queue_wait_seconds = histogram("seqserve_queue_wait_seconds", about, MODEL, buckets=WORK_BUCKETS)
+        about = "Time of one batch in the engine"
+        self.inference_seconds = histogram("seqserve_inference_seconds", about, MODEL, buckets=WORK_BUCKETS)
+        self.batch_rows = histogram("seqserve_batch_rows", "Rows of one batch", MODEL, buckets=ROWS_BUCKETS)
+        self.rows = counter("seqserve_rows", "Rows computed by the engine", MODEL)
+        about = "Share of one batch's elements that only fill rows up to the same length"
+        self.padding_ratio = histogram("seqserve_padding_ratio", about, MODEL, buckets=SHARE_BUCKETS)
+
+        about = "Versions loaded, by what became of them: proved or refused"
+        self.loads = counter("seqserve_loads", about, (*MODEL, "outcome"))
+        about = "Time from when a version was to be loaded until it passed its self-test, or was rejected"
+        self.load_seconds = histogram("seqserve_load_seconds", about, buckets=LOAD_BUCKETS)
+        self.evictions = counter("seqserve_evictions", "Versions evicted from memory that the store still holds", MODEL)
+        about = "Memory that a version takes in all workers together; 0 where it isn't loaded"
+        self.model_memory_bytes = sum_gauge("seqserve_model_memory_bytes", about, MODEL)
+        self.swaps = counter("seqserve_swaps", "Changes of the version that answers for an alias", ("alias",))
+
+        self.connections = sum_gauge("seqserve_connections", "Connections open now")
+        about = "Connections closed on their clients before a request was complete or its answer read, by reason"
+        self.connections_dropped = counter("seqserve_connections_dropped", about, ("reason",))
+        about = "Memory of the server processes"
         self.resident_memory_bytes = Gauge(
-            "seqserve_resident_memory_bytes",
-            "Memory of the server processes",
-            multiprocess_mode="liveall",
-            registry=registry,
+            "seqserve_resident_memory_bytes", about, multiprocess_mode="liveall", registry=self.registry
         )
-        self.keys = Gauge(
-            "seqserve_keys",
-            "Keys that may ask; 0 where nobody is asked for one",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
-        self.keys_fault = Gauge(
-            "seqserve_keys_fault",
-            "1 while the file of keys can't be read, and what it held before goes on; else 0",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
-        self.usage_faults = Counter(
-            "seqserve_usage_faults",
-            "Accounts of keys that a worker can't share with the others, and counts by itself",
-            registry=registry,
-        )
-        self.tasks = {name: task(registry) for name, task in tasks.items()}
+
+        self.keys = max_gauge("seqserve_keys", "Valid keys; 0 where none are needed")
+        about = "1 while the key file can't be read, and what it held before goes on; else 0"
+        self.keys_fault = max_gauge("seqserve_keys_fault", about)
+        about = "Accounts of keys that a worker can't share with the others, and counts by itself"
+        self.usage_faults = counter("seqserve_usage_faults", about)
+
+        self.tasks = {name: task(self.registry) for name, task in tasks.items()}
         """Instruments of each task."""
-        self._totals: dict[tuple[str, str, int | None, int], list[float]] = {}
+        self._totals: defaultdict[tuple[str, str, int | None, int], list[float]] = defaultdict(list)
         """Seconds of requests that are yet to be counted, by the labels."""
 
     def request(self, route: str, status: int, record: RequestRecord, problem: str | None) -> None:
         """Note one request that is over; `count_requests` counts it."""
-        key = (route, record.model, record.version, status)
-        seconds = self._totals.get(key)
-        if seconds is None:
-            seconds = self._totals[key] = []
-        seconds.append(record.total_seconds)
+        self._totals[route, record.model, record.version, status].append(record.total_seconds)
         if problem is not None:
             self.refusals.labels(route, problem).inc()
 
     def declare_problems(self, route: str, kinds: Iterable[str]) -> None:
-        """Show zeros for the problems of a route: no rate can be told of a counter that begins at 1."""
+        """Show zeros for the problems of a route: a counter that begins at 1 has no rate."""
         for kind in kinds:
             self.refusals.labels(route, kind)
 
     def counted_versions(self) -> set[tuple[str, int]]:
-        """Versions that requests are counted of."""
+        """Versions that answered requests."""
         return {(name, version) for _, name, version, _ in self._totals if version is not None}
 
     def forget(self, name: str, version: int) -> None:
@@ -208,7 +143,7 @@ class Metrics:
                 seconds.clear()
 
     def measure_memory(self) -> None:
-        """Note what this process holds; a platform that doesn't tell leaves it at 0."""
+        """Set the resident memory of this process."""
         self.resident_memory_bytes.set(resident_bytes())
 
 
@@ -228,7 +163,7 @@ class ModelMetrics:
         metrics.evictions.labels(*own)
 
     def measure_waiting(self, num_requests: int) -> None:
-        """Set how many requests are admitted now."""
+        """Set the number of admitted requests."""
         self._waiting_requests.set(num_requests)
 
     def flush(self) -> None:
