@@ -19,7 +19,7 @@ from training import commands, own_data
 from training.data.source import DataUnavailable
 from training.export import ExportDiffers
 from training.models import ARCHITECTURES
-from training.recipes import FAMILIES, RECIPES
+from training.recipes import RECIPES
 from training.tasks import Period
 
 DEFAULT_SEED = 42
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "fit":
         own_data.check_arguments(chosen, parser, list(RECIPES))
     if chosen.command == "compare":
-        own_data.check_arguments(chosen, parser, list(FAMILIES))
+        own_data.check_arguments(chosen, parser, sorted({name.rpartition("-")[0] for name in RECIPES}))
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

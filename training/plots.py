@@ -91,9 +91,9 @@ def calibration(bins: Sequence[tuple[float, float, int]]) -> bytes:
     """Reliability diagram: how often the model is right against how sure it says it is."""
     figure, axes = _figure(3.8, 3.4)
     axes.plot([0, 1], [0, 1], color=PERFECT, label="perfect")
-    said, true, counts = zip(*bins, strict=True)
-    axes.plot(said, true, "o-", color=MODEL, label="model")
-    for x, y, count in zip(said, true, counts, strict=True):
+    predicted, true, counts = zip(*bins, strict=True)
+    axes.plot(predicted, true, "o-", color=MODEL, label="model")
+    for x, y, count in zip(predicted, true, counts, strict=True):
         axes.annotate(str(count), (x, y), textcoords="offset points", xytext=(4, -10), fontsize=7)
     axes.set(
         xlabel="confidence", ylabel="share right", title="Calibration (count of rows)", xlim=(0, 1.05), ylim=(0, 1.05)

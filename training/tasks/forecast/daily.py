@@ -196,7 +196,7 @@ def _fan(
 
 
 def _golden(days: CovariateSeries, recipe: ForecastRecipe) -> dict[str, NDArray[Any]]:
-    """The last training weeks, whole and with what callers leave out: a short history, gaps, no bus, no day types."""
+    """The last training weeks, whole and with what clients leave out: a short history, gaps, no bus, no day types."""
     end = days.date_at(len(days.target) - recipe.network.horizon)
     origins = Origins.of(days, recipe.spec(), end - dt.timedelta(days=5), end)
     rows = {name: array.copy() for name, array in origins.inputs.items()}

@@ -212,13 +212,13 @@ def calibrate(network: GlobalForecaster, selection: list[Rows], levels: tuple[fl
     if not selection:
         return np.ones(len(levels), dtype=np.float32)
     rng = np.random.default_rng(0)
-    actual, said = [], []
+    actual, predicted = [], []
     for rows in selection:
         known = np.isfinite(rows.target)
         drawn = rng.integers(known.sum(), size=1000)
         actual.append(rows.target[known][drawn])
-        said.append(predict(network, rows)[known][drawn])
-    widening = from_neighbour(np.concatenate(actual), np.concatenate(said), levels)
+        predicted.append(predict(network, rows)[known][drawn])
+    widening = from_neighbour(np.concatenate(actual), np.concatenate(predicted), levels)
     network.calibrate(torch.from_numpy(widening))
     return widening
 
@@ -267,7 +267,7 @@ def _described(whole: SeriesSet) -> dict[str, Any]:
 
 
 def _golden(sets: list[SplitSet], recipe: GlobalForecastRecipe) -> dict[str, NDArray[Any]]:
-    """One history of each set, from what is trained on; some with what callers leave out: values, the spacing."""
+    """One history of each set, from what is trained on; some with what clients leave out: values, the spacing."""
     rows: dict[str, NDArray[Any]] = {
         "history": np.full((len(sets), recipe.context_length), np.nan, dtype=np.float32),
         "freq": np.array([[freq_code(one.whole.freq)] for one in sets], dtype=np.int64),
