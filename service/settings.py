@@ -101,9 +101,3 @@ class Settings(BaseSettings):
         if self.tls_key_file is not None and self.tls_cert_file is None:
             raise ValueError("SEQSERVE_TLS_KEY_FILE needs SEQSERVE_TLS_CERT_FILE")
         return self
-
-    def usage_of_keys(self) -> Path | None:
-        """The folder of usage files; None without API keys."""
-        if self.usage_folder is not None or self.api_keys_file is None:
-            return self.usage_folder
-        return self.api_keys_file.with_name(f"{self.api_keys_file.name}.usage")

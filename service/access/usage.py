@@ -13,6 +13,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,44 +43,54 @@ class State(NamedTuple):
     """Time of the last charge by `CLOCK_MONOTONIC`, which all processes share."""
 
 
+@dataclass
 class Account:
     """How much of its limits one key has used.
 
     A request is accepted as long as there is one token, and then charged all its rows: the bucket may become negative.
     So a request larger than the burst isn't refused for ever, and the rate holds over time. The day's quota never
     becomes negative.
-
-    Args:
-        path: the file; created if it is missing.
-        limits: of the key.
-        on_fault: called when the file can't be used.
     """
 
-    def __init__(self, path: Path, limits: Limits, on_fault: Callable[[], None]) -> None:
-        self.limits = limits
-        self._path = path
-        self._on_fault = on_fault
-        self._descriptor: int | None = None
-        self._no_wait_until = 0.0
-        self._last: State | None = None
-        self._own_state: State | None = None
-        """The state while the file can't be used."""
+    path: Path
+    """The file; created if it is missing."""
+    limits: Limits
+    on_fault: Callable[[], None]
+    """Called when the file can't be used."""
+    _descriptor: int | None = None
+    _no_wait_until: float = 0.0
+    _last: State | None = None
+    _own_state: State | None = None
+    """The state while the file can't be used."""
 
     def check(self) -> None:
-        """Raises `RateLimited` and `QuotaExceeded` if the limits are used up."""
+        """Raise `RateLimited` or `QuotaExceeded` if the limits are used up."""
         self._last = self._read()
         self._refuse_unless_enough(self._now(self._last), 1)
 
     def charge(self, num_rows: int, *, refuse: bool) -> None:
-        """Count rows. With `refuse`, raises `RateLimited` and `QuotaExceeded` instead of going over the limits."""
+        """Count rows; with `refuse`, raise `RateLimited` or `QuotaExceeded` instead of going over the limits."""
+        own = self._own_state
+        if own is None:
+            try:
+                descriptor = self._open()
+                self._lock(descriptor)
+                try:
+                    before = _parse(os.pread(descriptor, _FORMAT.size, 0), self.limits)
+                    self._last = self._charged(before, num_rows, refuse=refuse)
+                    os.pwrite(descriptor, _FORMAT.pack(*self._last), 0)
+                    return
+                finally:
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)  # does nothing where the wait was in vain
+            except OSError as error:
+                own = self._count_alone(error)
+        self._own_state = self._last = self._charged(own, num_rows, refuse=refuse)
 
-        def charged(before: State) -> State:
-            now = self._now(before)
-            if refuse:
-                self._refuse_unless_enough(now, num_rows)
-            return now._replace(rows=now.rows + num_rows, tokens=now.tokens - num_rows)
-
-        self._update(charged)
+    def _charged(self, before: State, num_rows: int, *, refuse: bool) -> State:
+        now = self._now(before)
+        if refuse:
+            self._refuse_unless_enough(now, num_rows)
+        return now._replace(rows=now.rows + num_rows, tokens=now.tokens - num_rows)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Headers of draft-ietf-httpapi-ratelimit-headers: what was left when this process last read the file."""
@@ -114,16 +125,13 @@ class Account:
         limits = self.limits
         if limits.rows_per_day is not None and now.rows + num_rows > limits.rows_per_day:
             left = max(0, limits.rows_per_day - now.rows)
-            raise QuotaExceeded(
-                f"This takes {num_rows} of the key's {limits.rows_per_day} rows a day, of which {left} are left until "
-                "midnight UTC.",
-                retry_after_seconds=_until_tomorrow(),
-            )
+            used = f"This takes {num_rows} of the key's {limits.rows_per_day} rows a day"
+            detail = f"{used}, of which {left} are left until midnight UTC."
+            raise QuotaExceeded(detail, retry_after_seconds=_until_tomorrow())
         if limits.rows_per_second is not None and now.tokens < 1:
-            raise RateLimited(
-                f"The key may send {limits.rows_per_second:g} rows a second; slow down, and heed Retry-After.",
-                retry_after_seconds=math.ceil((1 - now.tokens) / limits.rows_per_second),
-            )
+            detail = f"The key may send {limits.rows_per_second:g} rows a second; slow down, and heed Retry-After."
+            wait = math.ceil((1 - now.tokens) / limits.rows_per_second)
+            raise RateLimited(detail, retry_after_seconds=wait)
 
     def _read(self) -> State:
         try:
@@ -131,77 +139,56 @@ class Account:
         except OSError as error:
             return self._count_alone(error)
 
-    def _update(self, change: Callable[[State], State]) -> None:
-        if self._own_state is not None:
-            self._own_state = self._last = change(self._own_state)
-            return
-        try:
-            descriptor = self._open()
-            is_locked = self._lock(descriptor)
-            try:
-                self._last = change(_parse(os.pread(descriptor, _FORMAT.size, 0), self.limits))
-                os.pwrite(descriptor, _FORMAT.pack(*self._last), 0)
-            finally:
-                if is_locked:
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-        except OSError as error:
-            self._own_state = self._last = change(self._count_alone(error))
-
-    def _lock(self, descriptor: int) -> bool:
-        """Take the lock, which others hold for microseconds unless they are stopped; whether that worked."""
+    def _lock(self, descriptor: int) -> None:
+        """Take the lock, which others hold for microseconds; go on without it if one of them is stopped."""
         begun = time.perf_counter()
         timeout = LOCK_SECONDS if begun >= self._no_wait_until else 0.0
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.perf_counter() - begun > timeout:
                     self._no_wait_until = time.perf_counter() + NO_WAIT_SECONDS
-                    return False
-                time.sleep(RETRY_SECONDS)
-            else:
-                return True
+                    return None
+            time.sleep(RETRY_SECONDS)
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._descriptor
 
     def _count_alone(self, error: OSError) -> State:
-        logger.error("%s can't be used: %s; this worker counts by itself", self._path, error.strerror)
-        self._on_fault()
+        logger.error("%s can't be used: %s; this worker counts by itself", self.path, error.strerror)
+        self.on_fault()
         self.close()
         self._own_state = _parse(b"", self.limits)
         return self._own_state
 
 
+@dataclass
 class Usage:
-    """The accounts of all keys that have limits.
+    """The accounts of all keys that have limits."""
 
-    Args:
-        folder: of their files; created if it is missing.
-        on_fault: called when one can't be used.
-    """
-
-    def __init__(self, folder: Path, on_fault: Callable[[], None]) -> None:
-        self._folder = folder
-        self._on_fault = on_fault
-        self._accounts: dict[str, Account] = {}
+    folder: Path
+    """Of their files; created if it is missing."""
+    on_fault: Callable[[], None]
+    """Called when one can't be used."""
+    _accounts: dict[str, Account] = field(default_factory=dict)
 
     def account(self, key: Key) -> Account | None:
         """The account of a key; None where it has no limits."""
         if not key.is_limited:
             return None
-        account = self._accounts.get(key.id)
-        if account is None:
-            account = self._accounts[key.id] = Account(self._folder / key.id, key.limits, self._on_fault)
+        if key.id not in self._accounts:
+            self._accounts[key.id] = Account(self.folder / key.id, key.limits, self.on_fault)
+        account = self._accounts[key.id]
         account.limits = key.limits
         return account
 
     def keep(self, ids: Collection[str]) -> None:
         """Close the files of all other keys."""
-        for key_id in [key_id for key_id in self._accounts if key_id not in ids]:
+        for key_id in self._accounts.keys() - ids:
             self._accounts.pop(key_id).close()
 
 
