@@ -5,9 +5,6 @@ from collections.abc import Sequence
 
 from service.errors import BodyTooLarge, UnsupportedEncoding, UnsupportedMedia
 
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
-"""For zlib: the gzip format (RFC 1952)."""
-
 
 def check_encoding(encoding: bytes, encodings: Sequence[str]) -> None:
     """Raises `UnsupportedEncoding` unless it is none, or one of these."""
@@ -39,7 +36,7 @@ def decompress(body: bytes, limit: int) -> bytes:
 
     Raises `UnsupportedEncoding`, `BodyTooLarge`.
     """
-    decompressor = zlib.decompressobj(GZIP_WINDOW)
+    decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: gzip (RFC 1952)
     try:
         whole = decompressor.decompress(body, limit + 1)
     except zlib.error:
