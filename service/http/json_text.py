@@ -37,11 +37,12 @@ def _refuse_lone_surrogates(document: Any) -> None:
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]  # no recursion: nesting may be deep
     while waiting:
         loc, value = waiting.pop()
-        texts = () if isinstance(value, list) else [value] if isinstance(value, str) else value
-        if any(map(_LONE_SURROGATE.search, texts)):
+        text = value if isinstance(value, str) else "".join(value) if isinstance(value, dict) else ""
+        if _LONE_SURROGATE.search(text):
             raise Invalid([FieldError(loc, message)])
-        children = () if isinstance(value, str) else value.items() if isinstance(value, dict) else enumerate(value)
-        waiting += [((*loc, key), child) for key, child in children if isinstance(child, str | dict | list)]
+        if not isinstance(value, str):
+            children = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [((*loc, key), child) for key, child in children if isinstance(child, str | dict | list)]
 
 
 def _refuse_constant(name: str) -> NoReturn:

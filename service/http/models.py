@@ -15,7 +15,7 @@ from bundle.tasks import TASKS as BUNDLE_TASKS
 from service.catalog import disk
 from service.catalog.loader import TestedVersion
 from service.catalog.snapshot import Snapshot
-from service.errors import NotReady, UnknownFile, UnknownModel
+from service.errors import NotFound, NotReady
 from service.http.problem import declared
 from service.state import Context, context
 from service.tasks.task import Task
@@ -156,7 +156,7 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
     """A file that the card lists."""
     manifest = (await _find(context, name, version)).manifest
     if file not in _shown(manifest):
-        raise UnknownFile("The version has no such file to show; its card lists what there is.")
+        raise NotFound("The version has no such file to show; its card lists what there is.")
     folder = version_folder(context.settings.store, manifest.name, manifest.version)
     try:
         async with asyncio.timeout(disk.STALL_SECONDS):
@@ -164,13 +164,13 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
     except (BundleUnreadable, TimeoutError):
         raise NotReady("The store can't be read now; try again later.", retry_after_seconds=1) from None
     except BundleError:
-        raise UnknownFile("The file is no longer the one that was published.") from None
+        raise NotFound("The file is no longer the one that was published.") from None
     return Response(content, media_type=MEDIA_TYPES[PurePosixPath(file).suffix], headers=FILE_HEADERS)
 
 
 async def _find(context: Context, name: str, version: str) -> TestedVersion:
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
-        raise UnknownModel("A version is a positive whole number; GET /models lists them.")
+        raise NotFound("A version is a positive whole number; GET /models lists them.")
     return await context.catalog.tested(name, int(version))
 
 

@@ -24,11 +24,11 @@ from service.state import Context
 from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 
 _TASK = "seqserve.task"
-"""In the scope of a request that is worked on: its task."""
+"""In the ASGI scope of a running request: its task."""
 
 
 def cancel(scope: Scope) -> None:
-    """End the work on a request whose client has disconnected; its rows that wait are dropped."""
+    """End the work on a request whose client has disconnected, and drop its queued rows."""
     task: asyncio.Task[None] | None = scope.pop(_TASK, None)
     if task is not None:
         task.cancel()
@@ -37,9 +37,8 @@ def cancel(scope: Scope) -> None:
 class BodyRoute(APIRoute):
     """A route that answers from the bytes of the body.
 
-    Raises `TypeError` at construction for what FastAPI would document and this route not honour: dependencies, another
-    status code, a response class, parameters of the endpoint. An included router could add such options later, so it
-    can't be part of one.
+    Raises `TypeError` at construction for what FastAPI would document and this route not honour, and where it is part
+    of an included router, which could add such options later.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -137,10 +136,7 @@ class BodyRoute(APIRoute):
 
 
 class JSONRoute(BodyRoute):
-    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary.
-
-    Raises `TypeError` also where it takes more, or the path has parameters.
-    """
+    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`; the path has no parameters."""
 
     def __init__(
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Mapping[str, object]]], **options: Any
@@ -165,11 +161,7 @@ class JSONRoute(BodyRoute):
 class PredictRoute(BodyRoute):
     """Decodes a call, has it answered by `predict`, encodes the answers.
 
-    Args:
-        path: with parameters, if the codec reads them.
-        codec: of the protocol spoken here.
-        name: of the operation.
-        options: those of `APIRoute`; `openapi_extra` describes bodies that aren't JSON of a known type.
+    The codec reads parameters of the path, if it has any; `name` is that of the operation.
     """
 
     def __init__(self, path: str, codec: Codec, *, name: str, **options: Any) -> None:
