@@ -58,7 +58,7 @@ class Predictor:
             deadline: when the answers must be there, by the event loop's clock (`time.monotonic`).
             identity: whom the rows are charged to; it also records what the call took.
 
-        Raises `Invalid`, with field paths that begin with `inputs` or the name of an option; `UnknownModel`,
+        Raises `Invalid`, with field paths that begin with `inputs` or the name of an option; `NotFound`,
         `NotReady`, `QueueFull`, `DeadlineExceeded`, and what `identity.charge` raises.
         """
         entry = self._tasks[task]

@@ -1,6 +1,6 @@
-"""API keys: which requests are answered where `SEQSERVE_API_KEYS_FILE` is set. Without that setting there is no gate.
+"""The gate: middleware that requires API keys, installed where `SEQSERVE_API_KEYS_FILE` is set.
 
-Deny by default: a path without a declared scope is refused to every key, be it a new HTTP route or a websocket.
+Deny by default: a path without a declared scope is refused to every key, for HTTP and websockets alike.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ class _Charge:
 
 @dataclass(frozen=True)
 class Gate:
-    """ASGI middleware that asks for a key."""
+    """ASGI middleware that requires a key."""
 
     app: ASGIApp
     keys: KeyFile

@@ -16,19 +16,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class KeyFile:
-    """Polls the key file. While it is broken the keys read before stay valid, and log and metrics report it.
-
-    Args:
-        path: the file.
-        show_num_keys: called with the number of valid keys.
-        show_fault: called with 1 while the file is broken, else 0.
-        on_change: called with the ids of the valid keys.
-    """
+    """Polls the key file. While it is broken the keys read before stay valid, and log and metrics report it."""
 
     path: Path
     show_num_keys: Callable[[float], None]
     show_fault: Callable[[float], None]
+    """Called with 1 while the file is broken, else 0."""
     on_change: Callable[[Collection[str]], None]
+    """Called with the ids of the valid keys."""
     keyring: Keyring | None = None
     """None until the file could be read for the first time."""
     _stat: tuple[int, ...] | None = None

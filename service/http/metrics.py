@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from service.catalog.catalog import Catalog
 from service.catalog.snapshot import Snapshot
+from service.engine.memory import resident_bytes
 from service.state import Context, context
 from service.telemetry.metrics import MODEL, Metrics
 from service.telemetry.worker_files import WORKERS_FOLDER
@@ -44,13 +46,13 @@ async def show_metrics(request: Request, context: Annotated[Context, Depends(con
 
 def measure(metrics: Metrics, catalog: Catalog) -> None:
     """Bring the instruments of this process up to date."""
-    metrics.measure_memory()
+    metrics.resident_memory_bytes.set(resident_bytes())
     metrics.count_requests()
     for tested in catalog.snapshot.versions.values():
         tested.metrics.flush()
         tested.task_metrics.flush()
     for loaded in catalog.in_memory():
-        loaded.metrics.measure_waiting(loaded.engine.batcher.num_requests)
+        loaded.metrics.waiting_requests.set(loaded.engine.batcher.num_requests)
 
 
 async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
@@ -60,37 +62,35 @@ async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
         await asyncio.sleep(1)
 
 
+@dataclass(frozen=True)
 class Exposition:
     """What one scrape shows: a collector of prometheus_client."""
 
-    def __init__(
-        self, metrics: Metrics, snapshot: Snapshot, *, ready: bool, readable: bool, deadline_seconds: float
-    ) -> None:
-        self._metrics = metrics
-        self._snapshot = snapshot
-        self._ready = ready
-        self._readable = readable
-        self._deadline_seconds = deadline_seconds
+    metrics: Metrics
+    snapshot: Snapshot
+    ready: bool
+    readable: bool
+    deadline_seconds: float
 
     def collect(self) -> Iterator[Metric]:
         """The instruments, then what is computed from them and from the state of the store."""
-        measured = list(_from_all_workers(self._metrics.registry))
+        measured = list(_from_all_workers(self.metrics.registry))
         yield from measured
         by_name = {metric.name: metric for metric in measured}
-        versions = {key: tested.task_metrics for key, tested in self._snapshot.versions.items()}
-        for task_metrics in self._metrics.tasks.values():
+        versions = {key: tested.task_metrics for key, tested in self.snapshot.versions.items()}
+        for task_metrics in self.metrics.tasks.values():
             yield from task_metrics.derived(by_name, versions)
-        yield from _store_state(self._snapshot, ready=self._ready)
-        yield GaugeMetricFamily(
-            "seqserve_store_readable",
-            "1 when the store and all that is to be loaded of it can be read, else 0",
-            value=float(self._readable),
-        )
-        yield GaugeMetricFamily(
-            "seqserve_deadline_seconds",
-            "Time after which a request is refused with 504",
-            value=self._deadline_seconds,
-        )
+        yield from _versions(self.snapshot)
+        for name, text, value in (
+            ("ready", "1 when every required model answers, else 0", self.ready),
+            (
+                "store_readable",
+                "1 when the store and all that is to be loaded of it can be read, else 0",
+                self.readable,
+            ),
+            ("deadline_seconds", "Time after which a request is refused with 504", self.deadline_seconds),
+        ):
+            yield GaugeMetricFamily(f"seqserve_{name}", text, value=float(value))
 
 
 def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
@@ -110,25 +110,18 @@ def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
     return merged
 
 
-def _store_state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
+def _versions(snapshot: Snapshot) -> Iterator[Metric]:
     """Of the worker that answers; the others follow the store within two seconds."""
-    in_service = GaugeMetricFamily(
-        "seqserve_version_in_service",
-        "The version that answers for an alias, or for a bundle's own name (alias empty)",
-        labels=("alias", "model"),
-    )
+    text = "The version that answers for an alias, or for a bundle's own name (alias empty)"
+    in_service = GaugeMetricFamily("seqserve_version_in_service", text, labels=("alias", "model"))
     for alias, target in sorted(snapshot.aliases.items()):
         if (key := snapshot.key_of(alias)) is not None:
             in_service.add_metric((alias, target.name), key[1])
     for name in snapshot.names():
         in_service.add_metric(("", name), snapshot.passed(name)[-1])
     yield in_service
-    refused = GaugeMetricFamily(
-        "seqserve_version_refused",
-        "1 for each version in the store that must not answer; GET /models says why in words",
-        labels=(*MODEL, "why"),
-    )
+    text = "1 for each version in the store that must not answer; GET /models says why in words"
+    refused = GaugeMetricFamily("seqserve_version_refused", text, labels=(*MODEL, "why"))
     for (name, version), rejected in sorted(snapshot.rejected.items()):
         refused.add_metric((name, str(version), rejected.why), 1)
     yield refused
-    yield GaugeMetricFamily("seqserve_ready", "1 when every required model answers, else 0", value=float(ready))

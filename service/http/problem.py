@@ -32,12 +32,12 @@ MAX_FIELD_ERRORS = 20
 """Faults listed of one payload; the rest are counted."""
 
 HEADERS = {
-    "Accept": "the media type that is taken",
-    "Accept-Encoding": "the encoding that is taken",
-    "Retry-After": "seconds to wait before trying again",
-    "WWW-Authenticate": "what is wrong, as RFC 6750 has it",
+    "Accept": ([415], "the media type that is taken"),
+    "Accept-Encoding": ([415], "the encoding that is taken"),
+    "Retry-After": ([429, 503], "seconds to wait before trying again"),
+    "WWW-Authenticate": ([401, 403], "what is wrong, as RFC 6750 has it"),
 }
-"""What the headers of refusals say, for the OpenAPI document."""
+"""Headers of refusals: statuses that have them, and the description in the OpenAPI document."""
 _CHALLENGE = 'Bearer realm="seqserve"'
 
 
@@ -48,32 +48,25 @@ class Kind(NamedTuple):
     name: str
     title: str
     refusal: type[Refusal] | None = None
-    headers: Sequence[str] = ()
 
 
 KINDS = (
     Kind(400, "not-json", "The body is not JSON", errors.NotJSON),
-    Kind(401, "unauthenticated", "No key, or none that counts", errors.Unauthenticated, ["WWW-Authenticate"]),
-    Kind(403, "forbidden", "The key lacks a scope", errors.Forbidden, ["WWW-Authenticate"]),
+    Kind(401, "unauthenticated", "No key, or none that counts", errors.Unauthenticated),
+    Kind(403, "forbidden", "The key lacks a scope", errors.Forbidden),
     Kind(403, "origin-refused", "Pages of this origin may not ask", errors.OriginRefused),
     Kind(404, "not-found", "No such route, model or version", errors.NotFound),
     Kind(405, "method-not-allowed", "The route doesn't take this method"),
     Kind(408, "request-timeout", "The request took too long to arrive"),
     Kind(413, "body-too-large", "The body is over its limit", errors.BodyTooLarge),
-    Kind(
-        415,
-        "unsupported-media",
-        "The body is of a type or encoding not spoken here",
-        errors.Unsupported,
-        ["Accept", "Accept-Encoding"],
-    ),
+    Kind(415, "unsupported-media", "The body is of a type or encoding not spoken here", errors.Unsupported),
     Kind(422, "invalid", "The request has the wrong shape or value", errors.Invalid),
-    Kind(429, "queue-full", "Too many requests are waiting", errors.QueueFull, ["Retry-After"]),
-    Kind(429, "rate-limited", "The key asks for too much a second", errors.RateLimited, ["Retry-After"]),
-    Kind(429, "quota-exceeded", "The key asks for too much a day", errors.QuotaExceeded, ["Retry-After"]),
+    Kind(429, "queue-full", "Too many requests are waiting", errors.QueueFull),
+    Kind(429, "rate-limited", "The key asks for too much a second", errors.RateLimited),
+    Kind(429, "quota-exceeded", "The key asks for too much a day", errors.QuotaExceeded),
     Kind(431, "headers-too-large", "The headers are over their limit"),
     Kind(500, "defect", "A defect of the service"),
-    Kind(503, "not-ready", "Not ready, or going down", errors.NotReady, ["Retry-After"]),
+    Kind(503, "not-ready", "Not ready, or going down", errors.NotReady),
     Kind(504, "deadline-exceeded", "The deadline passed", errors.DeadlineExceeded),
 )
 BY_STATUS = {kind.status: kind for kind in reversed(KINDS)}
@@ -116,18 +109,16 @@ def problem_response(
 
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` of a route for the refusals it may give, 500 excepted."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        responses[status] = {"description": BY_STATUS[status].title, "content": dict(content)}
-        if headers := BY_STATUS[status].headers:
-            responses[status]["headers"] = {name: _describe(name) for name in headers}
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        headers = {name: _header(name) for name, (having, _) in HEADERS.items() if status in having}
+        responses[status] = {"description": BY_STATUS[status].title, "content": content, "headers": headers}
     return responses
 
 
-def _describe(header: str) -> dict[str, Any]:
-    type_ = "integer" if header == "Retry-After" else "string"
-    return {"description": HEADERS[header], "schema": {"type": type_}}
+def _header(name: str) -> dict[str, Any]:
+    return {"description": HEADERS[name][1], "schema": {"type": "integer" if name == "Retry-After" else "string"}}
 
 
 def answer(error: Exception) -> Response:

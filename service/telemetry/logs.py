@@ -25,9 +25,6 @@ class RequestLog:
     """Writes a line of level info for each request, those of one event loop iteration together.
 
     Not through `logging`, which takes an eighth of a short text's whole time for a line (docs/performance.md).
-
-    Args:
-        level: the lowest that is logged.
     """
 
     def __init__(self, level: str) -> None:

@@ -19,7 +19,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics import MetricWrapperBase
 
 from service.engine.batcher import BatchStats
-from service.engine.memory import resident_bytes
 from service.telemetry.request_record import RequestRecord
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -48,11 +47,7 @@ def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
 
 
 class Metrics:
-    """All instruments of one process.
-
-    Args:
-        tasks: registers those of each task, by its name.
-    """
+    """All instruments of one process; `tasks` registers those of each task, by its name."""
 
     def __init__(self, tasks: Mapping[str, TaskInstruments] = MappingProxyType({})) -> None:
         # Else a second series for each counter, which Prometheus doesn't need.
@@ -142,10 +137,6 @@ class Metrics:
                 observe_all(self.request_seconds.labels(*labels), seconds)
                 seconds.clear()
 
-    def measure_memory(self) -> None:
-        """Set the resident memory of this process."""
-        self.resident_memory_bytes.set(resident_bytes())
-
 
 class ModelMetrics:
     """The instruments of one version that every task has, with its labels filled in."""
@@ -159,12 +150,8 @@ class ModelMetrics:
         self._batch_rows = metrics.batch_rows.labels(*own)
         self._rows = metrics.rows.labels(*own)
         self._padding_ratio = metrics.padding_ratio.labels(*own)
-        self._waiting_requests = metrics.waiting_requests.labels(*own)
+        self.waiting_requests = metrics.waiting_requests.labels(*own)
         metrics.evictions.labels(*own)
-
-    def measure_waiting(self, num_requests: int) -> None:
-        """Set the number of admitted requests."""
-        self._waiting_requests.set(num_requests)
 
     def flush(self) -> None:
         """Count the batches since the last time."""
