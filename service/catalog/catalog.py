@@ -1,10 +1,10 @@
 """Keeps a `Snapshot` in step with the store, and the versions that are asked for in memory.
 
 Every version in the store is loaded once, one after the other, and self-tested (`loader`); what is asked for goes
-first, and its requests wait for it. What isn't trusted, as is all that arrives while the service runs, is tested before in a
-process of its own (`sandbox`). One that fails is rejected with its reason and never answers; what answered before goes
-on. The snapshot is immutable and swapped in one step, so a request sees either the old state or the new one. Which of
-the tested versions are in memory is another matter (`cache`): one that isn't is loaded and tested again when it is
+first, and its requests wait for it. What isn't trusted, as is all that arrives while the service runs, is tested before
+in a process of its own (`sandbox`). One that fails is rejected with its reason and never answers; what answered before
+goes on. The snapshot is immutable and swapped in one step, so a request sees either the old state or the new one. Which
+of the tested versions are in memory is another matter (`cache`): one that isn't is loaded and tested again when it is
 asked for.
 """
 
