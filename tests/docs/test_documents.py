@@ -20,6 +20,7 @@ from _pytest.mark import ParameterSet
 from service.__main__ import healthcheck
 from service.settings import Settings
 from tests.support.markdown_steps import Answer, Step, steps
+from tests.support.retry import retry_until
 from tests.support.service_process import ROOT, free_port
 
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
@@ -86,12 +87,9 @@ class Reader:
             env=self._environment(),
             start_new_session=True,
         )
-        for _ in range(1200):
-            if healthcheck(Settings(port=self._port)) == 0:
-                return
-            assert self._service.poll() is None, "the service stopped"
-            time.sleep(0.05)
-        pytest.fail("the service isn't ready after a minute")
+        service = self._service
+        retry_until(lambda: healthcheck(Settings(port=self._port)) == 0 or service.poll() is not None)
+        assert service.poll() is None, "the service stopped"
 
     def _ask(self, content: str, answer: Answer | None) -> str:
         """Send a request: method and path, headers, and a body that begins with `{`."""

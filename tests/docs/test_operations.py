@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bundle.store import set_alias, version_folder
 from service.settings import Settings
 from service.tasks.classify.drift import FEWEST_ROWS
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 from tests.support.service_process import ROOT
 
@@ -42,11 +42,8 @@ def families(store: Path) -> Iterator[dict[str, Metric]]:
         outcomes = {"model": "ridership", "version": 1, "outcomes": [told]}
         client.post("/outcomes", json=outcomes).raise_for_status()
         set_alias(store, "spam", "ridership-wavenet")
-        for _ in range(200):
-            text = client.get("/metrics").text
-            if "seqserve_swaps_total{" in text:
-                break
-            time.sleep(0.05)
+        retry_until(lambda: "seqserve_swaps_total{" in client.get("/metrics").text)
+        text = client.get("/metrics").text
         yield {
             f"{family.name}_total" if family.type == "counter" else family.name: family
             for family in text_string_to_metric_families(text)

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from tests.support.retry import retry_until
 from tests.support.service_process import free_port
 
 NO_BROWSER = "no browser: the page's tests need Debian's package chromium (apt-get install chromium)"
@@ -31,9 +31,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and thread.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    retry_until(lambda: server.started or not thread.is_alive())
     assert server.started
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from benchmarks.serving.preload import preloaded
 from service.__main__ import healthcheck
 from service.settings import Settings
+from tests.support.retry import retry_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,13 +27,13 @@ def free_port() -> int:
 
 
 def wait_for_self_tests(address: str, headers: dict[str, str] | None = None) -> None:
-    """Wait until nothing in the store of a running service is left to prove itself."""
-    for _ in range(1200):
+    """Wait until a running service has tested all that its store holds."""
+
+    def is_nothing_pending() -> bool:
         with urllib.request.urlopen(urllib.request.Request(f"{address}/models", headers=headers or {})) as response:
-            if not json.load(response)["pending"]:
-                return
-        time.sleep(0.05)
-    raise TimeoutError("the service proves its models for more than a minute")
+            return not json.load(response)["pending"]
+
+    retry_until(is_nothing_pending)
 
 
 @contextmanager
@@ -49,11 +49,8 @@ def serving(
         [sys.executable, *command], cwd=ROOT, env=os.environ | chosen, start_new_session=True
     ) as server:
         try:
-            for _ in range(600):
-                if healthcheck(Settings(port=port)) == 0:
-                    break
-                assert server.poll() is None, "the service stopped"
-                time.sleep(0.05)
+            retry_until(lambda: healthcheck(Settings(port=port)) == 0 or server.poll() is not None)
+            assert server.poll() is None, "the service stopped"
             yield server
         finally:
             if server.poll() is None:  # asked first, so that nothing is left in the temporary folder

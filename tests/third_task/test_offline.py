@@ -41,6 +41,7 @@ def test_it_is_evaluated_on_a_file(store: Path, tmp_path: Path, capsys: pytest.C
     assert '"rows": 2' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_it_is_compared(tmp_path: Path) -> None:
     comparison = Comparison("vowels", {"linear": VowelsRecipe()})  # type: ignore[dict-item]
     output = tmp_path / "report"

@@ -1,7 +1,6 @@
 """`python -m service list|promote|rollback`: what it prints and refuses, and that running services follow."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from bundle.store import _read_file, read_aliases, set_alias, version_folder
 from service.__main__ import main
 from service.settings import Settings
 from tests.support.next_version import publish_next_version
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 from tests.support.stub_bundle import publish_stub
 from tests.support.tiny_bundles import copy_tiny_bundles
@@ -108,10 +108,8 @@ def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypa
         publish_next_version(store, "any-frequency")
 
         def until(version: int) -> None:
-            deadline = time.monotonic() + 10
-            while client.post("/forecast", json={"model": "any", "values": [1]}).json()["version"] != version:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            body = {"model": "any", "values": [1]}
+            retry_until(lambda: client.post("/forecast", json=body).json()["version"] == version)
 
         until(2)
         assert main(["promote", "any", "any-frequency", "1"]) == 0

@@ -70,7 +70,7 @@ async def ask(batcher: Texts, rows: list[list[int]], deadline_seconds: float) ->
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(6000):
         if condition():
             return
         await asyncio.sleep(0.01)

@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from service.tasks.classify.drift import FEWEST_ROWS
 from service.telemetry.metrics import Metrics
 from tests.support.made_up_data import messages
 from tests.support.metric_samples import Samples, parse, value
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 from tests.support.service_process import free_port, serving
 from tests.support.stub_bundle import publish_stub
@@ -191,11 +191,8 @@ def test_versions_in_service_and_loads_follow_the_store(client: TestClient, stor
     assert value(samples, "seqserve_ready") == 1
     publish_stub(store)
     set_alias(store, "spam", "ridership-wavenet")
-    for _ in range(200):
-        samples = scrape(client)
-        if value(samples, "seqserve_swaps_total") and value(samples, "seqserve_version_refused"):
-            break
-        time.sleep(0.02)
+    retry_until(lambda: all(value(scrape(client), f"seqserve_{name}") for name in ("swaps_total", "version_refused")))
+    samples = scrape(client)
     assert value(samples, "seqserve_swaps_total", alias="spam") == 1
     assert value(samples, "seqserve_version_in_service", alias="spam", model="ridership-wavenet") == 1
     assert value(samples, "seqserve_version_refused", model="blank", version="1") == 1
@@ -229,23 +226,19 @@ def test_any_of_several_workers_answers_for_all(store: Path) -> None:
         workers = parse(get(port, "/metrics"))["seqserve_resident_memory_bytes"]
         for _ in range(count):
             get(port, "/classify", {"model": "spam", "inputs": ["win a prize", "see you later"] * 3})
-        deadline = time.monotonic() + 10  # each worker counts once a second
-        while value(parse(get(port, "/metrics")), "seqserve_requests_total", route="/classify") < count:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        retry_until(lambda: value(parse(get(port, "/metrics")), "seqserve_requests_total", route="/classify") >= count)
         for _ in range(10):  # whichever worker is asked
             samples = parse(get(port, "/metrics"))
             assert value(samples, "seqserve_requests_total", route="/classify") == count
             assert value(samples, "seqserve_labels_total", model="spam-cnn") == count * 6
             assert value(samples, "seqserve_loads_total", model="spam-cnn", outcome="proved") == 2
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:  # each worker shows its recent texts within a second
-            samples = parse(get(port, "/metrics"))
-            recent = value(samples, "seqserve_recent_rows", of="labels")
-            if recent > count * 6 * 0.9:
-                break
-            time.sleep(0.1)
-        assert count * 6 * 0.9 < recent <= count * 6
+
+        def num_recent() -> float:
+            return value(parse(get(port, "/metrics")), "seqserve_recent_rows", of="labels")
+
+        retry_until(lambda: num_recent() > count * 6 * 0.9)  # each worker shows its recent texts within a second
+        assert num_recent() <= count * 6
+        samples = parse(get(port, "/metrics"))
         assert value(samples, "seqserve_drift_psi", model="spam-cnn", of="labels") > 0
         assert len(workers) <= len(samples["seqserve_resident_memory_bytes"]) == 2
         assert server.poll() is None
