@@ -52,8 +52,8 @@ RowIndices = slice | NDArray[np.intp]
 
 
 QUIET_ITERATIONS = 2
-"""A batch begins after so many iterations of the event loop without a new request: an iteration takes microseconds where
-nothing else is to be done, and where requests are to be read, reading them first makes fewer and larger batches."""
+"""A batch begins after so many iterations of the event loop without a new request: one takes microseconds where nothing
+else is to be done, and where requests are to be read, reading them first makes fewer and larger batches."""
 
 
 class Sliceable(Protocol):
@@ -181,7 +181,7 @@ class _Batch(Generic[Rows, Answers]):
     blocks: list[_Block[Rows, Answers]] = field(default_factory=list)
     num_rows: int = 0
     num_parts: int = 1
-    """More of a single request's only block, where it holds more than a batch may: they are computed one after another."""
+    """Of a single request's only block, where it holds more than a batch may: they are computed one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,7 +444,7 @@ class Batcher(Generic[Rows, Answers]):
         return budget, False
 
     def _compute_in_thread(self, batch: _Batch[Rows, Answers]) -> list[_Computed[Answers]]:
-        """One batch; of a single request's rows as many as there is time for, until another request comes or it is cancelled."""
+        """One batch; of a single request's rows as many as there is time for, until another request comes."""
         if batch.num_parts == 1:
             return [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
         rows = batch.blocks[0].rows
