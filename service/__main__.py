@@ -98,11 +98,10 @@ def command_line() -> argparse.ArgumentParser:
         epilog="Settings are environment variables such as SEQSERVE_STORE; the README lists them.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, text in (
-        ("serve", "serve until SIGTERM or SIGINT"),
-        ("healthcheck", "exit with status 0 if the service on this host is ready, else 1"),
-    ):
-        commands.add_parser(name, help=text, description=text)
+    text = "serve until SIGTERM or SIGINT"
+    commands.add_parser("serve", help=text, description=text)
+    text = "exit with status 0 if the service on this host is ready, else 1"
+    commands.add_parser("healthcheck", help=text, description=text)
     store_command.add_to(commands)
     keys_command.add_to(commands)
     return parser

@@ -32,14 +32,10 @@ logger = logging.getLogger(__name__)
 class State(NamedTuple):
     """The state of one account."""
 
-    day: int
-    """Days of UTC since 1970."""
-    rows: int
-    """Charged on that day."""
-    tokens: float
-    """In the bucket after the last charge; negative after a request larger than what was left."""
-    at: float
-    """Time of the last charge by `CLOCK_MONOTONIC`, which all processes share."""
+    day: int  # of UTC since 1970
+    rows: int  # charged on that day
+    tokens: float  # in the bucket after the last charge; negative after a request larger than what was left
+    at: float  # time of the last charge by CLOCK_MONOTONIC, shared by all processes
 
 
 @dataclass
