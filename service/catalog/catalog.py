@@ -1,10 +1,10 @@
 """Keeps a `Snapshot` in step with the store, and the versions that are asked for in memory.
 
-Every version in the store is loaded once, one after the other, and self-tested (`loader`); what is asked for goes first,
-and its requests wait for it. What isn't trusted, as is all that arrives while the service runs, is tested before in a
-process of its own (`sandbox`). One that fails is rejected with its reason and never answers; what answered before goes
-on. The snapshot is immutable and swapped in one step, so a request sees either the old state or the new one. Which of
-the tested versions are in memory is another matter (`cache`): one that isn't is loaded and tested again when it is
+Every version in the store is loaded once, one after the other, and self-tested (`loader`); what is asked for goes
+first, and its requests wait for it. What isn't trusted, as is all that arrives while the service runs, is tested before
+in a process of its own (`sandbox`). One that fails is rejected with its reason and never answers; what answered before
+goes on. The snapshot is immutable and swapped in one step, so a request sees either the old state or the new one. Which
+of the tested versions are in memory is another matter (`cache`): one that isn't is loaded and tested again when it is
 asked for.
 """
 
@@ -249,7 +249,7 @@ class Catalog:
             await asyncio.wait([loading.task for loading in self._loads.values()], timeout=disk.STALL_SECONDS)
 
     async def _test_in_turn(self, *, sandboxed: bool) -> None:
-        """One after the other, those that go through the sandbox or those that don't; one that stalls is left behind."""
+        """One after the other, those for the sandbox or the others; one that stalls is left behind."""
         while waiting := {
             key
             for key in self.snapshot.pending | self._again

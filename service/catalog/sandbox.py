@@ -1,7 +1,7 @@
 """The sandbox: a version that isn't trusted has its self-test in a process of its own first, within limits.
 
 onnxruntime and the tokenizer are native code, and a graph can ask for any memory and time. What crashes, never ends, or
-takes too much, takes only that process with it. `sandbox_process` is what runs there; it is a fresh one for each version,
+takes too much, takes only that process with it. `sandbox_process` runs there, a fresh one for each version,
 since a process with threads can't be forked. It runs as the same user.
 """
 

@@ -58,7 +58,7 @@ class Backlog:
     def learn(self, num_rows: int, seconds: float, *, more_wait: bool) -> None:
         """Rows took so many seconds, the time since the rows before included.
 
-        A batch that more rows wait behind was full; a smaller one takes longer for a row, and doesn't raise the average.
+        A batch that more rows wait behind was full; a smaller one takes longer per row, and doesn't raise the average.
         """
         row_seconds, known = seconds / num_rows, self._row_seconds
         if known is None:

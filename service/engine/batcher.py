@@ -52,8 +52,8 @@ RowIndices = slice | NDArray[np.intp]
 
 
 QUIET_ITERATIONS = 2
-"""A batch begins after so many iterations of the event loop without a new request: an iteration takes microseconds where
-nothing else is to be done, and where requests are to be read, reading them first makes fewer and larger batches."""
+"""A batch begins after so many iterations of the event loop without a new request: one takes microseconds where nothing
+else is to be done, and where requests are to be read, reading them first makes fewer and larger batches."""
 
 
 class Sliceable(Protocol):
@@ -181,7 +181,7 @@ class _Batch(Generic[Rows, Answers]):
     blocks: list[_Block[Rows, Answers]] = field(default_factory=list)
     num_rows: int = 0
     num_parts: int = 1
-    """More of a single request's only block, where it holds more than a batch may: they are computed one after another."""
+    """Of a single request's only block, where it holds more than a batch may: they are computed one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,8 @@ class _Computed(Generic[Answers]):
     answers: Answers
     padding_ratio: float
     seconds: float
-    cpu_seconds: float
+    cpu_seconds: float | None
+    """None where it wasn't timed: it takes two system calls."""
 
 
 @dataclass
@@ -313,7 +314,7 @@ class Batcher(Generic[Rows, Answers]):
         batch = self._next_batch()
         assert batch is not None
         try:
-            computed = [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
+            computed = [self._compute([block.rows for block in batch.blocks], batch.num_rows, is_timed=False)]
         except Exception as error:
             batch.blocks[0].submission.fail(error)
         else:
@@ -443,7 +444,7 @@ class Batcher(Generic[Rows, Answers]):
         return budget, False
 
     def _compute_in_thread(self, batch: _Batch[Rows, Answers]) -> list[_Computed[Answers]]:
-        """One batch; of a single request's rows as many as there is time for, until another request comes or it is cancelled."""
+        """One batch; of a single request's rows as many as there is time for, until another request comes."""
         if batch.num_parts == 1:
             return [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
         rows = batch.blocks[0].rows
@@ -457,14 +458,16 @@ class Batcher(Generic[Rows, Answers]):
             begin = end
         return computed
 
-    def _compute(self, parts: Sequence[Rows], num_rows: int) -> _Computed[Answers]:
-        began, cpu_began = time.perf_counter(), time.thread_time()
+    def _compute(self, parts: Sequence[Rows], num_rows: int, *, is_timed: bool = True) -> _Computed[Answers]:
+        """One batch. Its CPU time is learnt, for it must not grow with what else the machine does, unless not timed."""
+        cpu_began = time.thread_time() if is_timed else 0.0
+        began = time.perf_counter()
         answers, padding_ratio = self.engine.compute(parts)
-        # CPU time of a row, for it must not grow with what else the machine does, or with waiting for the GIL.
-        computed = _Computed(answers, padding_ratio, time.perf_counter() - began, time.thread_time() - cpu_began)
+        seconds = time.perf_counter() - began
+        cpu_seconds = time.thread_time() - cpu_began if is_timed else None
         if len(answers) != num_rows:
             raise RuntimeError(f"{num_rows} rows went in, {len(answers)} came out")
-        return computed
+        return _Computed(answers, padding_ratio, seconds, cpu_seconds)
 
     def _take_back(self, batch: _Batch[Rows, Answers], computed: Sequence[_Computed[Answers]]) -> int:
         """Deliver what is computed, queue what isn't; how many rows were."""
@@ -479,7 +482,8 @@ class Batcher(Generic[Rows, Answers]):
             stats.num_rows.append(num_own)
             stats.padding_ratios.append(one.padding_ratio)
             stats.inference_seconds.append(one.seconds)
-            self._learn(batch.size, one.cpu_seconds / num_own)
+            if one.cpu_seconds is not None:
+                self._learn(batch.size, one.cpu_seconds / num_own)
             self._deliver(own, one)
         if num_rows < batch.num_rows:
             self._queues.setdefault(batch.size, deque()).append(blocks[0])

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bundle.golden import Arrays
-from service.engine.batcher import Part, RowIndices
+from service.engine.batcher import Batcher, Part, RowIndices, Timed
+
+STATE = "state."
+"""Tensors of this prefix are state: a graph that has steps reads them and gives them anew, of the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,21 @@ class ColumnEngine:
             for name, array in own.arrays.items():
                 answers[name][rows] = array
         return Columns(answers)
+
+
+async def step(
+    batcher: Batcher[Columns, Columns], state: Columns, inputs: Columns, deadline: float, timed: Timed
+) -> tuple[Columns, Columns]:
+    """One step of a graph with state, for beam search, captions and live streams: the next state, and the outputs.
+
+    State travels with its rows, so the steps of many requests share batches, each with its own state.
+
+    Args:
+        batcher: of a `ColumnEngine`.
+        state: tensors named with the prefix `STATE`, one row per sequence.
+        inputs: all other tensors, as many rows.
+        deadline: see `Batcher.submit`, likewise `timed` and what it raises.
+    """
+    answers = await batcher.submit(Columns({**state.arrays, **inputs.arrays}), deadline, timed)
+    outputs = {name: array for name, array in answers.arrays.items() if not name.startswith(STATE)}
+    return Columns({name: answers.arrays[name] for name in state.arrays}), Columns(outputs)

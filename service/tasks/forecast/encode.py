@@ -207,8 +207,8 @@ def _iterated(series: Series, spec: ForecastSpec) -> list[str]:
     """Warnings for steps beyond the model's own horizon."""
     beyond = spec.horizon + 1
     return [
-        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over {NUM_TRAJECTORIES} "
-        "sampled paths",
+        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over "
+        f"{NUM_TRAJECTORIES} sampled paths",
         *(
             f"{covariate.name} is not known beyond values: from step {beyond} on it is treated as missing there"
             for covariate in spec.past_covariates

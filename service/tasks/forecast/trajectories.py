@@ -27,7 +27,7 @@ Compute = Callable[[Arrays], Awaitable[Quantiles]]
 
 NUM_TRAJECTORIES = 64
 STEP_CORRELATION = 0.7
-"""Of the noise of two neighbouring steps of a trajectory, within a block; between blocks the model itself links them."""
+"""Of the noise of two neighbouring steps of a trajectory in a block; between blocks the model itself links them."""
 POOLED_LEVELS = 32
 """Levels that each trajectory's quantile function is read at when trajectories are pooled."""
 SERIES_AT_ONCE = 4
@@ -52,7 +52,7 @@ async def forecast_recursively(
 ) -> NDArray[np.float64]:
     """Quantiles `[series, horizon, levels]`; the first `spec.horizon` steps are the known ones.
 
-    A series has the same forecast each time, whatever shares the batch. Where the model stops giving numbers, NaN follows.
+    A series has the same forecast each time, whatever shares the batch. Where the model gives no numbers, NaN follows.
     Raises the first of what `compute` raises.
     """
     room = asyncio.Semaphore(SERIES_AT_ONCE)
@@ -102,7 +102,7 @@ async def _forecast_one(
 
 
 def draw_levels(generator: "np.random.Generator", num_steps: int) -> NDArray[np.float64]:
-    """Levels `[NUM_TRAJECTORIES, num_steps]` to sample at: dependent along a trajectory, equally spaced within each step.
+    """Levels `[NUM_TRAJECTORIES, num_steps]` to sample at: dependent along a trajectory, equally spaced in each step.
 
     Normal noise, an autoregression of order one, decides only which trajectory gets which level: a Gaussian
     copula by ranks. So each step has its whole distribution, not 64 random draws.
