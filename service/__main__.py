@@ -83,11 +83,8 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """`SEQSERVE_*` variables that no setting has, such as misspelt ones."""
     prefix = Settings.model_config["env_prefix"]
     known = {f"{prefix}{name}".upper() for name in Settings.model_fields} | {"SEQSERVE_DATA"}  # of training
-    return sorted(
-        name
-        for name in environment
-        if name.upper().startswith(prefix) and name.upper() not in known and not _KUBERNETES_LINK.search(name)
-    )
+    ours = [name for name in environment if name.upper().startswith(prefix) and not _KUBERNETES_LINK.search(name)]
+    return sorted(name for name in ours if name.upper() not in known)
 
 
 def command_line() -> argparse.ArgumentParser:
