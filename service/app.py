@@ -28,7 +28,7 @@ from service.http import health, metrics, models, openapi, problem
 from service.http.cors import CORS
 from service.http.headers import on_every_response
 from service.http.observer import Observer
-from service.http.problem import MEANINGS
+from service.http.problem import KIND_BY_STATUS
 from service.page import routes as page
 from service.predict import Predictor
 from service.server.limits import ConnectionLimits
@@ -147,7 +147,7 @@ def create_app(settings: Settings) -> FastAPI:
     api.router.routes[:0] = routes  # flat: a router within the router takes longer to find its way
     for route in routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            kinds = [meaning.kind for status, meaning in MEANINGS.items() if status in {*route.responses, 500}]
+            kinds = [kind.name for status, kind in KIND_BY_STATUS.items() if status in {*route.responses, 500}]
             if keys is not None and needed_scope(scopes, route.path):
                 kinds += REFUSED_KINDS
             instruments.declare_problems(route.path, kinds)

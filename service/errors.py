@@ -1,26 +1,6 @@
-"""The tree of refusals: everything the service declines to do, and why.
+"""Refusals: what the service declines to do, and why. `http.problem` maps them to statuses.
 
-    Refusal
-    ├── Unauthenticated       no key, or none that counts
-    ├── Forbidden             the key lacks a scope, or no scope is declared for the path
-    ├── OriginRefused         a page of another origin wants to ask
-    ├── NotJSON               the body can't be read as JSON
-    ├── Unsupported
-    │   ├── UnsupportedMedia      the media type of the body isn't read here
-    │   └── UnsupportedEncoding   the content encoding of the body isn't read here
-    ├── BodyTooLarge          the body is over its limit
-    ├── Invalid               well-formed JSON of the wrong shape or value; lists each fault
-    ├── NotFound
-    │   ├── UnknownModel      no such model, or version of it, is served
-    │   └── UnknownFile       the version has no such file to show
-    ├── QueueFull             too many requests wait for this model
-    ├── RateLimited           the key asks for too much a second
-    ├── QuotaExceeded         the key asks for too much a day
-    ├── NotReady              no model can answer yet, or the service is going down
-    └── DeadlineExceeded      the answer would come too late
-
-A refusal is the caller's to mend, or to try again; anything else that is raised is a defect of ours. HTTP statuses are
-mapped in `problem`, the only file that knows them.
+A refusal is the client's to mend, or to try again; anything else that is raised is a defect of the service.
 """
 
 from collections.abc import Sequence

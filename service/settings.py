@@ -26,8 +26,7 @@ class Settings(BaseSettings):
         0.5, gt=0, le=60, description="how often the store is polled for new versions and aliases"
     )
     store_trusted: bool = Field(
-        True,
-        description="skip the sandboxed self-test for bundles in the store at startup; later ones always have it",
+        True, description="skip the sandboxed self-test for bundles in the store at startup; later ones always have it"
     )
     trial_memory_bytes: int = Field(
         256 * 1024 * 1024, ge=1024 * 1024, description="memory of a sandboxed self-test, at most"
@@ -49,9 +48,7 @@ class Settings(BaseSettings):
         description="padded elements of one batch's largest input, at most; a single longer row runs alone",
     )
     max_waiting_requests: int = Field(
-        4096,
-        ge=1,
-        description="queued requests per model; more get 429, as do those that would miss their deadline",
+        4096, ge=1, description="queued requests per model; more get 429, as do those that would miss their deadline"
     )
     deadline_seconds: float = Field(30.0, gt=0, description="a request not answered by then gets 504")
     drain_delay_seconds: float = Field(
@@ -94,19 +91,16 @@ class Settings(BaseSettings):
     )
     max_horizon: int = Field(1000, ge=1, description="forecast steps of one request, recursive ones included")
     api_keys_file: Path | None = Field(
-        None,
-        description="key file, made by `python -m service keys`; unset: no API keys are needed",
+        None, description="key file, made by `python -m service keys`; unset: no API keys are needed"
     )
     usage_folder: Path | None = Field(
-        None,
-        description="folder that counts how much of its limits each key has used; unset: beside the key file",
+        None, description="folder that counts how much of its limits each key has used; unset: beside the key file"
     )
     cors_origins: list[Origin] = Field(
         [], description='origins allowed by CORS, as JSON (`["https://shop.example"]`; `"*"`: any); empty: none'
     )
     tls_cert_file: Path | None = Field(
-        None,
-        description="certificate chain, PEM; with it the port speaks only TLS, 1.2 or later",
+        None, description="certificate chain, PEM; with it the port speaks only TLS, 1.2 or later"
     )
     tls_key_file: Path | None = Field(None, description="its private key, PEM, unencrypted; unset: in the same file")
     trusted_proxies: list[IPvAnyNetwork] = Field(

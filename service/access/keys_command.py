@@ -47,10 +47,7 @@ def run(path: Path | None, options: argparse.Namespace) -> int:
         match options.action:
             case "add":
                 text = _add(path, options)
-                print(
-                    f"key of {options.name} ({', '.join(options.scopes)}); it is not shown again:",
-                    file=sys.stderr,
-                )
+                print(f"key of {options.name} ({', '.join(options.scopes)}); it is not shown again:", file=sys.stderr)
                 print(text)
             case "revoke":
                 _revoke(path, options.name)

@@ -84,13 +84,7 @@ class Catalog:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        loader: Loader,
-        metrics: Metrics,
-        loading: Executor,
-        sandbox: Sandbox,
-        started_ns: int,
+        self, settings: Settings, loader: Loader, metrics: Metrics, loading: Executor, sandbox: Sandbox, started_ns: int
     ) -> None:
         self._settings = settings
         self._metrics = metrics

@@ -54,12 +54,7 @@ class Loader:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        tasks: Mapping[str, Task],
-        metrics: Metrics,
-        inference: Executor,
-        encoding: Executor,
+        self, settings: Settings, tasks: Mapping[str, Task], metrics: Metrics, inference: Executor, encoding: Executor
     ) -> None:
         limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
         self._resources = Resources(settings, limits, inference, encoding)

@@ -87,9 +87,7 @@ class Exposition:
             value=float(self._readable),
         )
         yield GaugeMetricFamily(
-            "seqserve_deadline_seconds",
-            "Time after which a request is refused with 504",
-            value=self._deadline_seconds,
+            "seqserve_deadline_seconds", "Time after which a request is refused with 504", value=self._deadline_seconds
         )
 
 

@@ -20,14 +20,8 @@ from service.http.problem import declared
 from service.state import Context, context
 from service.tasks.task import Task
 
-MEDIA_TYPES = {
-    ".md": "text/markdown; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".json": "application/json",
-}
-FILE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-}
+MEDIA_TYPES = {".md": "text/markdown; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json"}
+FILE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 """Files come from a bundle, not from us: whatever a forged plot holds, it may draw and do nothing else."""
 
 

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http import problem
-from service.http.problem import CLIENT_GONE, MEANINGS
+from service.http.problem import CLIENT_GONE, KIND_BY_STATUS
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import SCOPE_KEY, RequestRecord
@@ -92,7 +92,7 @@ class Observer:
         for scope, status, record in ended:
             record.run_deferred()
             route = _template(scope)
-            kind = record.problem or (MEANINGS[status].kind if status in MEANINGS else None)
+            kind = record.problem or (KIND_BY_STATUS[status].name if status in KIND_BY_STATUS else None)
             self._metrics.request(route, status, record, kind)
             trace_id = None
             if self._tracer is not None:

@@ -7,10 +7,10 @@
 """
 
 import functools
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
@@ -49,57 +49,51 @@ CLIENT_GONE = 499
 MAX_FIELD_ERRORS = 20
 """Faults listed of one payload; the rest are counted."""
 
-logger = logging.getLogger(__name__)
+def _header(name: str, description: str, json_type: str = "string") -> dict[str, Any]:
+    return {name: {"description": description, "schema": {"type": json_type}}}
 
 
-class Meaning(NamedTuple):
-    """What a status means here, everywhere the same."""
+_CHALLENGE = _header("WWW-Authenticate", "what is wrong, as RFC 6750 has it")
+_RETRY = _header("Retry-After", "seconds to wait before trying again", "integer")
+_ACCEPT = _header("Accept", "the media type that is taken") | _header("Accept-Encoding", "the encoding that is taken")
 
-    kind: str
+
+class Kind(NamedTuple):
+    """One kind of problem."""
+
+    status: int
+    name: str
     title: str
+    error: type[Refusal] | None = None
+    """What is raised."""
+    headers: Mapping[str, Any] = MappingProxyType({})
+    """Of the answer, as OpenAPI describes them."""
 
 
-MEANINGS: Mapping[int, Meaning] = {
-    400: Meaning("not-json", "The body is not JSON"),
-    401: Meaning("unauthenticated", "No key, or none that counts"),
-    403: Meaning("forbidden", "The key lacks a scope"),
-    404: Meaning("not-found", "No such route, model or version"),
-    405: Meaning("method-not-allowed", "The route doesn't take this method"),
-    408: Meaning("request-timeout", "The request took too long to arrive"),
-    413: Meaning("body-too-large", "The body is over its limit"),
-    415: Meaning("unsupported-media", "The body is of a type or encoding not spoken here"),
-    422: Meaning("invalid", "The request has the wrong shape or value"),
-    429: Meaning("queue-full", "Too many requests are waiting"),
-    431: Meaning("headers-too-large", "The headers are over their limit"),
-    500: Meaning("defect", "A defect of the service"),
-    503: Meaning("not-ready", "Not ready, or going down"),
-    504: Meaning("deadline-exceeded", "The deadline passed"),
-}
-
-OTHER_MEANINGS: Mapping[type[Refusal], Meaning] = {
-    OriginRefused: Meaning("origin-refused", "Pages of this origin may not ask"),
-    RateLimited: Meaning("rate-limited", "The key asks for too much a second"),
-    QuotaExceeded: Meaning("quota-exceeded", "The key asks for too much a day"),
-}
-"""Refusals that share their status with another meaning; `MEANINGS` has what a status means without them."""
-NOT_HTTP = Meaning("not-http", "What was sent is not HTTP/1.1")
-"""The other 400: there is no request whose body could be anything."""
-
-STATUSES: Mapping[type[Refusal], int] = {
-    NotJSON: 400,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    OriginRefused: 403,
-    NotFound: 404,
-    BodyTooLarge: 413,
-    Unsupported: 415,
-    Invalid: 422,
-    QueueFull: 429,
-    RateLimited: 429,
-    QuotaExceeded: 429,
-    NotReady: 503,
-    DeadlineExceeded: 504,
-}
+NOT_HTTP = Kind(400, "not-http", "What was sent is not HTTP/1.1")
+KINDS = (
+    NOT_HTTP,
+    Kind(400, "not-json", "The body is not JSON", NotJSON),
+    Kind(401, "unauthenticated", "No key, or none that counts", Unauthenticated, _CHALLENGE),
+    Kind(403, "origin-refused", "Pages of this origin may not ask", OriginRefused),
+    Kind(403, "forbidden", "The key lacks a scope", Forbidden, _CHALLENGE),
+    Kind(404, "not-found", "No such route, model or version", NotFound),
+    Kind(405, "method-not-allowed", "The route doesn't take this method"),
+    Kind(408, "request-timeout", "The request took too long to arrive"),
+    Kind(413, "body-too-large", "The body is over its limit", BodyTooLarge),
+    Kind(415, "unsupported-media", "The body is of a type or encoding not spoken here", Unsupported, _ACCEPT),
+    Kind(422, "invalid", "The request has the wrong shape or value", Invalid),
+    Kind(429, "rate-limited", "The key asks for too much a second", RateLimited),
+    Kind(429, "quota-exceeded", "The key asks for too much a day", QuotaExceeded),
+    Kind(429, "queue-full", "Too many requests are waiting", QueueFull, _RETRY),
+    Kind(431, "headers-too-large", "The headers are over their limit"),
+    Kind(500, "defect", "A defect of the service"),
+    Kind(503, "not-ready", "Not ready, or going down", NotReady, _RETRY),
+    Kind(504, "deadline-exceeded", "The deadline passed", DeadlineExceeded),
+)
+KIND_BY_STATUS = {kind.status: kind for kind in KINDS}
+"""The last of a status is its usual one."""
+_KIND_BY_ERROR = {kind.error: kind for kind in KINDS if kind.error is not None}
 
 
 class FieldProblem(BaseModel):
@@ -124,10 +118,12 @@ def problem_response(
     detail: str,
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
-    meaning: Meaning | None = None,
+    kind: Kind | None = None,
 ) -> JSONResponse:
-    """One error body with its status; `meaning` where it isn't that of the status."""
-    body = _body(status, detail, meaning or MEANINGS.get(status) or Meaning("http", HTTPStatus(status).phrase))
+    """One error body with its status; `kind` where it isn't the usual one of the status."""
+    kind = kind or KIND_BY_STATUS.get(status) or Kind(status, "http", HTTPStatus(status).phrase)
+    body: dict[str, Any] = {"type": f"urn:seqserve:problem:{kind.name}", "title": kind.title}
+    body |= {"status": status, "detail": detail}
     if errors:
         body["errors"] = [{"loc": list(error.loc), "msg": error.msg} for error in errors[:MAX_FIELD_ERRORS]]
         if len(errors) > MAX_FIELD_ERRORS:
@@ -135,52 +131,24 @@ def problem_response(
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _body(status: int, detail: str, meaning: Meaning) -> dict[str, Any]:
-    return {
-        "type": f"urn:seqserve:problem:{meaning.kind}",
-        "title": meaning.title,
-        "status": status,
-        "detail": detail,
-    }
-
-
 CHALLENGE = 'Bearer realm="seqserve"'
-
-_RETRY_AFTER = {"Retry-After": {"description": "seconds to wait before trying again", "schema": {"type": "integer"}}}
-
-_CHALLENGE = {"WWW-Authenticate": {"description": "what is wrong, as RFC 6750 has it", "schema": {"type": "string"}}}
-
-HEADERS: Mapping[int, dict[str, Any]] = {
-    401: _CHALLENGE,
-    403: _CHALLENGE,
-    415: {
-        "Accept": {"description": "the media type that is taken", "schema": {"type": "string"}},
-        "Accept-Encoding": {"description": "the encoding that is taken", "schema": {"type": "string"}},
-    },
-    429: _RETRY_AFTER,
-    503: _RETRY_AFTER,
-}
-"""OpenAPI `headers` of refusals, by status."""
 
 
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` of a route for the refusals it may give, 500 excepted; `examples` has some of each."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         status: {
-            "description": MEANINGS[status].title,
-            **({"headers": HEADERS[status]} if status in HEADERS else {}),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "description": KIND_BY_STATUS[status].title,
+            **({"headers": headers} if (headers := KIND_BY_STATUS[status].headers) else {}),
+            "content": content,
         }
         for status in statuses
     }
 
 
-def _status(refusal: Refusal) -> int:
-    return next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
-
-
 def answer(error: Exception) -> Response:
-    """What is said of an error that was raised while a request was answered."""
+    """The answer to a request on which this was raised."""
     if isinstance(error, QueueFull):
         return _queue_full(error.detail, error.retry_after_seconds)
     if isinstance(error, Refusal):
@@ -196,12 +164,12 @@ def answer(error: Exception) -> Response:
 
 def kind_of(error: Exception) -> str | None:
     """The kind of problem, where its status doesn't tell."""
-    meaning = OTHER_MEANINGS.get(type(error))  # type: ignore[arg-type]  # of any other error there is none
-    return None if meaning is None else meaning.kind
+    kind = _KIND_BY_ERROR.get(type(error))  # type: ignore[arg-type]  # of any other error there is none
+    return None if kind is None or kind is KIND_BY_STATUS[kind.status] else kind.name
 
 
 def is_foreseen(error: Exception) -> bool:
-    """Whether it is the caller's to mend; anything else is a defect of ours, for the log."""
+    """Whether it is the client's to mend; anything else is a defect of the service, for the log."""
     return isinstance(error, _FORESEEN)
 
 
@@ -210,7 +178,7 @@ _FORESEEN = (Refusal, RequestValidationError, ClientDisconnect, HTTPException)
 
 @functools.lru_cache(maxsize=64)
 def _queue_full(detail: str, retry_after_seconds: int | None) -> JSONResponse:
-    """Made once: under overload it is said over and over, and what that takes the admitted lack."""
+    """Made once: under overload it is sent very often, and the admitted requests need that time."""
     return _refusal(QueueFull(detail, retry_after_seconds=retry_after_seconds))
 
 
@@ -229,7 +197,8 @@ def _refusal(refusal: Refusal) -> JSONResponse:
         scope = "" if refusal.scope is None else f', scope="{refusal.scope}"'
         headers["WWW-Authenticate"] = f'{CHALLENGE}, error="insufficient_scope"{scope}'
     errors = refusal.errors if isinstance(refusal, Invalid) else ()
-    return problem_response(_status(refusal), refusal.detail, errors, headers, OTHER_MEANINGS.get(type(refusal)))
+    kind = next(_KIND_BY_ERROR[error] for error in type(refusal).__mro__ if error in _KIND_BY_ERROR)
+    return problem_response(kind.status, refusal.detail, errors, headers, kind)
 
 
 def _malformed(error: RequestValidationError) -> JSONResponse:
@@ -238,12 +207,12 @@ def _malformed(error: RequestValidationError) -> JSONResponse:
 
 
 def _short(loc: Sequence[str | int]) -> tuple[str | int, ...]:
-    """The place, without what a caller could put into a key: only what looks like a name is repeated."""
+    """The field path, without what a client could put into a key: only what looks like a name is repeated."""
     return tuple(part if isinstance(part, int) or re.fullmatch(r"\w{1,64}", part) else "…" for part in loc)
 
 
 def _plain(fault: Mapping[str, Any]) -> str:
-    """Pydantic's sentence, except where it would not tell a stranger what to change."""
+    """Pydantic's sentence, except where it does not say what to change."""
     match fault["type"]:
         case "finite_number":
             return "The number is infinite; send a finite one, or null where a value is missing"

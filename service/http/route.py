@@ -111,10 +111,7 @@ class BodyRoute(APIRoute):
             if not problem.is_foreseen(error):
                 raise
             return
-        headers = [
-            (b"content-length", b"%d" % len(content)),
-            (b"content-type", self.response_media_type.encode()),
-        ]
+        headers = [(b"content-length", b"%d" % len(content)), (b"content-type", self.response_media_type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from service.http.headers import NO_SNIFFING
-from service.http.problem import NOT_HTTP, Meaning, problem_response
+from service.http.problem import NOT_HTTP, Kind, problem_response
 
 
 class EarlyResponse(NamedTuple):
@@ -15,9 +15,9 @@ class EarlyResponse(NamedTuple):
     content: bytes
 
 
-def _response(reason: str, status: int, detail: str, meaning: Meaning | None = None) -> EarlyResponse:
+def _response(reason: str, status: int, detail: str, kind: Kind | None = None) -> EarlyResponse:
     headers = {"Connection": "close", **NO_SNIFFING} | ({"Retry-After": "1"} if status == 503 else {})
-    response = problem_response(status, detail, (), headers, meaning)
+    response = problem_response(status, detail, (), headers, kind)
     phrases = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
     lines = [
         b"HTTP/1.1 %d %s" % (status, phrases.get(status, b"Service Unavailable")),

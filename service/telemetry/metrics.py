@@ -9,6 +9,7 @@ is scraped adds them up.
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,6 @@ WORK_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_BUCKETS)
 LOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
-SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 
 MODEL = ("model", "version")
 
@@ -57,111 +57,43 @@ class Metrics:
         # Else a second series for each counter, which Prometheus doesn't need.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "seqserve_requests",
-            "Requests answered",
-            ("route", *MODEL, "status"),
-            registry=registry,
-        )
-        self.request_seconds = Histogram(
-            "seqserve_request_seconds",
-            "Time from the request's first byte read to its answer's last byte written",
-            ("route", *MODEL, "status"),
-            buckets=REQUEST_BUCKETS,
-            registry=registry,
-        )
-        self.refusals = Counter(
-            "seqserve_refusals", "Requests refused, by the kind of problem", ("route", "reason"), registry=registry
-        )
-        self.queue_wait_seconds = Histogram(
-            "seqserve_queue_wait_seconds",
-            "Time a request's rows waited for the engine",
-            MODEL,
-            buckets=WORK_BUCKETS,
-            registry=registry,
-        )
-        self.inference_seconds = Histogram(
-            "seqserve_inference_seconds",
-            "Time of one batch in the engine",
-            MODEL,
-            buckets=WORK_BUCKETS,
-            registry=registry,
-        )
-        self.batch_rows = Histogram(
-            "seqserve_batch_rows", "Rows of one batch", MODEL, buckets=ROWS_BUCKETS, registry=registry
-        )
-        self.rows = Counter("seqserve_rows", "Rows computed by the engine", MODEL, registry=registry)
-        self.padding_ratio = Histogram(
-            "seqserve_padding_ratio",
-            "Share of one batch's elements that only fill rows up to the same length",
-            MODEL,
-            buckets=SHARE_BUCKETS,
-            registry=registry,
-        )
-        self.loads = Counter(
-            "seqserve_loads",
-            "Versions loaded, by what became of them: proved or refused",
-            (*MODEL, "outcome"),
-            registry=registry,
-        )
-        self.load_seconds = Histogram(
-            "seqserve_load_seconds",
-            "Time from when a version was to be loaded until it had proved itself, or was refused",
-            buckets=LOAD_BUCKETS,
-            registry=registry,
-        )
-        self.evictions = Counter(
-            "seqserve_evictions", "Versions let go from memory that the store still holds", MODEL, registry=registry
-        )
-        self.model_memory_bytes = Gauge(
-            "seqserve_model_memory_bytes",
-            "Memory that a version takes in all workers together; 0 where it isn't loaded",
-            MODEL,
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.swaps = Counter(
-            "seqserve_swaps", "Changes of the version that answers for an alias", ("alias",), registry=registry
-        )
-        self.waiting_requests = Gauge(
-            "seqserve_waiting_requests",
-            "Requests admitted and not yet answered",
-            MODEL,
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.connections = Gauge(
-            "seqserve_connections", "Connections open now", multiprocess_mode="livesum", registry=registry
-        )
-        self.connections_dropped = Counter(
-            "seqserve_connections_dropped",
-            "Connections closed on their callers before a request was whole or its answer read, by reason",
-            ("reason",),
-            registry=registry,
-        )
-        self.resident_memory_bytes = Gauge(
-            "seqserve_resident_memory_bytes",
-            "Memory of the server processes",
-            multiprocess_mode="liveall",
-            registry=registry,
-        )
-        self.keys = Gauge(
-            "seqserve_keys",
-            "Keys that may ask; 0 where nobody is asked for one",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
-        self.keys_fault = Gauge(
-            "seqserve_keys_fault",
-            "1 while the file of keys can't be read, and what it held before goes on; else 0",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
-        self.usage_faults = Counter(
-            "seqserve_usage_faults",
-            "Accounts of keys that a worker can't share with the others, and counts by itself",
-            registry=registry,
-        )
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        answered = ("route", *MODEL, "status")
+        self.requests = counter("seqserve_requests", "Requests answered", answered)
+        first_to_last = "Time from the request's first byte read to its answer's last byte written"
+        self.request_seconds = histogram("seqserve_request_seconds", first_to_last, answered, buckets=REQUEST_BUCKETS)
+        self.refusals = counter("seqserve_refusals", "Requests refused, by the kind of problem", ("route", "reason"))
+        waited = "Time a request's rows waited for the engine"
+        self.queue_wait_seconds = histogram("seqserve_queue_wait_seconds", waited, MODEL, buckets=WORK_BUCKETS)
+        of_batch = "Time of one batch in the engine"
+        self.inference_seconds = histogram("seqserve_inference_seconds", of_batch, MODEL, buckets=WORK_BUCKETS)
+        self.batch_rows = histogram("seqserve_batch_rows", "Rows of one batch", MODEL, buckets=ROWS_BUCKETS)
+        self.rows = counter("seqserve_rows", "Rows computed by the engine", MODEL)
+        padding = "Share of one batch's elements that only fill rows up to the same length"
+        self.padding_ratio = histogram("seqserve_padding_ratio", padding, MODEL, buckets=SHARE_BUCKETS)
+        outcomes = "Versions loaded, by what became of them: proved or refused"
+        self.loads = counter("seqserve_loads", outcomes, (*MODEL, "outcome"))
+        loading = "Time from when a version was to be loaded until it had proved itself, or was refused"
+        self.load_seconds = histogram("seqserve_load_seconds", loading, buckets=LOAD_BUCKETS)
+        evicted = "Versions let go from memory that the store still holds"
+        self.evictions = counter("seqserve_evictions", evicted, MODEL)
+        memory = "Memory that a version takes in all workers together; 0 where it isn't loaded"
+        self.model_memory_bytes = gauge("seqserve_model_memory_bytes", memory, MODEL, multiprocess_mode="livesum")
+        self.swaps = counter("seqserve_swaps", "Changes of the version that answers for an alias", ("alias",))
+        waiting = "Requests admitted and not yet answered"
+        self.waiting_requests = gauge("seqserve_waiting_requests", waiting, MODEL, multiprocess_mode="livesum")
+        self.connections = gauge("seqserve_connections", "Connections open now", multiprocess_mode="livesum")
+        dropped = "Connections closed on their callers before a request was whole or its answer read, by reason"
+        self.connections_dropped = counter("seqserve_connections_dropped", dropped, ("reason",))
+        resident = "Memory of the server processes"
+        self.resident_memory_bytes = gauge("seqserve_resident_memory_bytes", resident, multiprocess_mode="liveall")
+        keys = "Keys that may ask; 0 where nobody is asked for one"
+        self.keys = gauge("seqserve_keys", keys, multiprocess_mode="livemax")
+        unreadable = "1 while the file of keys can't be read, and what it held before goes on; else 0"
+        self.keys_fault = gauge("seqserve_keys_fault", unreadable, multiprocess_mode="livemax")
+        unshared = "Accounts of keys that a worker can't share with the others, and counts by itself"
+        self.usage_faults = counter("seqserve_usage_faults", unshared)
         self.tasks = {name: task(registry) for name, task in tasks.items()}
         """Instruments of each task."""
         self._totals: dict[tuple[str, str, int | None, int], list[float]] = {}
@@ -216,16 +148,15 @@ class ModelMetrics:
     """The instruments of one version that every task has, with its labels filled in."""
 
     def __init__(self, metrics: Metrics, name: str, version: int) -> None:
-        own = (name, version)
         self.batches = BatchStats()
         """The batcher appends to these."""
-        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(*own)
-        self._inference_seconds = metrics.inference_seconds.labels(*own)
-        self._batch_rows = metrics.batch_rows.labels(*own)
-        self._rows = metrics.rows.labels(*own)
-        self._padding_ratio = metrics.padding_ratio.labels(*own)
-        self._waiting_requests = metrics.waiting_requests.labels(*own)
-        metrics.evictions.labels(*own)
+        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(name, version)
+        self._inference_seconds = metrics.inference_seconds.labels(name, version)
+        self._batch_rows = metrics.batch_rows.labels(name, version)
+        self._rows = metrics.rows.labels(name, version)
+        self._padding_ratio = metrics.padding_ratio.labels(name, version)
+        self._waiting_requests = metrics.waiting_requests.labels(name, version)
+        metrics.evictions.labels(name, version)
 
     def measure_waiting(self, num_requests: int) -> None:
         """Set how many requests are admitted now."""

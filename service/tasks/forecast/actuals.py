@@ -79,8 +79,4 @@ async def count_outcomes(payload: OutcomesRequest, context: Context, record: Req
 
 
 def _coverage(inside: list[bool]) -> LevelCoverage:
-    return {
-        "num_outcomes": len(inside),
-        "num_inside": sum(inside),
-        "coverage": round(sum(inside) / len(inside), 6),
-    }
+    return {"num_outcomes": len(inside), "num_inside": sum(inside), "coverage": round(sum(inside) / len(inside), 6)}

@@ -192,9 +192,7 @@ def _round(exact: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def decode_weights(
-    hidden: Sequence[HiddenSegments],
-    quantiles: NDArray[np.float64],
-    without: NDArray[np.float64],
+    hidden: Sequence[HiddenSegments], quantiles: NDArray[np.float64], without: NDArray[np.float64]
 ) -> list[list[SegmentWeight]]:
     """Weights of the segments of each series.
 

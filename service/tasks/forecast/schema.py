@@ -160,14 +160,10 @@ class Forecast(TypedDict):
     id: NotRequired[Annotated[str, Field(description="as sent; without one the key is absent")]]
     median: list[float]
     intervals: Annotated[
-        dict[str, Interval],
-        Field(description="by level in percent; lower ≤ median ≤ upper, wider ones contain"),
+        dict[str, Interval], Field(description="by level in percent; lower ≤ median ≤ upper, wider ones contain")
     ]
     timestamps: NotRequired[
-        Annotated[
-            list[str],
-            Field(description="of the steps; absent unless `start` was sent and the spacing is known"),
-        ]
+        Annotated[list[str], Field(description="of the steps; absent unless `start` was sent and the spacing is known")]
     ]
     warnings: Annotated[
         list[str],
