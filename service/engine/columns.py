@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bundle.golden import Arrays
-from service.engine.batcher import Part, RowIndices
+from service.engine.batcher import Batcher, Part, RowIndices, Timed
+
+STATE = "state."
+"""Begins the names of a graph's inputs and outputs that hold state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,17 @@ class ColumnEngine:
             for name, array in own.arrays.items():
                 answers[name][rows] = array
         return Columns(answers)
+
+
+async def step(
+    batcher: Batcher[Columns, Columns], state: Columns, inputs: Columns, deadline: float, timed: Timed
+) -> tuple[Columns, Columns]:
+    """One step of sequences that go on, such as live streams or beams: state and inputs to new state and outputs.
+
+    State travels as columns, so steps of many requests share batches. The graph reads `state.<name>` for each of its
+    columns and gives `state.<name>` for the next step. Raises as `Batcher.submit`.
+    """
+    read = {STATE + name: array for name, array in state.arrays.items()}
+    answers = (await batcher.submit(Columns({**inputs.arrays, **read}), deadline, timed)).arrays
+    following = {name.removeprefix(STATE): array for name, array in answers.items() if name.startswith(STATE)}
+    return Columns(following), Columns({name: array for name, array in answers.items() if not name.startswith(STATE)})

@@ -49,6 +49,7 @@ CLIENT_GONE = 499
 MAX_FIELD_ERRORS = 20
 """Faults listed of one payload; the rest are counted."""
 
+
 def _header(name: str, description: str, json_type: str = "string") -> dict[str, Any]:
     return {name: {"description": description, "schema": {"type": json_type}}}
 
@@ -136,12 +137,11 @@ CHALLENGE = 'Bearer realm="seqserve"'
 
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` of a route for the refusals it may give, 500 excepted; `examples` has some of each."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         status: {
             "description": KIND_BY_STATUS[status].title,
             **({"headers": headers} if (headers := KIND_BY_STATUS[status].headers) else {}),
-            "content": content,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
     }

@@ -48,9 +48,7 @@ class ClassifyMetrics:
         unknown, name = "Share of one text's tokens that the model's vocabulary lacks", "seqserve_unknown_token_ratio"
         self.unknown_token_ratio = histogram(name, unknown, MODEL, buckets=SHARE_BUCKETS)
         recent, binned = "Recent texts by bin of the bundle's reference; older ones fade out", (*MODEL, "of", "bin")
-        self.recent_rows = Gauge(
-            "seqserve_recent_rows", recent, binned, multiprocess_mode="livesum", registry=registry
-        )
+        self.recent_rows = Gauge("seqserve_recent_rows", recent, binned, multiprocess_mode="livesum", registry=registry)
 
     def of(self, bundle: Bundle, assets: TextAssets) -> "ClassifierMetrics":
         """Those of one version."""

@@ -64,9 +64,7 @@ async def encode(series: Sequence[Series], spec: ForecastSpec, horizon: int) -> 
         for covariate in spec.future_covariates
     }
     contexts: list[SeriesContext] = []
-    context_by_known: dict[
-        int, SeriesContext
-    ] = {}  # by the number of known values: all that matters where only values were sent
+    context_by_known: dict[int, SeriesContext] = {}  # of series of which only values were sent
     errors: list[FieldError] = []
     yield_at = time.perf_counter() + INLINE_SECONDS
     for index, one in enumerate(series):
@@ -207,8 +205,8 @@ def _iterated(series: Series, spec: ForecastSpec) -> list[str]:
     """Warnings for steps beyond the model's own horizon."""
     beyond = spec.horizon + 1
     return [
-        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over {NUM_TRAJECTORIES} "
-        "sampled paths",
+        f"the model looks {spec.horizon} steps ahead: from step {beyond} on the forecast is iterated over "
+        f"{NUM_TRAJECTORIES} sampled paths",
         *(
             f"{covariate.name} is not known beyond values: from step {beyond} on it is treated as missing there"
             for covariate in spec.past_covariates
