@@ -6,6 +6,7 @@ Deny by default: a path without a declared scope is refused to every key, be it 
 import functools
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Send
@@ -74,28 +75,21 @@ class _Charge:
         return self._account.headers()
 
 
+@dataclass(eq=False)
 class Gate:
-    """ASGI middleware that asks for a key.
+    """ASGI middleware that asks for a key."""
 
-    Args:
-        app: the application.
-        keys: the valid keys.
-        usage: how much of its limits each key has used.
-        scopes: what each path needs.
-        routes: of the application, to name the route of a refused request.
-    """
-
-    def __init__(self, app: ASGIApp, keys: KeyFile, usage: Usage, scopes: Scopes, routes: Sequence[BaseRoute]) -> None:
-        self._app = app
-        self._keys = keys
-        self._usage = usage
-        self._scopes = scopes
-        self._routes = routes
+    app: ASGIApp
+    keys: KeyFile
+    usage: Usage
+    scopes: Scopes
+    routes: Sequence[BaseRoute]
+    """Name the route of a refused request."""
 
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it with problem+json; so is a websocket, in place of its handshake."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         record: RequestRecord = scope.setdefault(SCOPE_KEY, RequestRecord())
         client = scope.get("client")
@@ -103,11 +97,11 @@ class Gate:
         record.client = _ip_address(client[0]) if client else None
         record.charge = charge.rows
         try:
-            needed, is_declared = needed_scope(self._scopes, scope["path"]), True
+            needed, is_declared = needed_scope(self.scopes, scope["path"]), True
         except LookupError:
             needed, is_declared = None, False
         if is_declared and needed is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
 
         async def send_with_limits(message: Message) -> None:
@@ -121,22 +115,22 @@ class Gate:
             record.key_name = key.name
             if needed is None or needed not in key.scopes:
                 raise Forbidden(needed)
-            charge.set_account(self._usage.account(key))
+            charge.set_account(self.usage.account(key))
         except Refusal as refusal:
-            scope["route"] = next((route for route in self._routes if route.matches(scope)[0] is not Match.NONE), None)
+            scope["route"] = next((route for route in self.routes if route.matches(scope)[0] is not Match.NONE), None)
             record.problem = problem.kind_of(refusal)
             await problem.answer(refusal)(scope, receive, send_with_limits)
             return
-        await self._app(scope, receive, send_with_limits)
+        await self.app(scope, receive, send_with_limits)
 
     def _key(self, headers: Iterable[tuple[bytes, bytes]]) -> Key:
         """The key of a request. Raises `Unauthenticated`, and `NotReady` until the key file was read."""
-        if self._keys.keyring is None:
+        if self.keys.keyring is None:
             raise NotReady("The keys can't be read; try again later.", retry_after_seconds=1)
         text = _sent_key(headers)
         if text is None:
             raise Unauthenticated("Send a key, as Authorization: Bearer … or as X-API-Key: …", was_sent=False)
-        key = self._keys.keyring.find(text)
+        key = self.keys.keyring.find(text)
         if key is None:
             raise Unauthenticated("The key is none of this service's, or was revoked.", was_sent=True)
         if key.has_expired():

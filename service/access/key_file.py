@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.access.keys import Key, Keyring, KeysUnreadable, read_keys
@@ -13,31 +14,20 @@ POLL_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class KeyFile:
-    """Polls the key file. While it is broken the keys read before stay valid, and log and metrics report it.
+    """Polls the key file. While it is broken the keys read before stay valid, and log and metrics report it."""
 
-    Args:
-        path: the file.
-        show_num_keys: called with the number of valid keys.
-        show_fault: called with 1 while the file is broken, else 0.
-        on_change: called with the ids of the valid keys.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        show_num_keys: Callable[[float], None],
-        show_fault: Callable[[float], None],
-        on_change: Callable[[Collection[str]], None],
-    ) -> None:
-        self._path = path
-        self._show_num_keys = show_num_keys
-        self._show_fault = show_fault
-        self._on_change = on_change
-        self._stat: tuple[int, ...] | None = None
-        self._fault: str | None = None
-        self.keyring: Keyring | None = None
-        """None until the file could be read for the first time."""
+    path: Path
+    show_num_keys: Callable[[float], None]
+    show_fault: Callable[[float], None]
+    """Called with 1 while the file is broken, else 0."""
+    on_change: Callable[[Collection[str]], None]
+    """Called with the ids of the valid keys."""
+    _stat: tuple[int, ...] | None = None
+    _fault: str | None = None
+    keyring: Keyring | None = None
+    """None until the file could be read for the first time."""
 
     async def keep_polling(self) -> None:
         """Poll until cancelled."""
@@ -46,7 +36,7 @@ class KeyFile:
             try:
                 await self.poll()
             except Exception:  # an unforeseen error in one poll must not end the polling
-                logger.exception("reading %s failed", self._path)
+                logger.exception("reading %s failed", self.path)
 
     async def poll(self) -> None:
         """Read the file if it has changed."""
@@ -58,20 +48,20 @@ class KeyFile:
             fault = str(error)
         if keys is not None:
             self.keyring = Keyring(keys)
-            self._on_change({key.id for key in keys})
+            self.on_change({key.id for key in keys})
             logger.info("%d keys are valid: %s", len(keys), ", ".join(key.name for key in keys) or "none")
         if fault is not None and fault != self._fault:
             effect = "every key is refused" if self.keyring is None else "the keys read before stay valid"
-            logger.error("%s %s; %s", self._path, fault, effect)
+            logger.error("%s %s; %s", self.path, fault, effect)
         self._fault = fault
-        self._show_num_keys(len(self.keyring.keys) if self.keyring else 0)
-        self._show_fault(float(fault is not None))
+        self.show_num_keys(len(self.keyring.keys) if self.keyring else 0)
+        self.show_fault(float(fault is not None))
 
     def _read(self) -> tuple[tuple[int, ...], list[Key] | None]:
         """The file's stat, and its keys if that has changed; blocks. Raises `KeysUnreadable`."""
         try:
-            found = self._path.stat()
+            found = self.path.stat()
         except OSError as error:
             raise KeysUnreadable(f"can't be read: {error.strerror}") from None
         stat = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
-        return stat, None if stat == self._stat else read_keys(self._path)
+        return stat, None if stat == self._stat else read_keys(self.path)

@@ -13,6 +13,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,28 +43,25 @@ class State(NamedTuple):
     """Time of the last charge by `CLOCK_MONOTONIC`, which all processes share."""
 
 
+@dataclass(eq=False)
 class Account:
     """How much of its limits one key has used.
 
     A request is accepted as long as there is one token, and then charged all its rows: the bucket may become negative.
     So a request larger than the burst isn't refused for ever, and the rate holds over time. The day's quota never
     becomes negative.
-
-    Args:
-        path: the file; created if it is missing.
-        limits: of the key.
-        on_fault: called when the file can't be used.
     """
 
-    def __init__(self, path: Path, limits: Limits, on_fault: Callable[[], None]) -> None:
-        self.limits = limits
-        self._path = path
-        self._on_fault = on_fault
-        self._descriptor: int | None = None
-        self._no_wait_until = 0.0
-        self._last: State | None = None
-        self._own_state: State | None = None
-        """The state while the file can't be used."""
+    path: Path
+    """Created if it is missing."""
+    limits: Limits
+    on_fault: Callable[[], None]
+    """Called when the file can't be used."""
+    _descriptor: int | None = None
+    _no_wait_until: float = 0.0
+    _last: State | None = None
+    _own_state: State | None = None
+    """The state while the file can't be used."""
 
     def check(self) -> None:
         """Raises `RateLimited` and `QuotaExceeded` if the limits are used up."""
@@ -164,30 +162,26 @@ class Account:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._descriptor
 
     def _count_alone(self, error: OSError) -> State:
-        logger.error("%s can't be used: %s; this worker counts by itself", self._path, error.strerror)
-        self._on_fault()
+        logger.error("%s can't be used: %s; this worker counts by itself", self.path, error.strerror)
+        self.on_fault()
         self.close()
         self._own_state = _parse(b"", self.limits)
         return self._own_state
 
 
+@dataclass(eq=False)
 class Usage:
-    """The accounts of all keys that have limits.
+    """The accounts of all keys that have limits."""
 
-    Args:
-        folder: of their files; created if it is missing.
-        on_fault: called when one can't be used.
-    """
-
-    def __init__(self, folder: Path, on_fault: Callable[[], None]) -> None:
-        self._folder = folder
-        self._on_fault = on_fault
-        self._accounts: dict[str, Account] = {}
+    folder: Path
+    """Created if it is missing."""
+    on_fault: Callable[[], None]
+    _accounts: dict[str, Account] = field(default_factory=dict)
 
     def account(self, key: Key) -> Account | None:
         """The account of a key; None where it has no limits."""
@@ -195,7 +189,7 @@ class Usage:
             return None
         account = self._accounts.get(key.id)
         if account is None:
-            account = self._accounts[key.id] = Account(self._folder / key.id, key.limits, self._on_fault)
+            account = self._accounts[key.id] = Account(self.folder / key.id, key.limits, self.on_fault)
         account.limits = key.limits
         return account
 

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bundle.store import Alias, BundleError, list_versions, read_aliases, version_folder
@@ -71,37 +71,32 @@ class Retry:
     pause_seconds: float = 0.0
 
 
+@dataclass(eq=False)
 class Catalog:
-    """See the module.
+    """See the module."""
 
-    Args:
-        settings: where the store is, how much memory the versions may take.
-        loader: loads versions.
-        metrics: count loads and swaps.
-        loading: where versions are loaded; one thread, since making sessions isn't documented to be safe in several.
-        sandbox: tests versions that aren't trusted.
-        started_ns: when the service started, since the epoch: what was in the store by then may be trusted.
-    """
+    settings: Settings
+    loader: Loader
+    metrics: Metrics
+    loading: Executor
+    """One thread: making sessions isn't documented to be safe in several."""
+    sandbox: Sandbox
+    started_ns: int
+    """Since the epoch; what was in the store by then may be trusted."""
+    _loads: dict[Key, Loading] = field(default_factory=dict)
+    _reading: asyncio.Future[Reading] | None = None
+    _knows_aliases: bool = False
+    _retries: dict[Key, Retry] = field(default_factory=dict)
+    _freed: bool = False
+    _has_evicted: bool = False
 
-    def __init__(
-        self, settings: Settings, loader: Loader, metrics: Metrics, loading: Executor, sandbox: Sandbox, started_ns: int
-    ) -> None:
-        self._settings = settings
-        self._metrics = metrics
-        self._loader = loader
-        self._loading = loading
-        self._cache = ModelCache(settings.max_model_memory_bytes)
-        self._loads: dict[Key, Loading] = {}
-        self._sandbox = sandbox
-        self._started_ns = started_ns
+    def __post_init__(self) -> None:
+        self._cache = ModelCache(self.settings.max_model_memory_bytes)
         self._sandboxes = asyncio.Semaphore(SANDBOXES_AT_ONCE)
-        self._trusted: set[Key] | None = None if settings.store_trusted else set()  # None: the store is yet to be read
-        self._reading: asyncio.Future[Reading] | None = None
-        self._knows_aliases = False
-        self._retries: dict[Key, Retry] = {}
+        self._trusted: set[Key] | None = (
+            None if self.settings.store_trusted else set()
+        )  # None: the store is yet to be read
         self._again: set[Key] = set()  # rejected, and to be tested again
-        self._freed = False
-        self._has_evicted = False
         self.snapshot = Snapshot()
 
     def find(self, model: str, version: int | None = None) -> LoadedModel | None:
@@ -124,7 +119,7 @@ class Catalog:
         deadline: a time of the event loop, by default as far away as the settings say.
         """
         if deadline is None:
-            deadline = asyncio.get_running_loop().time() + self._settings.deadline_seconds
+            deadline = asyncio.get_running_loop().time() + self.settings.deadline_seconds
         try:
             async with asyncio.timeout_at(deadline):
                 while True:  # where it is rejected an older version answers
@@ -132,7 +127,7 @@ class Catalog:
                     if loaded_model is not None:
                         return loaded_model
         except TimeoutError:
-            limit = f"{self._settings.deadline_seconds:g} seconds"
+            limit = f"{self.settings.deadline_seconds:g} seconds"
             raise DeadlineExceeded(f"The model was not loaded within {limit}; try again later.") from None
 
     async def tested(self, model: str, version: int | None = None) -> TestedVersion:
@@ -178,7 +173,7 @@ class Catalog:
         testing = asyncio.create_task(self.test_pending())
         try:
             while True:
-                await asyncio.sleep(self._settings.store_poll_seconds)
+                await asyncio.sleep(self.settings.store_poll_seconds)
                 try:
                     await self.poll()
                     self._note_stalls()
@@ -213,7 +208,7 @@ class Catalog:
             self._swap(replace(before, fault=reading.fault))
             return
         if self._trusted is None:
-            started_ns = self._started_ns
+            started_ns = self.started_ns
             self._trusted = {key for key in present if 0 < reading.modified.get(key, 0) <= started_ns}
         versions = {key: tested for key, tested in before.versions.items() if key in present}
         rejected = {key: reason for key, reason in before.rejected.items() if key in present}
@@ -232,8 +227,8 @@ class Catalog:
             if key not in versions:
                 self._evict(key)
         # A request that ends after its version was removed is counted all the same, until the next poll.
-        for key in (before.versions.keys() | before.rejected.keys() | self._metrics.counted_versions()) - present:
-            self._metrics.forget(*key)
+        for key in (before.versions.keys() | before.rejected.keys() | self.metrics.counted_versions()) - present:
+            self.metrics.forget(*key)
 
     async def test_pending(self) -> None:
         """Load what was not tested yet, and what was rejected and has changed."""
@@ -274,11 +269,11 @@ class Catalog:
             await asyncio.to_thread(how)
 
     def _required(self) -> list[str]:
-        return self._settings.required_models or list(self.snapshot.aliases)
+        return self.settings.required_models or list(self.snapshot.aliases)
 
     async def _wait_for(self, key: Key) -> LoadedModel | None:
         loading = self._load(key)
-        if loading.num_requests >= self._settings.max_waiting_requests:
+        if loading.num_requests >= self.settings.max_waiting_requests:
             raise QueueFull(
                 "Too many requests wait for this model to be loaded; try again later.", retry_after_seconds=1
             )
@@ -302,12 +297,12 @@ class Catalog:
         finally:
             asked = self._loads.pop(key).num_requests > 0
             self._freed = True  # loading takes more for a moment than what it leaves
-        self._metrics.load_seconds.observe(time.perf_counter() - started)
+        self.metrics.load_seconds.observe(time.perf_counter() - started)
         if isinstance(loaded, Rejected):
             self._reject(key, loaded, modified)
             return None
-        self._metrics.loads.labels(*key, "proved").inc()
-        self._metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
+        self.metrics.loads.labels(*key, "proved").inc()
+        self.metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
         self._cache.models[key] = loaded
         if before is None:
             logger.info("%s version %d passed its self-test and is served", *key)
@@ -334,7 +329,7 @@ class Catalog:
 
         What isn't trusted, or has changed, is tested in a sandbox first; what is loaded is what was tested there.
         """
-        folder = version_folder(self._settings.store, *key)
+        folder = version_folder(self.settings.store, *key)
         loading = self._loads[key]
         loading.reading_since = time.monotonic()
         modified = await disk.ask(last_modified, folder)
@@ -342,24 +337,24 @@ class Catalog:
         known = None if before is None else before.digest
         if known is None and key not in (self._trusted or ()):
             async with self._sandboxes:  # which have a bound of their own
-                outcome = await self._sandbox(folder)
+                outcome = await self.sandbox(folder)
             if isinstance(outcome, Rejected):
                 return outcome, modified
             known = outcome.digest
         loading.reading_since = time.monotonic()
-        bundle = await disk.ask(self._loader.read, folder)
+        bundle = await disk.ask(self.loader.read, folder)
         loading.reading_since, loading.is_stalled = None, False
         if isinstance(bundle, Rejected):
             return bundle, modified
         if known is not None and bundle.digest != known:
             return Rejected("its files have changed since its self-test", "unreadable"), modified
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._loading, self._loader.load, bundle, before), modified
+        return await loop.run_in_executor(self.loading, self.loader.load, bundle, before), modified
 
     def _reject(self, key: Key, rejected: Rejected, modified: int) -> None:
         snapshot = self.snapshot
         if snapshot.rejected.get(key) != rejected:
-            self._metrics.loads.labels(*key, "refused").inc()
+            self.metrics.loads.labels(*key, "refused").inc()
             logger.error("%s version %d is rejected: %s", *key, rejected.reason)
         if self._trusted is not None:
             self._trusted.discard(key)  # whatever it is the next time, it has arrived since the start
@@ -390,7 +385,7 @@ class Catalog:
 
     def _read(self, rejected: Iterable[Key]) -> Reading:
         """Read the store, and when the rejected versions, the first time all, last changed; blocks."""
-        store = self._settings.store
+        store = self.settings.store
         try:
             present = frozenset((name, version) for name, found in list_versions(store).items() for version in found)
         except OSError as error:
@@ -404,28 +399,28 @@ class Catalog:
 
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
-            logger.error("the store %s: %s", self._settings.store, after.fault)
+            logger.error("the store %s: %s", self.settings.store, after.fault)
         elif self.snapshot.fault and not after.fault and self.snapshot.versions:
-            logger.info("the store %s can be read again", self._settings.store)
+            logger.info("the store %s can be read again", self.settings.store)
         for alias in after.aliases:
-            self._metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
+            self.metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
         for alias in after.aliases.keys() & self.snapshot.aliases.keys():
             was, now = self.snapshot.key_of(alias), after.key_of(alias)
             if was is not None and was != now:
-                self._metrics.swaps.labels(alias).inc()
+                self.metrics.swaps.labels(alias).inc()
                 logger.info("%s is answered by %s now", alias, "none" if now is None else f"{now[0]} version {now[1]}")
         self.snapshot = after
 
     def _evict_surplus(self, just_asked: Key | None = None) -> None:
         for key in self._cache.surplus(self.snapshot.resolved(), just_asked):
             self._evict(key)
-            self._metrics.evictions.labels(*key).inc()
+            self.metrics.evictions.labels(*key).inc()
             logger.info("%s version %d is evicted from memory", *key)
 
     def _evict(self, key: Key) -> None:
         loaded_model = self._cache.pop(key)
         loaded_model.metrics.measure_waiting(0)
-        self._metrics.model_memory_bytes.labels(*key).set(0)
+        self.metrics.model_memory_bytes.labels(*key).set(0)
         loaded_model.engine.batcher.cancel_alarm()
         self._freed = self._has_evicted = True
         weakref.finalize(loaded_model.engine.batcher, self._note_freed).atexit = False

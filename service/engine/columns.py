@@ -27,15 +27,11 @@ class Columns:
         return Columns({name: array[rows] for name, array in self.arrays.items()})
 
 
+@dataclass(eq=False)
 class ColumnEngine:
-    """For `Batcher`: the graph's inputs to its outputs, row by row.
+    """For `Batcher`: the graph's inputs to its outputs, row by row."""
 
-    Args:
-        run: the graph.
-    """
-
-    def __init__(self, run: Callable[[Arrays], Arrays]) -> None:
-        self._run = run
+    run: Callable[[Arrays], Arrays]
 
     def parts(self, rows: Columns) -> Iterator[Part[Columns]]:
         """All in one: their size is that of their largest tensor."""
@@ -47,7 +43,7 @@ class ColumnEngine:
         arrays = parts[0].arrays
         if len(parts) > 1:
             arrays = {name: np.concatenate([part.arrays[name] for part in parts]) for name in arrays}
-        return Columns(self._run(arrays)), 0.0
+        return Columns(self.run(arrays)), 0.0
 
     def gather(self, pieces: Sequence[tuple[RowIndices, Columns]], num_rows: int) -> Columns:
         """Answers in the order of the rows."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -60,34 +61,32 @@ async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
         await asyncio.sleep(1)
 
 
+@dataclass(eq=False)
 class Exposition:
     """What one scrape shows: a collector of prometheus_client."""
 
-    def __init__(
-        self, metrics: Metrics, snapshot: Snapshot, *, ready: bool, readable: bool, deadline_seconds: float
-    ) -> None:
-        self._metrics = metrics
-        self._snapshot = snapshot
-        self._ready = ready
-        self._readable = readable
-        self._deadline_seconds = deadline_seconds
+    metrics: Metrics
+    snapshot: Snapshot
+    ready: bool
+    readable: bool
+    deadline_seconds: float
 
     def collect(self) -> Iterator[Metric]:
         """The instruments, then what is computed from them and from the state of the store."""
-        measured = list(_from_all_workers(self._metrics.registry))
+        measured = list(_from_all_workers(self.metrics.registry))
         yield from measured
         by_name = {metric.name: metric for metric in measured}
-        versions = {key: tested.task_metrics for key, tested in self._snapshot.versions.items()}
-        for task_metrics in self._metrics.tasks.values():
+        versions = {key: tested.task_metrics for key, tested in self.snapshot.versions.items()}
+        for task_metrics in self.metrics.tasks.values():
             yield from task_metrics.derived(by_name, versions)
-        yield from _store_state(self._snapshot, ready=self._ready)
+        yield from _store_state(self.snapshot, ready=self.ready)
         yield GaugeMetricFamily(
             "seqserve_store_readable",
             "1 when the store and all that is to be loaded of it can be read, else 0",
-            value=float(self._readable),
+            value=float(self.readable),
         )
         yield GaugeMetricFamily(
-            "seqserve_deadline_seconds", "Time after which a request is refused with 504", value=self._deadline_seconds
+            "seqserve_deadline_seconds", "Time after which a request is refused with 504", value=self.deadline_seconds
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -25,36 +26,22 @@ ABORT_STATUS = "seqserve.abort_status"
 """In the scope of a request that the server ended by itself: the status it sent."""
 
 
+@dataclass(eq=False)
 class Observer:
-    """ASGI middleware.
+    """ASGI middleware."""
 
-    Args:
-        app: what answers.
-        metrics: count the requests.
-        log: gets a line for each.
-        tracer: writes their spans, where tracing is configured.
-        headers: of every response.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        metrics: Metrics,
-        log: RequestLog,
-        tracer: Tracer | None,
-        headers: Sequence[tuple[bytes, bytes]],
-    ) -> None:
-        self._app = app
-        self._metrics = metrics
-        self._log = log
-        self._tracer = tracer
-        self._ended: list[tuple[Scope, int, RequestRecord]] = []
-        self._headers = headers
+    app: ASGIApp
+    metrics: Metrics
+    log: RequestLog
+    tracer: Tracer | None
+    headers: Sequence[tuple[bytes, bytes]]
+    """Of every response."""
+    _ended: list[tuple[Scope, int, RequestRecord]] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and record it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         record = scope[SCOPE_KEY] = RequestRecord(_request_id(scope["headers"]), scope.get(ARRIVAL_TIME))
         status = CLIENT_GONE
@@ -68,12 +55,12 @@ class Observer:
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", record.id.encode()),
-                    *self._headers,
+                    *self.headers,
                 ]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self.app(scope, receive, send_with_headers)
         except Exception as error:
             if not started:  # a defect outside of any route
                 await problem.answer(error)(scope, receive, send_with_headers)
@@ -93,13 +80,13 @@ class Observer:
             record.run_deferred()
             route = _template(scope)
             kind = record.problem or (KIND_BY_STATUS[status].name if status in KIND_BY_STATUS else None)
-            self._metrics.request(route, status, record, kind)
+            self.metrics.request(route, status, record, kind)
             trace_id = None
-            if self._tracer is not None:
-                trace_id = self._tracer.trace(scope["method"], route, status, record, Headers(scope=scope))
-            if self._log.is_shown:
+            if self.tracer is not None:
+                trace_id = self.tracer.trace(scope["method"], route, status, record, Headers(scope=scope))
+            if self.log.is_shown:
                 lines.append(_line(scope["method"], route, status, record, trace_id))
-        self._log.write(lines)
+        self.log.write(lines)
 
 
 def _line(method: str, route: str, status: int, record: RequestRecord, trace_id: str | None) -> dict[str, Any]:

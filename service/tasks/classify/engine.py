@@ -64,15 +64,12 @@ def size_of(length: int) -> int:
     return SIZES[bisect_left(SIZES, length)]
 
 
+@dataclass(eq=False)
 class TextEngine:
-    """For `Batcher`.
+    """For `Batcher`."""
 
-    Args:
-        run: `ids`, `int64[rows, time]`, to `probabilities`, `float32[rows, classes]`.
-    """
-
-    def __init__(self, run: Callable[[Arrays], Arrays]) -> None:
-        self._run = run
+    run: Callable[[Arrays], Arrays]
+    """`ids`, `int64[rows, time]`, to `probabilities`, `float32[rows, classes]`."""
 
     def parts(self, rows: list[EncodedText]) -> Iterator[Part[list[EncodedText]]]:
         """The texts by size."""
@@ -109,7 +106,7 @@ class TextEngine:
     def _probabilities(self, rows: Sequence[EncodedText]) -> tuple[NDArray[np.floating], int]:
         """Of the rows, `[rows, classes]`, and how many ids they make padded."""
         padded = pad([row.ids for row in rows])
-        return self._run({"ids": padded})["probabilities"], padded.size
+        return self.run({"ids": padded})["probabilities"], padded.size
 
     def gather(self, pieces: Sequence[tuple[RowIndices, list[TextAnswer]]], num_rows: int) -> list[TextAnswer]:
         """Answers in the order of the texts."""
