@@ -41,16 +41,7 @@ class Predictor:
         deadline: float,
         identity: RequestRecord,
     ) -> Answers:
-        """Answer one call.
-
-        Args:
-            task: key in `TASKS`.
-            model: alias or name of a bundle.
-            version: which one of it; None for the one in service.
-            inputs: as the task takes them, at least one.
-            options: as the task takes them.
-            deadline: when the answers must be there, by the event loop's clock (`time.monotonic`).
-            identity: whom the rows are charged to; it also records what the call took.
+        """Answer one call. `deadline` is by the event loop's clock; rows are charged to `identity`.
 
         Raises `Invalid`, with field paths that begin with `inputs` or the name of an option; `UnknownModel`,
         `NotReady`, `QueueFull`, `DeadlineExceeded`, and what `identity.charge` raises.

@@ -58,10 +58,7 @@ class _Charge:
             account.check()
 
     def rows(self, num_rows: int) -> None:
-        """Charge rows that are about to be computed.
-
-        Raises `RateLimited` and `QuotaExceeded`, but only for the first rows of a request: what has begun is finished.
-        """
+        """Charge rows. Raises `RateLimited` and `QuotaExceeded`, for the first rows of a request only."""
         if self._account is not None:
             self._account.charge(num_rows, refuse=not self._is_charged)
             self._is_charged = True

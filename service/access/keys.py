@@ -114,21 +114,14 @@ def new_key(name: str, scopes: list[Scope], expires: dt.datetime | None, limits:
 
 
 class Keyring:
-    """Keys by their ids.
-
-    Args:
-        keys: all of them.
-    """
+    """Keys by their ids."""
 
     def __init__(self, keys: list[Key]) -> None:
         self.keys = keys
         self._by_id = {key.id.encode(): (key, bytes.fromhex(key.sha256)) for key in keys}
 
     def find(self, text: bytes) -> Key | None:
-        """The entry of a key as it was sent, expired or not; None where there is none.
-
-        Digests are compared, in constant time: the time it takes says nothing about the secret.
-        """
+        """The key that was sent, expired or not; None where there is none. Compares digests in constant time."""
         match = _KEY.fullmatch(text)
         if match is None:
             return None
@@ -151,10 +144,7 @@ def read_keys(path: Path) -> list[Key]:
 
 
 def write_keys(path: Path, keys: list[Key]) -> None:
-    """Write the file, or put another in its place: whoever reads finds the one or the other.
-
-    A new file can be read by its owner only.
-    """
+    """Replace the file in one step; a new one can be read by its owner only."""
     content = _Document(format=FORMAT, keys=keys).model_dump_json(indent=1, exclude_defaults=True).encode() + b"\n"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # of mode 0600
     try:

@@ -1,9 +1,8 @@
 """How much of its limits each key has used: a token bucket for the rate, a count for the day, shared by all workers.
 
-Each key with limits has a file of 32 bytes. A charge locks it, reads it and writes it back: a few microseconds, exact
-over all workers of a host. If a worker is stopped while it holds the lock, the others wait 50 ms, then go on without
-the lock; charges of that time may be lost. Nothing is flushed to disk, so the files survive the service but not a crash
-of the host. If a file can't be used, each worker counts by itself and logs it.
+A charge locks the key's file of 32 bytes, reads it and writes it back: exact over all workers of a host. If a worker is
+stopped while it holds the lock, the others go on without it after 50 ms. Nothing is flushed to disk. If a file can't be
+used, each worker counts by itself.
 """
 
 import fcntl
@@ -47,9 +46,8 @@ class State(NamedTuple):
 class Account:
     """How much of its limits one key has used.
 
-    A request is accepted as long as there is one token, and then charged all its rows: the bucket may become negative.
-    So a request larger than the burst isn't refused for ever, and the rate holds over time. The day's quota never
-    becomes negative.
+    With one token left a request is accepted and charged all its rows: the bucket may become negative, and a request
+    larger than the burst isn't refused for ever. The day's quota never becomes negative.
     """
 
     path: Path

@@ -1,11 +1,8 @@
 """Keeps a `Snapshot` in step with the store, and the versions that are asked for in memory.
 
-Every version in the store is loaded once, one after the other, and self-tested (`loader`); what is asked for goes first,
-and its requests wait for it. What isn't trusted, as is all that arrives while the service runs, is tested before in a
-process of its own (`sandbox`). One that fails is rejected with its reason and never answers; what answered before goes
-on. The snapshot is immutable and swapped in one step, so a request sees either the old state or the new one. Which of
-the tested versions are in memory is another matter (`cache`): one that isn't is loaded and tested again when it is
-asked for.
+Every version is loaded once and self-tested (`loader`), what is asked for first. What isn't trusted, as is all that
+arrives while the service runs, is tested in a sandbox before. One that fails is rejected and never answers. The
+snapshot is immutable and swapped in one step. A version that isn't in memory (`cache`) is loaded again when it is asked for.
 """
 
 import asyncio
@@ -113,10 +110,9 @@ class Catalog:
         return loaded
 
     async def load(self, model: str, version: int | None = None, deadline: float | None = None) -> LoadedModel:
-        """What answers, loaded first where it isn't in memory; all its requests wait for one loading.
+        """What answers, loaded first where it isn't in memory. `deadline` is by the loop's clock; None: as set.
 
-        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it isn't loaded by the
-        deadline: a time of the event loop, by default as far away as the settings say.
+        Raises as `find`, `QueueFull` when too many wait already, and `DeadlineExceeded`.
         """
         if deadline is None:
             deadline = asyncio.get_running_loop().time() + self.settings.deadline_seconds
@@ -131,10 +127,7 @@ class Catalog:
             raise DeadlineExceeded(f"The model was not loaded within {limit}; try again later.") from None
 
     async def tested(self, model: str, version: int | None = None) -> TestedVersion:
-        """What answers, whether it is in memory or not; loaded only where it wasn't tested yet.
-
-        Raises as `Snapshot.find`, and `NotReady` when loading takes too long.
-        """
+        """What answers, in memory or not. Raises as `Snapshot.find`, and `NotReady` when loading takes too long."""
         key = self.snapshot.key_of(model, version)
         if key is not None:
             return self.snapshot.versions[key]
@@ -191,10 +184,7 @@ class Catalog:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def poll(self) -> None:
-        """Read once what the store holds, and swap the snapshot; what is new is left to `test_pending`.
-
-        Where the store doesn't answer, the next poll waits for the same answer.
-        """
+        """Read once what the store holds, and swap the snapshot; what is new is left to `test_pending`."""
         if self._reading is None:
             self._reading = disk.ask(self._read, list(self._retries))
         answered, _ = await asyncio.wait({self._reading}, timeout=disk.STALL_SECONDS)
@@ -238,7 +228,7 @@ class Catalog:
             await asyncio.wait([loading.task for loading in self._loads.values()], timeout=disk.STALL_SECONDS)
 
     async def _test_in_turn(self, *, sandboxed: bool) -> None:
-        """One after the other, those that go through the sandbox or those that don't; one that stalls is left behind."""
+        """One after the other, those for the sandbox or the others; one that stalls is left behind."""
         while waiting := {
             key
             for key in self.snapshot.pending | self._again
@@ -325,10 +315,7 @@ class Catalog:
         return loaded
 
     async def _tested(self, key: Key, before: TestedVersion | None) -> tuple[LoadedModel | Rejected, int]:
-        """One version, and when it had changed last before it was read.
-
-        What isn't trusted, or has changed, is tested in a sandbox first; what is loaded is what was tested there.
-        """
+        """One version, after the sandbox where it isn't trusted or has changed, and when it last changed."""
         folder = version_folder(self.settings.store, *key)
         loading = self._loads[key]
         loading.reading_since = time.monotonic()

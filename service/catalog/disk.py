@@ -1,8 +1,4 @@
-"""Calls that a disk may never answer: a store on a network that stalls holds up nobody but who needs it.
-
-Each call has a thread of its own, which nobody waits for at the end: neither a pool's other work nor a stop of the
-service hangs behind a disk.
-"""
+"""Calls that a disk may never answer, each in a thread of its own: a stalled store holds up nobody but who needs it."""
 
 import asyncio
 import contextlib

@@ -1,5 +1,6 @@
-"""The self-test of a version: its graph holds nothing but what may be in one, and reproduces the golden samples; what its
-task adds to a bundle is tested by the task. Run in a worker (`loader`) and in a sandbox (`sandbox_process`) alike.
+"""The self-test of a version: nothing is in its graph but what may be, and it reproduces the golden samples.
+
+What its task adds to a bundle is tested by the task. Run in a worker (`loader`) and in a sandbox alike.
 """
 
 import json

@@ -39,10 +39,7 @@ class Snapshot:
         return None if wanted is None or (name, wanted) not in self.versions else (name, wanted)
 
     def find(self, model: str, version: int | None = None) -> Key:
-        """The same; where nothing that passed answers, what is yet to be tested.
-
-        Raises `UnknownModel` or, before the first reading, `NotReady`.
-        """
+        """The same, or what is yet to be tested. Raises `UnknownModel` or, before the first reading, `NotReady`."""
         key = self.key_of(model, version)
         if key is not None:
             return key

@@ -241,8 +241,7 @@ class Batcher(Generic[Rows, Answers]):
     async def submit(self, rows: Rows, deadline: float, timed: Timed) -> Answers:
         """Compute rows, at least one; the answers come in the same order. `deadline` is by the loop's clock.
 
-        Raises whatever the engine raises, and `TimeoutError` at the deadline. Rows of a cancelled request that still
-        wait are dropped.
+        Raises what the engine raises, and `TimeoutError`. Rows of a cancelled request that still wait are dropped.
         """
         submission = self._open(len(rows), deadline)
         self._queue(submission, rows)

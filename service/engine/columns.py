@@ -59,10 +59,9 @@ class ColumnEngine:
 async def step(
     batcher: Batcher[Columns, Columns], state: Columns, inputs: Columns, deadline: float, timed: Timed
 ) -> tuple[Columns, Columns]:
-    """One step of sequences that go on, such as live streams or beams: state and inputs to new state and outputs.
+    """One step of live streams, beams and the like: state and inputs to new state and outputs.
 
-    State travels as columns, so steps of many requests share batches. The graph reads `state.<name>` for each of its
-    columns and gives `state.<name>` for the next step. Raises as `Batcher.submit`.
+    The graph reads `state.<name>` for each column of the state, and gives it for the next step. Raises as `submit`.
     """
     read = {STATE + name: array for name, array in state.arrays.items()}
     answers = (await batcher.submit(Columns({**inputs.arrays, **read}), deadline, timed)).arrays

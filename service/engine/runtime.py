@@ -21,14 +21,9 @@ class InferenceFailed(RuntimeError):
 
 
 class Runtime:
-    """One graph in memory, safe to call from several threads.
+    """One graph in memory, safe to call from several threads. Raises `ModelUnusable`.
 
-    Args:
-        model: content of `model.onnx`.
-        inputs, outputs: what the manifest says of them; the graph must agree.
-        rows_are_alike: whether all rows have one length, so that memory can be planned by their number.
-
-    Raises `ModelUnusable`.
+    With `rows_are_alike` all rows have one length, so that memory can be planned by their number.
     """
 
     def __init__(

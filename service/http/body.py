@@ -35,10 +35,7 @@ def check_media_type(content_type: str, media_types: Sequence[str]) -> None:
 
 
 def decompress(body: bytes, limit: int) -> bytes:
-    """Of gzip, no more than `limit` bytes: a few can stand for any number.
-
-    Raises `UnsupportedEncoding`, `BodyTooLarge`.
-    """
+    """Of gzip, no more than `limit` bytes. Raises `UnsupportedEncoding`, `BodyTooLarge`."""
     decompressor = zlib.decompressobj(GZIP_WINDOW)
     try:
         whole = decompressor.decompress(body, limit + 1)

@@ -15,12 +15,7 @@ SHOWN = ("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-
 
 
 class CORS(CORSMiddleware):
-    """Starlette's, which refuses in our words. It stands before the gate: a browser asks first without a key.
-
-    Args:
-        app: what answers.
-        origins: those whose pages may ask; `*` stands for any. Cookies are never asked for, so none need to be allowed.
-    """
+    """Starlette's, with problem+json. It stands before the gate: a browser asks first without a key."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         super().__init__(

@@ -1,8 +1,6 @@
 """Worked examples of the OpenAPI document: what to send, what comes back, which mistake gets which error.
 
-They are data: `examples.json` here for the routes of every service, one beside each task for its own. `openapi` puts
-them into the document, for `/docs`. Tests send all of them to the shipped models, and compare answers in shape: scores
-and versions change with each fit.
+They are data: `examples.json` here, one more beside each task. Tests send all of them to the shipped models.
 """
 
 import json
@@ -18,11 +16,7 @@ FILE = Path(__file__).with_name("examples.json")
 
 @dataclass(frozen=True)
 class Example:
-    """A request that is answered.
-
-    Of an answer to `GET` a part may be shown: keys of free-form objects, entries of lists and the end of a text (`…`)
-    may be left out.
-    """
+    """A request that is answered; of an answer to `GET` parts may be left out."""
 
     summary: str
     sent: Any = field(default_factory=dict)

@@ -7,10 +7,7 @@ from service.errors import FieldError, Invalid, NotJSON
 
 
 def parse(body: bytes) -> Any:
-    """A JSON document (RFC 8259, UTF-8) from bytes.
-
-    Raises `NotJSON` saying where and why it is none, `Invalid` where a string holds half of a surrogate pair.
-    """
+    """A JSON document from bytes. Raises `NotJSON`, and `Invalid` where a string holds half of a surrogate pair."""
     if not body.strip():
         raise NotJSON("The body is empty; send a JSON object.")
     try:
@@ -27,10 +24,7 @@ def parse(body: bytes) -> Any:
 
 
 def _refuse_lone_surrogates(document: Any) -> None:
-    """Raise `Invalid` with the place where a string holds half of a surrogate pair.
-
-    JSON can escape one; UTF-8 can't hold it, and neither can the tokenizer.
-    """
+    """Raise `Invalid` where a string holds half of a surrogate pair, which UTF-8 and the tokenizer can't hold."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
         return

@@ -45,13 +45,8 @@ def operation_id(route: APIRoute) -> str:
 def install(
     app: FastAPI, settings: Settings, examples: list[Path], scope_of: Callable[[str], str | None] | None
 ) -> None:
-    """Describe every error as `Problem`, which the routes refer to (`problem.declared`), and show worked examples.
-
-    Args:
-        app: whose document it is.
-        settings: bounds that schemas name, as in `"x-maximum": "max_horizon"`.
-        examples: files of the tasks.
-        scope_of: the scope that a key needs for a path; None where no keys are required.
+    """Describe every error as `Problem`, fill in the bounds that schemas name (`"x-maximum": "max_horizon"`), and show
+    the examples in these files. `scope_of` gives the scope for a path; None: no keys are required.
     """
     describe = app.openapi
 

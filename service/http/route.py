@@ -1,7 +1,6 @@
-"""Routes that FastAPI knows and documents, and that answer a `POST` by themselves, from the body's bytes on.
+"""Routes that FastAPI documents, and that answer a `POST` by themselves, from the body's bytes on.
 
-FastAPI's own way from a request to an endpoint (dependencies, validation, serialisation) takes as long again as
-tokenising and computing a short text. These routes leave it out, and refuse at construction what they would not honour.
+FastAPI's own way from a request to an endpoint takes as long again as computing a short text.
 """
 
 import asyncio
@@ -35,11 +34,9 @@ def cancel(scope: Scope) -> None:
 
 
 class BodyRoute(APIRoute):
-    """A route that answers from the bytes of the body.
+    """A route that answers from the bytes of the body. It can't be included in another router.
 
-    Raises `TypeError` at construction for what FastAPI would document and this route not honour: dependencies, another
-    status code, a response class, and path, query, header or cookie parameters of the endpoint. It can't be part of a
-    router that an app includes, which would add such options later.
+    Raises `TypeError` for what FastAPI would document and this route not honour, such as dependencies or parameters.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -60,10 +57,9 @@ class BodyRoute(APIRoute):
     response_media_type = "application/json"
 
     async def read(self, scope: Scope, receive: Receive, limit: int) -> bytes:
-        """The whole body, decompressed.
+        """The whole body, decompressed, of `limit` bytes at most.
 
-        Raises `UnsupportedEncoding` or `UnsupportedMedia`, `BodyTooLarge` over `limit` bytes, before and after
-        decompression, and `ClientDisconnect` if the body ends early.
+        Raises `UnsupportedEncoding`, `UnsupportedMedia`, `BodyTooLarge`, and `ClientDisconnect` if it ends early.
         """
         media_type = encoding = b""
         length = 0
@@ -148,10 +144,7 @@ class BodyRoute(APIRoute):
 
 
 class JSONRoute(BodyRoute):
-    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary.
-
-    Raises `TypeError` also where it takes more, or the path has parameters.
-    """
+    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary."""
 
     def __init__(
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Mapping[str, object]]], **options: Any
@@ -174,14 +167,7 @@ class JSONRoute(BodyRoute):
 
 
 class PredictRoute(BodyRoute):
-    """Decodes a call, has it answered by `predict`, encodes the answers.
-
-    Args:
-        path: with parameters, if the codec reads them.
-        codec: of the protocol spoken here.
-        name: of the operation.
-        options: those of `APIRoute`; `openapi_extra` describes bodies that aren't JSON of a known type.
-    """
+    """Decodes a call, has it answered by `predict`, encodes the answers."""
 
     def __init__(self, path: str, codec: Codec, *, name: str, **options: Any) -> None:
         self._codec = codec

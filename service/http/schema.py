@@ -25,10 +25,7 @@ class RequestModel(BaseModel):
 
     @classmethod
     def refuse_unknown_keys(cls, document: Any) -> None:
-        """Raise `Invalid` with each object that holds unknown keys.
-
-        One fault however many keys there are, and none of them repeated: they are input. pydantic would name each.
-        """
+        """Raise `Invalid` with each object that holds unknown keys, which aren't repeated: they are input."""
         if errors := list(_unknown_keys(cls, document, ())):
             raise Invalid(errors)
 

@@ -35,13 +35,7 @@ class ExcessConnection(Protocol):
 
 @dataclass
 class ConnectionLimits:
-    """The connections of one worker.
-
-    Args:
-        settings: limits and timeouts.
-        num_open: shows how many connections are open.
-        dropped: counts connections that the service closed, by reason.
-    """
+    """The connections of one worker: how many are open, and those that it closed, by reason."""
 
     settings: Settings
     num_open: Gauge

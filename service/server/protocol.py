@@ -1,11 +1,8 @@
 """uvicorn's HTTP protocol with limits: on time, on the size of headers, on the number of connections.
 
-Timeouts: the server calls `check_timeouts` on every connection once a second, so a timeout may fire a second late. A
-timer for each request would cost as much as reading the request.
-
-Closing: a response that refuses a connection comes after the answers to earlier requests on it. A connection is never
-closed with unread input, since the system would reset it and discard answers in flight. Its write side is closed; input
-is read and dropped until the client closes too.
+The server calls `check_timeouts` on every connection once a second: a timer for each request would cost as much as
+reading it. A connection is never closed with unread input, since the system would reset it and discard answers in
+flight: its write side is closed, and input is read and dropped until the client closes too.
 """
 
 import asyncio
@@ -60,9 +57,7 @@ REQUESTS_PER_ITERATION = 16
 class RequestThrottle:
     """Starts at most `REQUESTS_PER_ITERATION` requests in one iteration of the event loop.
 
-    One iteration reads everything that has arrived on all connections. If all of it started at once, a thousand clients
-    that retry as soon as they are refused would fill each iteration with refusals. The engine, which gets one batch an
-    iteration, would starve.
+    Otherwise a thousand clients that retry as soon as they are refused would fill each iteration, which has one batch.
     """
 
     __slots__ = ("_loop", "_num_left", "_waiting")
@@ -398,14 +393,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class ResponseTransport:
-    """A transport that sends what is written in one loop iteration in one go, and whose `close` lets the client finish.
+    """A transport that sends what is written in one loop iteration at once, and whose `close` lets the client finish.
 
-    uvicorn writes the head and the body of an answer one after the other. Sent apart, the client wakes up for the head
-    only to find the body missing: a fifth of a short text's whole time (docs/performance.md).
-
-    Args:
-        transport: for all else.
-        protocol: of the connection.
+    uvicorn writes head and body one after the other. Sent apart, the client wakes up for the head only to find the body
+    missing: a fifth of a short text's whole time (docs/performance.md).
     """
 
     def __init__(self, transport: asyncio.Transport, protocol: LimitedProtocol) -> None:

@@ -26,13 +26,9 @@ class JSONLines(logging.Formatter):
 
 
 class RequestLog:
-    """Writes a line for each request, those of one turn of the event loop together.
+    """Writes a line for each request, those of one iteration of the event loop together.
 
-    Not through `logging`: there a line takes an eighth of a short text's whole time (docs/performance.md). It looks the
-    same, and `level` counts as for any other.
-
-    Args:
-        level: least severe one that is shown; the lines are of level info.
+    Through `logging` a line would take an eighth of a short text's whole time (docs/performance.md).
     """
 
     def __init__(self, level: str) -> None:
@@ -46,10 +42,7 @@ class RequestLog:
 
 
 def config(level: str) -> dict[str, Any]:
-    """`logging.config.dictConfig` for the whole process, uvicorn included.
-
-    uvicorn's own access log stays off: `observer` writes a line a request.
-    """
+    """`logging.config.dictConfig` for the whole process, uvicorn included; its own access log stays off."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

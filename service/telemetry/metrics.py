@@ -1,10 +1,7 @@
 """Prometheus instruments, those of the tasks excepted. `GET /metrics` (`http.metrics`) shows them.
 
-What each request adds is noted at once and counted each second and before a scrape (`flush`, `count_requests`).
-
-Labels never hold what a client wrote: `route` is a route's template, `model` a bundle's name. With several workers each
-process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`); the worker that
-is scraped adds them up.
+What each request adds is noted at once and counted each second and before a scrape. Labels never hold what a client
+wrote. With several workers each writes to its own files, and the one that is scraped adds them up.
 """
 
 import warnings
@@ -47,11 +44,7 @@ def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
 
 
 class Metrics:
-    """All instruments of one process.
-
-    Args:
-        tasks: registers those of each task, by its name.
-    """
+    """All instruments of one process, those of each task included."""
 
     def __init__(self, tasks: Mapping[str, TaskInstruments] = MappingProxyType({})) -> None:
         # Else a second series for each counter, which Prometheus doesn't need.

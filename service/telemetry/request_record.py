@@ -1,8 +1,7 @@
 """What is recorded of one request: who sent it, which bundle answers, how long each phase takes.
 
-`http.observer` makes a record for each request and passes it on in the ASGI scope; `predict` gets it as `identity`. A
-phase ends with a lap: `record.lap("encode")` assigns the time since the last lap to that phase, so phases neither
-overlap nor leave gaps. Texts and values are never recorded.
+A phase ends with a lap: `record.lap("encode")` assigns the time since the last lap to it. Texts and values are never
+recorded.
 """
 
 import datetime as dt
@@ -23,12 +22,7 @@ class Phase(NamedTuple):
 
 
 class RequestRecord:
-    """One request. `model` and `version` are those of the bundle that answers, never what the client wrote.
-
-    Args:
-        id: of the request.
-        arrived: when it arrived, by `time.perf_counter`, if it waited before anybody worked on it.
-    """
+    """One request. `arrived` is by `time.perf_counter`, where it waited before anybody worked on it."""
 
     __slots__ = (
         "_deferred",

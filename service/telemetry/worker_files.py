@@ -20,10 +20,7 @@ def missing_folder() -> str | None:
 
 @contextlib.contextmanager
 def workers_folder(num_workers: int) -> Iterator[None]:
-    """Make an empty folder inside the one the variable names, or in shared memory, and remove it afterwards.
-
-    A single worker needs none.
-    """
+    """With several workers: a temporary folder inside the one that the variable names, or in shared memory."""
     inside = os.environ.pop(WORKERS_FOLDER, None)
     if num_workers == 1:
         yield
@@ -34,9 +31,6 @@ def workers_folder(num_workers: int) -> Iterator[None]:
 
 
 def in_memory() -> str | None:
-    """A folder in shared memory; None where there is none, for the system's temporary folder.
-
-    prometheus_client maps its files into memory: a write to such a file on a full disk kills the process.
-    """
+    """A folder in shared memory, if there is one: a write to a mapped file on a full disk kills the process."""
     folder = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
     return folder if os.access(folder, os.W_OK) else None

@@ -33,11 +33,7 @@ class Answer(Protocol):
 
 
 class ClassifyMetrics:
-    """The instruments.
-
-    Args:
-        registry: where they are registered.
-    """
+    """The instruments."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)

@@ -24,14 +24,7 @@ from service.telemetry.request_record import RequestRecord
 
 
 class Forecaster:
-    """One forecaster in memory.
-
-    Args:
-        spec: of the manifest.
-        run: its graph.
-        stats: of its batches.
-        resources: executors and limits.
-    """
+    """One forecaster in memory."""
 
     def __init__(
         self,
@@ -117,7 +110,7 @@ def _check_finite(answers: Sequence[NDArray[np.floating]] | NDArray[np.floating]
 
 
 async def hide(encoded: EncodedSeries, series: Sequence[Series], settings: Settings) -> list[HiddenSegments]:
-    """Each series with each of its segments hidden. Raises `Invalid` where they are too many for one request."""
+    """Each series of `[series, …]` to seven digits of its largest number, as float32 holds; keeps the order."""
     hidden, num_rows = [], 0
     histories = encoded.rows["history"].astype(np.float32, copy=False)
     for history, one, context in zip(histories, series, encoded.contexts, strict=True):
@@ -194,12 +187,9 @@ def _round(exact: NDArray[np.floating]) -> NDArray[np.floating]:
 def decode_weights(
     hidden: Sequence[HiddenSegments], quantiles: NDArray[np.float64], without: NDArray[np.float64]
 ) -> list[list[SegmentWeight]]:
-    """Weights of the segments of each series.
+    """Weights of the segments of each series; `hidden` is empty where no explanation is asked for.
 
-    Args:
-        hidden: of each series; empty where no explanation is asked for.
-        quantiles: `[series, horizon, levels]`, with the whole history.
-        without: `[segments, horizon, levels]`, without each segment of each series in turn.
+    `quantiles` are `[series, horizon, levels]`, with the whole history; `without` `[segments, horizon, levels]`.
     """
     middle = quantiles.shape[2] // 2
     without_each = np.split(without[:, :, middle], np.cumsum([len(own.without) for own in hidden]))[:-1]

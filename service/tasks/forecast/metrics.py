@@ -14,11 +14,7 @@ USUAL_LEVELS = (80, 95)
 
 
 class ForecastMetrics:
-    """The instruments.
-
-    Args:
-        registry: where they are registered.
-    """
+    """The instruments."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.outcomes = Counter(
