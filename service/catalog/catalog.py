@@ -2,7 +2,8 @@
 
 Every version is loaded once and self-tested (`loader`), what is asked for first. What isn't trusted, as is all that
 arrives while the service runs, is tested in a sandbox before. One that fails is rejected and never answers. The
-snapshot is immutable and swapped in one step. A version that isn't in memory (`cache`) is loaded again when it is asked for.
+snapshot is immutable and swapped in one step. A version that isn't in memory (`cache`) is loaded again when it is
+asked for.
 """
 
 import asyncio

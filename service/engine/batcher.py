@@ -327,7 +327,6 @@ class Batcher(Generic[Rows, Answers]):
             seen = len(self._live)
 
     def _more_wait(self) -> bool:
-        """Whether another batch could begin now."""
         return any(self._queues.values())
 
     def _before_batch(self) -> None:

@@ -52,11 +52,7 @@ class Observer:
             if message["type"] == "http.response.start":
                 started = True
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", record.id.encode()),
-                    *self.headers,
-                ]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", record.id.encode()), *self.headers]
             await send(message)
 
         try:
@@ -90,7 +86,6 @@ class Observer:
 
 
 def _line(method: str, route: str, status: int, record: RequestRecord, trace_id: str | None) -> dict[str, Any]:
-    """A request's line in the log."""
     fields: dict[str, Any] = {
         "time": record.ended,
         "level": "INFO",

@@ -133,7 +133,6 @@ class TextBatcher(Batcher[list[EncodedText], list[TextAnswer]]):
         return await self._answer(submission, timed)
 
     def _more_wait(self) -> bool:
-        """Whether another batch could begin now."""
         return bool(self._unencoded) or super()._more_wait()
 
     def _before_batch(self) -> None:

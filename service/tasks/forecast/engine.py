@@ -110,7 +110,7 @@ def _check_finite(answers: Sequence[NDArray[np.floating]] | NDArray[np.floating]
 
 
 async def hide(encoded: EncodedSeries, series: Sequence[Series], settings: Settings) -> list[HiddenSegments]:
-    """Each series of `[series, …]` to seven digits of its largest number, as float32 holds; keeps the order."""
+    """Each series with each of its segments hidden. Raises `Invalid` where they are too many for one request."""
     hidden, num_rows = [], 0
     histories = encoded.rows["history"].astype(np.float32, copy=False)
     for history, one, context in zip(histories, series, encoded.contexts, strict=True):
@@ -172,10 +172,7 @@ def decode(
 
 
 def _round(exact: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Each series of `[series, …]` to seven digits of its largest number, which is what float32 holds.
-
-    Rounding is monotone, so the order of the quantiles is kept.
-    """
+    """Each series of `[series, …]` to seven digits of its largest number, as float32 holds; keeps the order."""
     largest = np.maximum(np.abs(exact).max(axis=(1, 2)), 1e-30)
     decimals = 7 - np.ceil(np.log10(largest)).astype(int)
     rounded = np.empty_like(exact)

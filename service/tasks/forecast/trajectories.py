@@ -23,7 +23,7 @@ Compute = Callable[[Arrays], Awaitable[Quantiles]]
 
 NUM_TRAJECTORIES = 64
 STEP_CORRELATION = 0.7
-"""Of the noise of two neighbouring steps of a trajectory, within a block; between blocks the model itself links them."""
+"""Of the noise of two neighbouring steps of a trajectory, within a block; between blocks the model links them."""
 POOLED_LEVELS = 32
 """Levels that each trajectory's quantile function is read at when trajectories are pooled."""
 SERIES_AT_ONCE = 4
