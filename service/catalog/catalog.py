@@ -8,6 +8,7 @@ asked for.
 
 import asyncio
 import logging
+import math
 import time
 import weakref
 from collections.abc import Iterable, Mapping
@@ -36,12 +37,10 @@ LONGEST_PAUSE_SECONDS = 600.0
 
 
 class Reading(NamedTuple):
-    """What one poll of the store found."""
+    """What one poll of the store found; None is what can't be read."""
 
     present: frozenset[Key] | None
-    """None: can't be read."""
     aliases: Mapping[str, Alias] | None
-    """None: can't be read."""
     modified: Mapping[Key, int]
     """When each version that was asked for last changed."""
     fault: str | None
@@ -63,10 +62,11 @@ class Retry:
     """When to test again what was rejected."""
 
     modified: int
-    """When it was changed last, in nanoseconds; it is tested again when that changes."""
-    at: float | None = None
-    """And at this time, by the monotonic clock, where the same files may pass the next time."""
+    """When its files last changed, in nanoseconds: once that changes."""
+    at: float = math.inf
+    """By the monotonic clock, where the same files may pass the next time."""
     pause_seconds: float = 0.0
+    """From then to the next one."""
 
 
 @dataclass(eq=False)
@@ -91,9 +91,8 @@ class Catalog:
     def __post_init__(self) -> None:
         self._cache = ModelCache(self.settings.max_model_memory_bytes)
         self._sandboxes = asyncio.Semaphore(SANDBOXES_AT_ONCE)
-        self._trusted: set[Key] | None = (
-            None if self.settings.store_trusted else set()
-        )  # None: the store is yet to be read
+        # None: the store is yet to be read.
+        self._trusted: set[Key] | None = None if self.settings.store_trusted else set()
         self._again: set[Key] = set()  # rejected, and to be tested again
         self.snapshot = Snapshot()
 
@@ -208,7 +207,7 @@ class Catalog:
         self._again = {
             key
             for key, retry in self._retries.items()
-            if reading.modified.get(key, retry.modified) != retry.modified or (retry.at is not None and now >= retry.at)
+            if reading.modified.get(key, retry.modified) != retry.modified or now >= retry.at
         }
         pending = present - versions.keys() - rejected.keys()
         aliases = before.aliases if reading.aliases is None else reading.aliases
@@ -295,20 +294,11 @@ class Catalog:
         self.metrics.loads.labels(*key, "proved").inc()
         self.metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
         self._cache.models[key] = loaded
-        if before is None:
-            logger.info("%s version %d passed its self-test and is served", *key)
-        else:
-            logger.info("%s version %d is in memory again", *key)
-        snapshot = self.snapshot
-        kept = TestedVersion(loaded.manifest, loaded.digest, loaded.metrics, loaded.task_metrics, loaded.report)
+        outcome = "passed its self-test and is served" if before is None else "is in memory again"
+        logger.info("%s version %d %s", *key, outcome)
         self._retries.pop(key, None)
-        self._swap(
-            replace(
-                snapshot,
-                versions={**snapshot.versions, key: kept},
-                rejected={other: reason for other, reason in snapshot.rejected.items() if other != key},
-                pending=snapshot.pending - {key},
-            )
+        self._settle(
+            key, TestedVersion(loaded.manifest, loaded.digest, loaded.metrics, loaded.task_metrics, loaded.report)
         )
         if asked or key in map(self.snapshot.key_of, self._required()):
             self._cache.used_at[key] = time.monotonic()
@@ -340,30 +330,32 @@ class Catalog:
         return await loop.run_in_executor(self.loading, self.loader.load, bundle, before), modified
 
     def _reject(self, key: Key, rejected: Rejected, modified: int) -> None:
-        snapshot = self.snapshot
-        if snapshot.rejected.get(key) != rejected:
+        if self.snapshot.rejected.get(key) != rejected:
             self.metrics.loads.labels(*key, "refused").inc()
             logger.error("%s version %d is rejected: %s", *key, rejected.reason)
         if self._trusted is not None:
             self._trusted.discard(key)  # whatever it is the next time, it has arrived since the start
-        retry = Retry(modified)
+        pause = self._retries.get(key, Retry(modified)).pause_seconds
+        self._retries[key] = Retry(modified)
         if rejected.why in RETRYABLE:
-            earlier = self._retries.get(key)
-            pause = 0.0 if earlier is None or earlier.at is None else earlier.pause_seconds
-            further = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
-            retry = Retry(modified, time.monotonic() + pause, further)
-        self._retries[key] = retry
-        self._swap(
-            replace(
-                snapshot,
-                versions={other: tested for other, tested in snapshot.versions.items() if other != key},
-                rejected={**snapshot.rejected, key: rejected},
-                pending=snapshot.pending - {key},
-            )
-        )
+            following = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
+            self._retries[key] = Retry(modified, time.monotonic() + pause, following)
+        self._settle(key, rejected)
+
+    def _settle(self, key: Key, outcome: TestedVersion | Rejected) -> None:
+        """Put what became of a version into the snapshot."""
+        versions, rejected = dict(self.snapshot.versions), dict(self.snapshot.rejected)
+        versions.pop(key, None)
+        rejected.pop(key, None)
+        if isinstance(outcome, Rejected):
+            rejected[key] = outcome
+        else:
+            versions[key] = outcome
+        pending = self.snapshot.pending - {key}
+        self._swap(replace(self.snapshot, versions=versions, rejected=rejected, pending=pending))
 
     def _note_stalls(self) -> None:
-        """Say once of each version that is being read for too long."""
+        """Log once of each version that is being read for too long."""
         now = time.monotonic()
         for (name, version), loading in self._loads.items():
             since = loading.reading_since

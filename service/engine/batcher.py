@@ -194,7 +194,8 @@ class Batcher(Generic[Rows, Answers]):
     _queues: dict[int, deque[_Block[Rows, Answers]]] = field(default_factory=dict)
     """By size."""
     _orders: Iterator[int] = field(default_factory=itertools.count)
-    _num_requests: int = 0
+    num_requests: int = 0
+    """Admitted and not over."""
     _is_refusing: bool = False
     """Whether any request was refused since the last iteration of the event loop."""
     _is_alone: bool = False
@@ -207,15 +208,10 @@ class Batcher(Generic[Rows, Answers]):
     _row_seconds: dict[int, float] = field(default_factory=dict)
     """CPU time of a row lately, by size."""
 
-    @property
-    def num_requests(self) -> int:
-        """Requests admitted and not over."""
-        return self._num_requests
-
     def refuse_if_full(self, seconds: float) -> None:
         """Raises `QueueFull` where no more may wait, or a request with so much time would wait in vain."""
         try:
-            if self._num_requests >= self.limits.max_waiting_requests:
+            if self.num_requests >= self.limits.max_waiting_requests:
                 raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
             self.backlog.refuse_if_long(seconds)
         except QueueFull:
@@ -224,17 +220,17 @@ class Batcher(Generic[Rows, Answers]):
 
     def enter(self, num_rows: int) -> None:
         """Admit a request with so many rows."""
-        self._num_requests += 1
+        self.num_requests += 1
         self.backlog.enter(num_rows)
 
     def leave(self, num_rows: int) -> None:
         """It is over."""
-        self._num_requests -= 1
+        self.num_requests -= 1
         self.backlog.leave(num_rows)
 
     def cancel_alarm(self) -> None:
         """Of an unloaded model: else the event loop holds it until the last deadline."""
-        if self._alarm is not None and not self._num_requests:
+        if self._alarm is not None and not self.num_requests:
             self._alarm.cancel()
             self._alarm = None
 

@@ -67,9 +67,7 @@ class ModelList(BaseModel):
     models: list[ModelSummary]
     aliases: dict[str, AliasTarget]
     refused: list[RefusedVersion]
-    pending: list[PendingVersion] = Field(
-        description="versions whose self-test is still to come: soon, and at once when they are asked for"
-    )
+    pending: list[PendingVersion] = Field(description="versions whose self-test is still to come")
 
 
 class ModelCard(BaseModel):

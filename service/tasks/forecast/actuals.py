@@ -40,9 +40,7 @@ class LevelCoverage(TypedDict):
 
     num_outcomes: int
     num_inside: int
-    coverage: Annotated[
-        float, Field(description="share inside; an honest interval of level 80 comes to 0.8 in the long run")
-    ]
+    coverage: Annotated[float, Field(description="share inside; in the long run 0.8 for level 80")]
 
 
 class OutcomesResponse(TypedDict):
