@@ -49,18 +49,9 @@ DESCRIPTION = """Small sequence models behind a URL: classify texts, forecast se
 Every error is `application/problem+json` (RFC 9457) and says what to change. `GET /models` lists what is served."""
 
 SCOPES: dict[str, Scope | None] = {
-    "/livez": None,
-    "/readyz": None,
-    # The page and that of the documentation are the same wherever the service runs, and a browser that opens one can't
-    # send a key; their requests need one.
-    "/": None,
-    "/assets/": None,
-    "/docs": None,
-    "/static-offline-docs/": None,
-    "/models": "read",
-    "/models/": "read",
-    "/metrics": "read",
-    "/openapi.json": "read",
+    # A browser that opens a page can't send a key; the page's requests need one.
+    **dict.fromkeys(("/livez", "/readyz", "/", "/assets/", "/docs", "/static-offline-docs/")),
+    **dict.fromkeys(("/models", "/models/", "/metrics", "/openapi.json"), "read"),
 }
 """Scope that a key needs, by path; None: no key. A path that ends in a slash stands for all below it."""
 
@@ -71,11 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     task_routes = [route for task in tasks.values() for route in task.routes()]
     routes: list[BaseRoute] = [*task_routes, *health.router.routes, *models.list_route(tasks).routes]
     routes += [*models.router.routes, *metrics.router.routes, *page.router(tasks).routes]
-    scopes: dict[str, Scope | None] = {
-        **SCOPES,
-        **dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict"),
-    }
-
+    scopes = SCOPES | dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict")
     instruments = Metrics({name: task.metrics for name, task in tasks.items()})
     tracer = tracing.from_environment(VERSION)
     keys = None

@@ -9,7 +9,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bundle.promotion import Change, promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
@@ -109,8 +108,8 @@ def _listed(store: Path) -> str:
     keys = [(name, version) for name, versions in list_versions(store).items() for version in versions]
     states = {key: _state(version_folder(store, *key)) for key in keys}
     whole: dict[str, list[int]] = defaultdict(list)
-    for (name, version), state in states.items():
-        if state.reason is None:
+    for (name, version), (_, reason) in states.items():
+        if reason is None:
             whole[name].append(version)
     aliases = [("ALIAS", "RESOLVES TO")]
     answering: dict[tuple[str, int], list[str]] = defaultdict(list)
@@ -118,21 +117,15 @@ def _listed(store: Path) -> str:
         aliases.append((alias, _meaning(target, whole[target.name])))
         answering[target.name, target.version or max(whole[target.name], default=0)].append(alias)
     versions = [("BUNDLE", "VERSION", "CREATED", "ALIASES", "STATE")]
-    for (name, version), state in states.items():
+    for (name, version), (created, reason) in states.items():
         called = ", ".join(answering[name, version]) or "-"
-        versions.append((name, str(version), state.created or "-", called, state.reason or "ok"))
+        versions.append((name, str(version), created, called, reason or "ok"))
     return f"{text_table(aliases)}\n\n{text_table(versions)}"
 
 
-class _State(NamedTuple):
-    """When a version was made, and why it isn't whole; None where the other is known."""
-
-    created: str | None
-    reason: str | None
-
-
-def _state(folder: Path) -> _State:
+def _state(folder: Path) -> tuple[str, str | None]:
+    """When a version was made, and None, or why it isn't whole."""
     try:
-        return _State(read_bundle(folder).manifest.created, None)
+        return read_bundle(folder).manifest.created, None
     except BundleError as error:
-        return _State(None, str(error))
+        return "-", str(error)

@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from service.catalog.catalog import Catalog
 from service.catalog.snapshot import Snapshot
+from service.engine.memory import resident_bytes
 from service.state import Context, context
 from service.telemetry.metrics import MODEL, Metrics
 from service.telemetry.worker_files import WORKERS_FOLDER
@@ -45,7 +46,7 @@ async def show_metrics(request: Request, context: Annotated[Context, Depends(con
 
 def measure(metrics: Metrics, catalog: Catalog) -> None:
     """Bring the instruments of this process up to date."""
-    metrics.measure_memory()
+    metrics.resident_memory_bytes.set(resident_bytes())
     metrics.count_requests()
     for tested in catalog.snapshot.versions.values():
         tested.metrics.flush()

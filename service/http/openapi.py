@@ -1,14 +1,14 @@
 """The OpenAPI document: FastAPI's own, with our one form of error in place of FastAPI's, and the worked examples."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from service.http.examples import Mistake, OperationExamples, read_examples
+from service.http.examples import OperationExamples, read_examples
 from service.http.observer import REQUEST_ID
 from service.http.problem import MEDIA_TYPE, Problem, declared, problem_response
 from service.settings import Settings
@@ -110,13 +110,9 @@ def _illustrate(operation: dict[str, Any], shown: OperationExamples) -> None:
     for mistake in shown.mistakes:
         refused = operation["responses"][str(mistake.status)]["content"][MEDIA_TYPE]
         led_to_by = f"```http\n{mistake.sent}\n```" if mistake.sent else mistake.when
-        _add(refused, mistake.summary, description=led_to_by, value=_problem(mistake))
+        problem = json.loads(bytes(problem_response(mistake.status, mistake.detail, mistake.errors).body))
+        _add(refused, mistake.summary, description=led_to_by, value=problem)
 
 
 def _add(content: dict[str, Any], summary: str, **example: Any) -> None:
     content.setdefault("examples", {})[summary] = {"summary": summary, **example}
-
-
-def _problem(mistake: Mistake) -> Mapping[str, Any]:
-    body: dict[str, Any] = json.loads(bytes(problem_response(mistake.status, mistake.detail, mistake.errors).body))
-    return body

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics import MetricWrapperBase
 
 from service.engine.batcher import BatchStats
-from service.engine.memory import resident_bytes
 from service.telemetry.request_record import RequestRecord
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -131,10 +130,6 @@ class Metrics:
                 self.requests.labels(*labels).inc(len(seconds))
                 observe_all(self.request_seconds.labels(*labels), seconds)
                 seconds.clear()
-
-    def measure_memory(self) -> None:
-        """Note what this process holds; a platform that doesn't tell leaves it at 0."""
-        self.resident_memory_bytes.set(resident_bytes())
 
 
 class ModelMetrics:

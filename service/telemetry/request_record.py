@@ -7,6 +7,7 @@ recorded.
 import datetime as dt
 import time
 from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple
 
 SCOPE_KEY = "seqserve.record"
@@ -21,40 +22,35 @@ class Phase(NamedTuple):
     end_seconds: float
 
 
+@dataclass(eq=False, slots=True)
 class RequestRecord:
     """One request. `arrived` is by `time.perf_counter`, where it waited before anybody worked on it."""
 
-    __slots__ = (
-        "_deferred",
-        "_laps",
-        "_started",
-        "charge",
-        "client",
-        "id",
-        "key_name",
-        "model",
-        "num_rows",
-        "problem",
-        "started_ns",
-        "version",
-        "waited",
-    )
+    id: str = ""
+    arrived: InitVar[float | None] = None
+    model: str = ""
+    """Of the bundle that answers, as is `version`; never what the client wrote."""
+    version: int | None = None
+    num_rows: int | None = None
+    client: str | None = None
+    """Its address."""
+    key_name: str | None = None
+    charge: Callable[[int], None] | None = None
+    """Counts rows against the key's limits; None: no keys here."""
+    problem: str | None = None
+    """Kind of problem answered, where the status doesn't tell."""
+    waited: float = field(init=False)
+    """Seconds before anybody worked on it."""
+    started_ns: int = field(init=False)
+    _started: float = field(init=False)
+    _laps: list[tuple[str, float]] = field(init=False, default_factory=list)
+    _deferred: list[tuple[Callable[..., None], tuple[Any, ...]]] = field(init=False, default_factory=list)
 
-    def __init__(self, id: str = "", arrived: float | None = None) -> None:  # noqa: A002 - what it is called everywhere
-        self.id = id
-        self.model = ""
-        self.version: int | None = None
-        self.num_rows: int | None = None
-        self.client: str | None = None  # its address
-        self.key_name: str | None = None
-        self.charge: Callable[[int], None] | None = None  # counts rows against the key's limits; None: no keys here
-        self.problem: str | None = None  # kind of problem answered, where the status doesn't tell
+    def __post_init__(self, arrived: float | None) -> None:
         now = time.perf_counter()
         self._started = now if arrived is None else arrived
-        self.waited = now - self._started  # seconds, before anybody worked on it
+        self.waited = now - self._started
         self.started_ns = time.time_ns() - int(self.waited * 1e9)
-        self._laps: list[tuple[str, float]] = []
-        self._deferred: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     def answered_by(self, model: str, version: int, num_rows: int | None = None) -> None:
         """Record which bundle answers, and how many texts, series or actuals it was sent, where that is known."""
