@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 STALL_SECONDS = 3.0
-"""After so long without an answer the disk is said to stall; mostly it answers within milliseconds."""
+"""After so long without an answer the disk stalls; mostly it answers within milliseconds."""
 
 
 def ask(function: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":

@@ -89,7 +89,7 @@ def _rejected(name: str, version: str, error: Exception) -> Rejected:
 
 
 def last_modified(folder: Path) -> int:
-    """When a folder or anything in it last changed, in nanoseconds; 0 if it can't be told."""
+    """When a folder or anything in it last changed, in nanoseconds; 0 if that isn't known."""
     try:
         states = [folder.stat(), *(path.lstat() for path in folder.iterdir())]
         return max(max(state.st_mtime_ns, state.st_ctime_ns) for state in states)

@@ -36,7 +36,7 @@ Sandbox = Callable[[Path], Awaitable[Passed | Rejected]]
 
 
 async def test_in_sandbox(folder: Path, *, memory_bytes: int, seconds: float) -> Passed | Rejected:
-    """Test a version in a process of its own, with so much more memory than it needs anyway, and CPU time."""
+    """Test a version in a process of its own, within so much CPU time, and memory beyond that of an empty one."""
     try:
         process = await asyncio.create_subprocess_exec(
             *_command(folder, memory_bytes, seconds),
@@ -49,9 +49,8 @@ async def test_in_sandbox(folder: Path, *, memory_bytes: int, seconds: float) ->
     except OSError as error:
         return Rejected(f"no process could be started for its self-test: {error.strerror}", "killed")
     assert process.stdout is not None
-    too_long = Rejected(
-        f"its self-test took more than {seconds:g} seconds; SEQSERVE_TRIAL_SECONDS is the bound", "time"
-    )
+    bound = "SEQSERVE_TRIAL_SECONDS is the bound"
+    too_long = Rejected(f"its self-test took more than {seconds:g} seconds; {bound}", "time")
     try:
         async with asyncio.timeout(_START_SECONDS + seconds * WALL_SECONDS_PER_CPU_SECOND):
             output = await process.stdout.read()

@@ -32,16 +32,16 @@ def _refuse_lone_surrogates(document: Any) -> None:
         message = "A lone surrogate is no Unicode character; send whole code points"
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]  # no recursion: nesting may be deep
     while waiting:
-        place, value = waiting.pop()
+        path, value = waiting.pop()
         if isinstance(value, str) and _has_lone_surrogate(value):
-            raise Invalid([FieldError(place, message)])
+            raise Invalid([FieldError(path, message)])
         if isinstance(value, dict):
             if any(_has_lone_surrogate(key) for key in value):
-                raise Invalid([FieldError(place, message)])
-            waiting += [((*place, key), child) for key, child in value.items() if isinstance(child, str | dict | list)]
+                raise Invalid([FieldError(path, message)])
+            waiting += [((*path, key), child) for key, child in value.items() if isinstance(child, str | dict | list)]
         elif isinstance(value, list):
             waiting += [
-                ((*place, index), child) for index, child in enumerate(value) if isinstance(child, str | dict | list)
+                ((*path, index), child) for index, child in enumerate(value) if isinstance(child, str | dict | list)
             ]
 
 

@@ -25,11 +25,16 @@ FILE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsaf
 """Files come from a bundle, not from us: whatever a forged plot holds, it may draw and do nothing else."""
 
 
-class RefusedVersion(BaseModel):
-    """A version in the store that must not answer, and why."""
+class PendingVersion(BaseModel):
+    """A version in the store that has not been loaded yet."""
 
     name: str
     version: int
+
+
+class RefusedVersion(PendingVersion):
+    """A version in the store that must not answer, and why."""
+
     reason: str
 
 
@@ -52,13 +57,6 @@ class ModelSummary(BaseModel):
     version: int = Field(description="the version that answers when none is asked for by name")
     versions: list[int] = Field(description="versions that passed their self-test and can be asked for")
     aliases: list[str]
-
-
-class PendingVersion(BaseModel):
-    """A version in the store that has not been loaded yet."""
-
-    name: str
-    version: int
 
 
 class ModelList(BaseModel):
@@ -90,12 +88,10 @@ router = APIRouter(prefix="/models", tags=["models"])
 def list_route(tasks: Mapping[str, Task]) -> APIRouter:
     """`GET /models`, whose entries hold what each task adds to them."""
     summaries = [task.summary for task in tasks.values()]
-    summary: Any = create_model(
-        "ModelSummary", __base__=(*reversed(summaries), ModelSummary), __doc__=ModelSummary.__doc__
-    )
-    whole: Any = create_model(
-        "ModelList", __base__=ModelList, __doc__=ModelList.__doc__, models=(list[summary], Field())
-    )
+    bases: tuple[type[BaseModel], ...] = (*reversed(summaries), ModelSummary)
+    summary: Any = create_model("ModelSummary", __base__=bases, __doc__=ModelSummary.__doc__)
+    entries = (list[summary], Field())
+    whole: Any = create_model("ModelList", __base__=ModelList, __doc__=ModelList.__doc__, models=entries)
     own = APIRouter(prefix="/models", tags=["models"])
 
     @own.get("", summary="What is served", response_model=whole)

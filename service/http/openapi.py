@@ -10,16 +10,11 @@ from fastapi.routing import APIRoute
 
 from service.http.examples import OperationExamples, read_examples
 from service.http.observer import REQUEST_ID
-from service.http.problem import MEDIA_TYPE, Problem, declared, problem_response
+from service.http.problem import MEDIA_TYPE, Problem, declared, header, problem_response
 from service.settings import Settings
 
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
-_EVERYWHERE = {
-    REQUEST_ID: {
-        "description": "the id sent with the request, or one given to it; the log names it too",
-        "schema": {"type": "string"},
-    }
-}
+_EVERYWHERE = header(REQUEST_ID, "the id sent with the request, or one given to it; the log names it too")
 
 _BOUNDS = {"x-maximum", "x-maxItems"}
 
@@ -29,11 +24,11 @@ SCHEMES = {
 }
 """Ways to send a key."""
 
-TO_KEYS = {
-    "Cache-Control": {"description": "`no-store`", "schema": {"type": "string"}},
-    "RateLimit": {"description": "what is left of the key's limits, if it has any", "schema": {"type": "string"}},
-    "RateLimit-Policy": {"description": "the limits themselves", "schema": {"type": "string"}},
-}
+TO_KEYS = (
+    header("Cache-Control", "`no-store`")
+    | header("RateLimit", "what is left of the key's limits, if it has any")
+    | header("RateLimit-Policy", "the limits themselves")
+)
 """Headers of responses to keys; draft-ietf-httpapi-ratelimit-headers has the form of the last two."""
 
 

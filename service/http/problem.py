@@ -50,13 +50,14 @@ MAX_FIELD_ERRORS = 20
 """Faults listed of one payload; the rest are counted."""
 
 
-def _header(name: str, description: str, json_type: str = "string") -> dict[str, Any]:
+def header(name: str, description: str, json_type: str = "string") -> dict[str, Any]:
+    """A header, as OpenAPI describes it."""
     return {name: {"description": description, "schema": {"type": json_type}}}
 
 
-_CHALLENGE = _header("WWW-Authenticate", "what is wrong, as RFC 6750 has it")
-_RETRY = _header("Retry-After", "seconds to wait before trying again", "integer")
-_ACCEPT = _header("Accept", "the media type that is taken") | _header("Accept-Encoding", "the encoding that is taken")
+_CHALLENGE = header("WWW-Authenticate", "what is wrong, as RFC 6750 has it")
+_RETRY = header("Retry-After", "seconds to wait before trying again", "integer")
+_ACCEPT = header("Accept", "the media type that is taken") | header("Accept-Encoding", "the encoding that is taken")
 
 
 class Kind(NamedTuple):

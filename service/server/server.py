@@ -120,7 +120,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def main_loop(self) -> None:
-        """Serve until told to stop."""
+        """Serve until asked to stop."""
         tenths = 0
         while not await self.on_tick(tenths):
             if tenths % 10 == 0:

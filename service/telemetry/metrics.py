@@ -102,7 +102,7 @@ class Metrics:
             self.refusals.labels(route, problem).inc()
 
     def declare_problems(self, route: str, kinds: Iterable[str]) -> None:
-        """Show zeros for the problems of a route: no rate can be told of a counter that begins at 1."""
+        """Show zeros for the problems of a route: a counter that begins at 1 has no rate."""
         for kind in kinds:
             self.refusals.labels(route, kind)
 

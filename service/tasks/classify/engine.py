@@ -166,26 +166,21 @@ class TextBatcher(Batcher[list[EncodedText], list[TextAnswer]]):
             begin = end
 
 
+@dataclass(eq=False)
 class TextClassifier:
     """One classifier in memory."""
 
-    def __init__(
-        self,
-        spec: ClassifySpec,
-        assets: TextAssets,
-        run: Run,
-        stats: BatchStats,
-        metrics: ClassifierMetrics,
-        resources: Resources,
-    ) -> None:
-        self._labels = spec.labels
-        self._operating_point = OperatingPoint.of(spec)
-        self._encoder = assets.encoder
-        self._metrics = metrics
-        self._resources = resources
-        self.batcher = TextBatcher(
-            TextEngine(run), resources.inference, resources.limits, stats, encoder=assets.encoder
-        )
+    spec: ClassifySpec
+    assets: TextAssets
+    run: Run
+    stats: BatchStats
+    metrics: ClassifierMetrics
+    resources: Resources
+
+    def __post_init__(self) -> None:
+        inference, limits = self.resources.inference, self.resources.limits
+        self._operating_point = OperatingPoint.of(self.spec)
+        self.batcher = TextBatcher(TextEngine(self.run), inference, limits, self.stats, encoder=self.assets.encoder)
 
     async def answer(
         self, texts: Sequence[str], options: ClassifyOptions, admission: Admission, identity: RequestRecord
@@ -197,12 +192,12 @@ class TextClassifier:
             identity.charge_rows(len(texts))
             answers = await batcher.submit_texts(texts, admission.deadline, identity)
         else:
-            executor = self._resources.encoding
-            encoding = asyncio.get_running_loop().run_in_executor(executor, self._encoder.encode_all, texts)
+            executor = self.resources.encoding
+            encoding = asyncio.get_running_loop().run_in_executor(executor, self.assets.encoder.encode_all, texts)
             encoded = await admission.wait_for(encoding)
             if options.explain:
-                most = self._resources.settings.max_explained_words
-                hidden = await admission.wait_for(hide_words(texts, self._encoder, most, executor))
+                most = self.resources.settings.max_explained_words
+                hidden = await admission.wait_for(hide_words(texts, self.assets.encoder, most, executor))
             rows, rows_without = share_rows(encoded, hidden)
             identity.lap("encode")
             identity.charge_rows(len(rows))
@@ -210,16 +205,16 @@ class TextClassifier:
         own = answers[: len(texts)]
         results = [self._result(answer, options.top_k) for answer in own]
         for index, words in enumerate(hidden):  # there are none unless asked for; their rows follow those of the texts
-            label = self._labels.index(results[index]["label"])
+            label = self.spec.labels.index(results[index]["label"])
             rest = [answers[row].probabilities[label] for row in rows_without[index]]
             probability = answers[index].probabilities[label]
             results[index]["explanation"] = explain(texts[index], words.words, probability, rest)
-        identity.defer(self._metrics.classified, [result["label"] for result in results], own, self._encoder)
+        identity.defer(self.metrics.classified, [result["label"] for result in results], own, self.assets.encoder)
         return results
 
     def _result(self, answer: TextAnswer, top_k: int | None) -> ClassifyResult:
         """The result of one text; None for `top_k` is all labels."""
-        labels, rounded = self._labels, answer.rounded
+        labels, rounded = self.spec.labels, answer.rounded
         best = decide(answer.probabilities, self._operating_point)
         return {
             "label": labels[best],

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,29 +24,26 @@ from service.tasks.task import Resources
 from service.telemetry.request_record import RequestRecord
 
 
+@dataclass(eq=False)
 class Forecaster:
     """One forecaster in memory."""
 
-    def __init__(
-        self,
-        spec: ForecastSpec,
-        _assets: None,
-        run: Run,
-        stats: BatchStats,
-        _metrics: ForecasterMetrics,
-        resources: Resources,
-    ) -> None:
-        self._spec = spec
-        self._settings = resources.settings
-        self.batcher: Batcher[Columns, Columns] = Batcher(
-            ColumnEngine(run), resources.inference, resources.limits, stats
-        )
+    spec: ForecastSpec
+    assets: None
+    run: Run
+    stats: BatchStats
+    metrics: ForecasterMetrics
+    resources: Resources
+
+    def __post_init__(self) -> None:
+        inference, limits = self.resources.inference, self.resources.limits
+        self.batcher: Batcher[Columns, Columns] = Batcher(ColumnEngine(self.run), inference, limits, self.stats)
 
     async def answer(
         self, series: Sequence[Series], options: ForecastOptions, admission: Admission, identity: RequestRecord
     ) -> list[Forecast]:
         """The forecasts of series, in order; see `Engine` of `service.tasks.task`."""
-        spec, horizon = self._spec, options.horizon
+        spec, horizon = self.spec, options.horizon
         _check_levels(options.levels, spec)
         encoded = await encode(series, spec, horizon)
         identity.lap("encode")
@@ -55,7 +53,7 @@ class Forecaster:
             identity.charge_rows(len(rows))
             return (await self.batcher.submit(rows, admission.deadline, identity)).arrays["quantiles"]
 
-        hidden = await hide(encoded, series, self._settings) if options.explain else []
+        hidden = await hide(encoded, series, self.resources.settings) if options.explain else []
         answered = await compute(with_hidden(encoded.rows, hidden))
         answers = answered[:, :horizon].astype(np.float64)
         quantiles = answers[: len(series)]

@@ -53,7 +53,7 @@ def split(num_values: int, context_length: int, season: int) -> list[Segment]:
 
 def hide_segments(history: NDArray[np.float32], num_values: int, season: int) -> HiddenSegments:
     """Hide each segment of a series of `num_values` values, whose newest are `history`."""
-    first = num_values - len(history)  # place in the series where the context begins; below 0 where it is longer
+    first = num_values - len(history)  # index in the series where the context begins; below 0 where it is longer
     known = [
         segment
         for segment in split(num_values, len(history), season)
