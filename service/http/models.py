@@ -88,7 +88,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 def list_route(tasks: Mapping[str, Task]) -> APIRouter:
     """`GET /models`, whose entries hold what each task adds to them."""
     summaries = [task.summary for task in tasks.values()]
-    bases: tuple[type[BaseModel], ...] = (*reversed(summaries), ModelSummary)
+    bases: Any = (*reversed(summaries), ModelSummary)
     summary: Any = create_model("ModelSummary", __base__=bases, __doc__=ModelSummary.__doc__)
     entries = (list[summary], Field())
     whole: Any = create_model("ModelList", __base__=ModelList, __doc__=ModelList.__doc__, models=entries)
