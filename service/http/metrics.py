@@ -81,14 +81,10 @@ class Exposition:
         for task_metrics in self.metrics.tasks.values():
             yield from task_metrics.derived(by_name, versions)
         yield from _store_state(self.snapshot, ready=self.ready)
-        yield GaugeMetricFamily(
-            "seqserve_store_readable",
-            "1 when the store and all that is to be loaded of it can be read, else 0",
-            value=float(self.readable),
-        )
-        yield GaugeMetricFamily(
-            "seqserve_deadline_seconds", "Time after which a request is refused with 504", value=self.deadline_seconds
-        )
+        readable = "1 when the store and all that is to be loaded of it can be read, else 0"
+        yield GaugeMetricFamily("seqserve_store_readable", readable, value=float(self.readable))
+        deadline = "Time after which a request is refused with 504"
+        yield GaugeMetricFamily("seqserve_deadline_seconds", deadline, value=self.deadline_seconds)
 
 
 def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
@@ -110,22 +106,16 @@ def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
 
 def _store_state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
     """Of the worker that answers; the others follow the store within two seconds."""
-    in_service = GaugeMetricFamily(
-        "seqserve_version_in_service",
-        "The version that answers for an alias, or for a bundle's own name (alias empty)",
-        labels=("alias", "model"),
-    )
+    answering = "The version that answers for an alias, or for a bundle's own name (alias empty)"
+    in_service = GaugeMetricFamily("seqserve_version_in_service", answering, labels=("alias", "model"))
     for alias, target in sorted(snapshot.aliases.items()):
         if (key := snapshot.key_of(alias)) is not None:
             in_service.add_metric((alias, target.name), key[1])
     for name in snapshot.names():
         in_service.add_metric(("", name), snapshot.passed(name)[-1])
     yield in_service
-    refused = GaugeMetricFamily(
-        "seqserve_version_refused",
-        "1 for each version in the store that must not answer; GET /models says why in words",
-        labels=(*MODEL, "why"),
-    )
+    silent = "1 for each version in the store that must not answer; GET /models says why in words"
+    refused = GaugeMetricFamily("seqserve_version_refused", silent, labels=(*MODEL, "why"))
     for (name, version), rejected in sorted(snapshot.rejected.items()):
         refused.add_metric((name, str(version), rejected.why), 1)
     yield refused

@@ -54,16 +54,10 @@ class ClassifyMetrics:
         self, instruments: Mapping[str, Metric], versions: Mapping[tuple[str, int], object]
     ) -> Iterator[Metric]:
         """Drift, and the reference that unknown tokens are compared with."""
-        drift = GaugeMetricFamily(
-            "seqserve_drift_psi",
-            "Population stability index of recent scores, lengths and labels against the bundle's reference",
-            labels=(*MODEL, "of"),
-        )
-        unknown = GaugeMetricFamily(
-            "seqserve_reference_unknown_token_ratio",
-            "Mean of seqserve_unknown_token_ratio over the texts of the bundle's reference",
-            labels=MODEL,
-        )
+        index_of = "Population stability index of recent scores, lengths and labels against the bundle's reference"
+        drift = GaugeMetricFamily("seqserve_drift_psi", index_of, labels=(*MODEL, "of"))
+        mean_of = "Mean of seqserve_unknown_token_ratio over the texts of the bundle's reference"
+        unknown = GaugeMetricFamily("seqserve_reference_unknown_token_ratio", mean_of, labels=MODEL)
         references = {
             key: own.reference
             for key, own in sorted(versions.items())
