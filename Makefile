@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for python in python3.11 python3 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: serve test check prove format bench bench-all lock audit sbom image
+.PHONY: serve test test-all check prove format bench bench-all lock audit sbom image
 
 # A faster memory allocator, as in the image; where it isn't installed, the service takes the C library's.
 TCMALLOC = $(if $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4 /usr/lib*/libtcmalloc_minimal.so.4),libtcmalloc_minimal.so.4)
@@ -11,16 +11,20 @@ TCMALLOC = $(if $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4 /usr/lib*/libtcma
 serve: .venv/installed  ## the service with the shipped models on http://127.0.0.1:8000
 	LD_PRELOAD="$${LD_PRELOAD-$(TCMALLOC)}" .venv/bin/python -m service
 
-test: .venv-dev/installed  ## all tests
-	.venv-dev/bin/pytest
+test: .venv-dev/installed  ## the tests that take minutes together, on all CPUs; not those marked slow
+	.venv-dev/bin/pytest -n auto --dist worksteal -m "not slow"
 
-check: .venv-dev/installed  ## lint, format, types, who may import whom
+test-all: test  ## all tests: also documents, browser, generated client, long fits, real data, sabotage
+	.venv-dev/bin/pytest -n auto --dist loadfile -m slow --ignore tests/prove
+	.venv-dev/bin/pytest tests/prove
+
+check: .venv-dev/installed  ## lint, format, types, import layers
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
 
-format: .venv-dev/installed  ## mend what can be mended
+format: .venv-dev/installed  ## fix and format what can be
 	.venv-dev/bin/ruff check --fix .
 	.venv-dev/bin/ruff format .
 

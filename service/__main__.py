@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -25,7 +26,7 @@ from service.telemetry.worker_files import missing_folder, workers_folder
 
 
 def serve(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; running requests get `drain_seconds` to finish, then the exit status is 0."""
+    """Run until SIGTERM or SIGINT, then give running requests `drain_seconds` to finish."""
     set_start_time()
     raise_open_files(settings.max_connections + RESERVED_FILES)
     with workers_folder(settings.workers):
@@ -41,7 +42,7 @@ def serve(settings: Settings) -> int:
 
 
 def healthcheck(settings: Settings) -> int:
-    """Exit status 0 if `/readyz` on this host answers 200, else 1 with the reason on standard error."""
+    """Exit status 0 if `/readyz` on this host answers 200, else 1."""
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", ""} else settings.host  # noqa: S104 - compared, not bound
     connection = http.client.HTTPConnection(host, settings.port, timeout=3)
     if settings.tls_cert_file is not None:
@@ -52,26 +53,25 @@ def healthcheck(settings: Settings) -> int:
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
-        body = response.read().decode()
+        fault = None if response.status == 200 else response.read().decode()
     except OSError as error:
-        print(f"not reachable: {error}", file=sys.stderr)
-        return 1
-    finally:
-        connection.close()
-    if response.status != 200:
-        print(body, file=sys.stderr)
-        return 1
-    return 0
+        fault = f"not reachable: {error}"
+    connection.close()
+    return 0 if fault is None else _failed(fault, 1)
 
 
-def key_file_fault(settings: Settings) -> str | None:
-    """Why the key file can't be used; None if it can. Without it the service would refuse everybody."""
-    if settings.api_keys_file is None:
-        return None
+def _failed(reason: str, status: int) -> int:
+    print(reason, file=sys.stderr)
+    return status
+
+
+def key_file_fault(path: Path | None) -> str | None:
+    """Why the key file can't be used; without it the service would refuse everybody."""
     try:
-        read_keys(settings.api_keys_file)
+        if path is not None:
+            read_keys(path)
     except KeysUnreadable as error:
-        return f"SEQSERVE_API_KEYS_FILE: {settings.api_keys_file} {error}"
+        return f"SEQSERVE_API_KEYS_FILE: {path} {error}"
     return None
 
 
@@ -98,10 +98,10 @@ def command_line() -> argparse.ArgumentParser:
         epilog="Settings are environment variables such as SEQSERVE_STORE; the README lists them.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, text in {
-        "serve": "serve until SIGTERM or SIGINT",
-        "healthcheck": "exit with status 0 if the service on this host is ready, else 1",
-    }.items():
+    for name, text in (
+        ("serve", "serve until SIGTERM or SIGINT"),
+        ("healthcheck", "exit with status 0 if the service on this host is ready, else 1"),
+    ):
         commands.add_parser(name, help=text, description=text)
     store_command.add_to(commands)
     keys_command.add_to(commands)
@@ -112,13 +112,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Read settings and run the command."""
     options = command_line().parse_args(arguments)
     if unknown := unknown_variables(os.environ):
-        print(f"{', '.join(unknown)}: no such setting; the README lists them", file=sys.stderr)
-        return 2
+        return _failed(f"{', '.join(unknown)}: no such setting; the README lists them", 2)
     try:
         settings = Settings()
     except SettingsError as error:
-        print(f'{error}; a list is JSON, such as ["spam"]', file=sys.stderr)
-        return 2
+        return _failed(f'{error}; a list is JSON, such as ["spam"]', 2)
     except ValidationError as error:
         for fault in error.errors():
             variable = f"SEQSERVE_{'_'.join(map(str, fault['loc'])).upper()}: " if fault["loc"] else ""
@@ -130,10 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
         return store_command.run(settings, options)
     if options.command == keys_command.COMMAND:
         return keys_command.run(settings.api_keys_file, options)
-    if reason := tracing.missing() or missing_folder() or tls.certificate_fault(settings) or key_file_fault(settings):
-        print(reason, file=sys.stderr)
-        return 2
-    return serve(settings)
+    reason = tracing.missing() or missing_folder() or tls.certificate_fault(settings)
+    reason = reason or key_file_fault(settings.api_keys_file)
+    return serve(settings) if reason is None else _failed(reason, 2)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from service.http import health, metrics, models, openapi, problem
 from service.http.cors import CORS
 from service.http.headers import on_every_response
 from service.http.observer import Observer
-from service.http.problem import KIND_BY_STATUS
+from service.http.problem import BY_STATUS
 from service.page import routes as page
 from service.predict import Predictor
 from service.server.limits import ConnectionLimits
@@ -49,9 +49,17 @@ DESCRIPTION = """Small sequence models behind a URL: classify texts, forecast se
 Every error is `application/problem+json` (RFC 9457) and says what to change. `GET /models` lists what is served."""
 
 SCOPES: dict[str, Scope | None] = {
-    # A browser that opens a page can't send a key; the page's requests need one.
-    **dict.fromkeys(("/livez", "/readyz", "/", "/assets/", "/docs", "/static-offline-docs/")),
-    **dict.fromkeys(("/models", "/models/", "/metrics", "/openapi.json"), "read"),
+    "/livez": None,
+    "/readyz": None,
+    # A browser that opens a page can't send a key; the requests of the page need one.
+    "/": None,
+    "/assets/": None,
+    "/docs": None,
+    "/static-offline-docs/": None,
+    "/models": "read",
+    "/models/": "read",
+    "/metrics": "read",
+    "/openapi.json": "read",
 }
 """Scope that a key needs, by path; None: no key. A path that ends in a slash stands for all below it."""
 
@@ -63,14 +71,22 @@ def create_app(settings: Settings) -> FastAPI:
     routes: list[BaseRoute] = [*task_routes, *health.router.routes, *models.list_route(tasks).routes]
     routes += [*models.router.routes, *metrics.router.routes, *page.router(tasks).routes]
     scopes = SCOPES | dict.fromkeys((route.path.partition("{")[0] for route in task_routes), "predict")
+
     instruments = Metrics({name: task.metrics for name, task in tasks.items()})
     tracer = tracing.from_environment(VERSION)
+    headers = on_every_response(tls=settings.tls_cert_file is not None)
+    log = RequestLog(settings.log_level)
+    middleware = []
+    if settings.trusted_proxies:
+        middleware.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(map(str, settings.trusted_proxies))))
+    middleware.append(Middleware(Observer, metrics=instruments, log=log, tracer=tracer, headers=headers))
+    if settings.cors_origins:
+        middleware.append(Middleware(CORS, origins=settings.cors_origins))
     keys = None
-    gate = []
-    if settings.api_keys_file is not None and (usage_folder := settings.usage_of_keys()) is not None:
-        usage = Usage(usage_folder, instruments.usage_faults.inc)
-        keys = KeyFile(settings.api_keys_file, instruments.keys.set, instruments.keys_fault.set, usage.keep)
-        gate = [Middleware(Gate, keys=keys, usage=usage, scopes=scopes, routes=routes)]
+    if (path := settings.api_keys_file) is not None:
+        usage = Usage(settings.usage_folder or path.with_name(f"{path.name}.usage"), instruments.usage_faults.inc)
+        keys = KeyFile(path, instruments.keys.set, instruments.keys_fault.set, usage.keep)
+        middleware.append(Middleware(Gate, keys=keys, usage=usage, scopes=scopes, routes=routes))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -88,12 +104,8 @@ def create_app(settings: Settings) -> FastAPI:
             await catalog.poll()
             if keys is not None:
                 await keys.poll()
-            background = [
-                *([asyncio.create_task(keys.keep_polling())] if keys is not None else []),
-                asyncio.create_task(catalog.watch()),
-                asyncio.create_task(metrics.keep_measuring(instruments, catalog)),
-                asyncio.create_task(memory.keep_releasing()),
-            ]
+            work = [catalog.watch(), metrics.keep_measuring(instruments, catalog), memory.keep_releasing()]
+            background = [asyncio.create_task(each) for each in work + ([keys.keep_polling()] if keys else [])]
             try:
                 predictor = Predictor(tasks, catalog, settings)
                 limits = ConnectionLimits(settings, instruments.connections, instruments.connections_dropped)
@@ -113,19 +125,8 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version=VERSION,
         lifespan=lifespan,
-        middleware=[
-            *_trusted_proxies(settings),
-            Middleware(
-                Observer,
-                metrics=instruments,
-                log=RequestLog(settings.log_level),
-                tracer=tracer,
-                headers=on_every_response(tls=settings.tls_cert_file is not None),
-            ),
-            *([Middleware(CORS, origins=settings.cors_origins)] if settings.cors_origins else []),
-            *gate,
-        ],
-        docs_url=None,  # the page room has one of ours, which keeps to the policy
+        middleware=middleware,
+        docs_url=None,  # `page` has one that keeps to the policy
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours: telemetry/
@@ -134,23 +135,14 @@ def create_app(settings: Settings) -> FastAPI:
     api.router.routes[:0] = routes  # flat: a router within the router takes longer to find its way
     for route in routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            kinds = [kind.name for status, kind in KIND_BY_STATUS.items() if status in {*route.responses, 500}]
+            kinds = [kind.name for status, kind in BY_STATUS.items() if status in {*route.responses, 500}]
             if keys is not None and needed_scope(scopes, route.path):
                 kinds += REFUSED_KINDS
             instruments.declare_problems(route.path, kinds)
-            route.unique_id = openapi.operation_id(route)
-    openapi.install(
-        api,
-        settings,
-        [task.examples for task in tasks.values()],
-        None if keys is None else functools.partial(needed_scope, scopes),
-    )
+            route.unique_id = route.name  # what a generated client calls it
+    examples = [task.examples for task in tasks.values()]
+    openapi.install(api, settings, examples, None if keys is None else functools.partial(needed_scope, scopes))
     return api
-
-
-def _trusted_proxies(settings: Settings) -> list[Middleware]:
-    trusted = list(map(str, settings.trusted_proxies))
-    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)] if trusted else []
 
 
 def from_environment() -> FastAPI:

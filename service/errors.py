@@ -1,6 +1,24 @@
-"""Refusals: what the service declines to do, and why. `http.problem` maps them to statuses.
+"""The tree of refusals: everything the service declines to do, and why.
 
-A refusal is the client's to mend, or to try again; anything else that is raised is a defect of the service.
+    Refusal
+    ├── Unauthenticated       no key, or none that counts
+    ├── Forbidden             the key lacks a scope, or no scope is declared for the path
+    ├── OriginRefused         a page of another origin wants to ask
+    ├── NotJSON               the body can't be read as JSON
+    ├── Unsupported
+    │   ├── UnsupportedMedia      the media type of the body isn't read here
+    │   └── UnsupportedEncoding   the content encoding of the body isn't read here
+    ├── BodyTooLarge          the body is over its limit
+    ├── Invalid               well-formed JSON of the wrong shape or value; lists each fault
+    ├── NotFound              no such route, model, version or file
+    ├── QueueFull             too many requests wait for this model
+    ├── RateLimited           the key asks for too much a second
+    ├── QuotaExceeded         the key asks for too much a day
+    ├── NotReady              no model can answer yet, or the service is going down
+    └── DeadlineExceeded      the answer would come too late
+
+The client can mend a refusal, or try again; any other exception is a defect of ours. `http.problem` knows
+their statuses.
 """
 
 from collections.abc import Sequence
@@ -36,10 +54,9 @@ class Forbidden(Refusal):
     """The key lacks a scope; None: no key may send this, since no scope is declared for the path."""
 
     def __init__(self, scope: str | None) -> None:
-        if scope is None:
-            super().__init__("No key may ask for this path: it is no route, or no scope is declared for it.")
-        else:
-            super().__init__(f"The key lacks the scope {scope}; ask the operators for one that has it.")
+        undeclared = "No key may ask for this path: it is no route, or no scope is declared for it."
+        lacking = f"The key lacks the scope {scope}; ask the operators for one that has it."
+        super().__init__(undeclared if scope is None else lacking)
         self.scope = scope
 
 
@@ -81,14 +98,6 @@ class Invalid(Refusal):
 
 class NotFound(Refusal):
     """What the path or the payload names isn't there."""
-
-
-class UnknownModel(NotFound):
-    """No such model, or version of it, is served."""
-
-
-class UnknownFile(NotFound):
-    """The version has no such file to show."""
 
 
 class QueueFull(Refusal):

@@ -43,7 +43,7 @@ class Predictor:
     ) -> Answers:
         """Answer one call. `deadline` is by the event loop's clock; rows are charged to `identity`.
 
-        Raises `Invalid`, with field paths that begin with `inputs` or the name of an option; `UnknownModel`,
+        Raises `Invalid`, with field paths that begin with `inputs` or the name of an option; `NotFound`,
         `NotReady`, `QueueFull`, `DeadlineExceeded`, and what `identity.charge` raises.
         """
         entry = self.tasks[task]

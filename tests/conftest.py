@@ -11,7 +11,8 @@ from tests.support.tiny_bundles import copy_tiny_bundles
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+TESTS = Path(__file__).resolve().parent
+SHARED_DATA = TESTS.parents[1] / "shared" / "data"
 
 
 def real_data_folder() -> Path | None:
@@ -21,12 +22,19 @@ def real_data_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+SLOW_FOLDERS = ("docs", "page", "prove")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if real_data_folder() is None:
-        skip = pytest.mark.skip(reason="no real data: set SEQSERVE_DATA to the folder that holds it")
-        for item in items:
-            if item.get_closest_marker("real_data"):
-                item.add_marker(skip)
+    """Mark the tests of whole folders as slow; skip those that need data where there is none."""
+    folder = real_data_folder()
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("real_data"):
+            item.add_marker(pytest.mark.slow)
+            if folder is None:
+                item.add_marker(pytest.mark.skip(reason="no real data: set SEQSERVE_DATA to the folder that holds it"))
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from bundle.store import BundleError
 from training import commands, own_data
-from training.compare.compare import Comparison, comparisons
 from training.data.source import DataUnavailable
 from training.export import ExportDiffers
 from training.models import ARCHITECTURES
@@ -29,12 +28,12 @@ DEFAULT_SEED = 42
 def main(arguments: list[str] | None = None) -> int:
     """Parse and run."""
     given = sys.argv[1:] if arguments is None else arguments
-    parser, families = _parser(), comparisons(RECIPES)
+    parser = _parser()
     chosen = parser.parse_args(given)
     if chosen.command == "fit":
         own_data.check_arguments(chosen, parser, list(RECIPES))
     if chosen.command == "compare":
-        own_data.check_arguments(chosen, parser, list(families))
+        own_data.check_arguments(chosen, parser, sorted({name.rpartition("-")[0] for name in RECIPES}))
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -44,18 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "republish":
             return commands.republish(chosen.model, chosen.store)
         if chosen.command == "compare":
-            name = chosen.model or chosen.name
-            return commands.compare(
-                families[name] if chosen.model else Comparison(name, own_data.chosen_recipes(chosen)),
-                chosen.architectures,
-                chosen.seeds,
-                chosen.runs,
-                chosen.output or Path("reports") / name,
-                chosen.memory,
-                chosen.shapes,
-                f"python -m training {shlex.join(given)}",
-                progress=not chosen.no_progress,
-            )
+            return _compare(chosen, given)
         if chosen.command == "evaluate":
             period = Period(chosen.start, chosen.end)
             return commands.evaluate(chosen.model, chosen.store, chosen.version, chosen.file, period)
@@ -65,6 +53,24 @@ def main(arguments: list[str] | None = None) -> int:
     for name, make in RECIPES.items():
         print(f"{name}: {make().intended_use}")
     return 0
+
+
+def _compare(chosen: argparse.Namespace, given: list[str]) -> int:
+    from training.compare.command import compare  # not above: `fit` needs none of it
+    from training.compare.compare import Comparison, comparisons
+
+    name = chosen.model or chosen.name
+    return compare(
+        comparisons(RECIPES)[name] if chosen.model else Comparison(name, own_data.chosen_recipes(chosen)),
+        chosen.architectures,
+        chosen.seeds,
+        chosen.runs,
+        chosen.output or Path("reports") / name,
+        chosen.memory,
+        chosen.shapes,
+        f"python -m training {shlex.join(given)}",
+        progress=not chosen.no_progress,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

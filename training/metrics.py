@@ -1,4 +1,4 @@
-"""Metrics: pure numpy functions of what came true and what was said."""
+"""Metrics: pure numpy functions of actual and predicted values."""
 
 from collections.abc import Sequence
 
@@ -75,7 +75,7 @@ def expected_calibration_error(correct: Bools, confidence: Floats, num_bins: int
     Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
     bins = calibration_bins(correct, confidence, num_bins)
-    return sum(count * abs(said - true) for said, true, count in bins) / max(len(correct), 1)
+    return sum(count * abs(predicted - true) for predicted, true, count in bins) / max(len(correct), 1)
 
 
 def best_threshold(actual: Bools, score: Floats) -> float:

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from training.models import ARCHITECTURES
+
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "seqserve",
     "svg.fonttype": "none",  # text stays text: to be found, copied and read aloud
@@ -24,9 +26,6 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 MODEL, BASELINE, PERFECT = "#1f6feb", "#8c959f", "#d0d7de"
-COLOURS = {"linear": "#b37400", "dense": "#b0558a", "rnn": "#008a64", "cnn": "#0072b2", "wavenet": "#d55e00"}
-"""Of architectures, the same on every plot; told apart by colour-blind eyes too, and by their marker."""
-MARKERS = {"linear": "o", "dense": "s", "rnn": "^", "cnn": "D", "wavenet": "v"}
 PANEL = (3.6, 2.7)
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.6g}")
 
@@ -92,9 +91,9 @@ def calibration(bins: Sequence[tuple[float, float, int]]) -> bytes:
     """Reliability diagram: how often the model is right against how sure it says it is."""
     figure, axes = _figure(3.8, 3.4)
     axes.plot([0, 1], [0, 1], color=PERFECT, label="perfect")
-    said, true, counts = zip(*bins, strict=True)
-    axes.plot(said, true, "o-", color=MODEL, label="model")
-    for x, y, count in zip(said, true, counts, strict=True):
+    predicted, true, counts = zip(*bins, strict=True)
+    axes.plot(predicted, true, "o-", color=MODEL, label="model")
+    for x, y, count in zip(predicted, true, counts, strict=True):
         axes.annotate(str(count), (x, y), textcoords="offset points", xytext=(4, -10), fontsize=7)
     axes.set(
         xlabel="confidence", ylabel="share right", title="Calibration (count of rows)", xlim=(0, 1.05), ylim=(0, 1.05)
@@ -218,7 +217,7 @@ def figure_against_latency(
     figure, axes = _figure(4.8, 3.4)
     for name, seeds in points.items():
         microseconds, values = np.array(seeds, dtype=float).T
-        style = {"color": _colour(name), "marker": MARKERS.get(name, "o")}
+        style = {"color": _colour(name), "marker": _marker(name)}
         axes.scatter(microseconds, values, s=18, alpha=0.4, linewidths=0, **style)
         middle = float(np.median(microseconds)), float(np.median(values))
         axes.scatter(*middle, s=75, edgecolors="white", linewidths=0.8, zorder=3, label=_plain(name), **style)
@@ -255,7 +254,7 @@ def shapes(
         axes.axvline(baselines[span], color=BASELINE, linestyle="--", linewidth=1.2, label=_plain(baseline))
         for architecture, found in by_architecture.items():
             places = [names.index(name) for name in found]
-            style = {"color": _colour(architecture), "marker": MARKERS.get(architecture, "o")}
+            style = {"color": _colour(architecture), "marker": _marker(architecture)}
             axes.plot(list(found.values()), places, linestyle="", markersize=6, label=_plain(architecture), **style)
         axes.set(title=_plain(span), xlabel="mean absolute error", yticks=range(len(names)))
         axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -278,7 +277,11 @@ def _plain(text: str) -> str:
 
 
 def _colour(name: str) -> str:
-    return COLOURS.get(name, MODEL)
+    return ARCHITECTURES[name].colour if name in ARCHITECTURES else MODEL
+
+
+def _marker(name: str) -> str:
+    return ARCHITECTURES[name].marker if name in ARCHITECTURES else "o"
 
 
 def _losses(epochs: Epochs, name: str) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
-"""API keys: which requests are answered where `SEQSERVE_API_KEYS_FILE` is set. Without that setting there is no gate.
+"""The gate: middleware that requires API keys, installed where `SEQSERVE_API_KEYS_FILE` is set.
 
-Deny by default: a path without a declared scope is refused to every key, be it a new HTTP route or a websocket.
+Deny by default: a path without a declared scope is refused to every key, for HTTP and websockets alike.
 """
 
+import contextlib
 import functools
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,46 +43,41 @@ def needed_scope(scopes: Scopes, path: str) -> Scope | None:
     raise LookupError(path)
 
 
+@dataclass(slots=True)
 class _Charge:
     """What one request is charged to the account of its key, if it has one."""
 
-    __slots__ = ("_account", "_is_charged")
-
-    def __init__(self) -> None:
-        self._account: Account | None = None
-        self._is_charged = False
-
-    def set_account(self, account: Account | None) -> None:
-        """Set the account. Raises `RateLimited` and `QuotaExceeded` if its limits are used up."""
-        self._account = account
-        if account is not None:
-            account.check()
+    account: Account | None = None
+    is_charged: bool = False
 
     def rows(self, num_rows: int) -> None:
-        """Charge rows. Raises `RateLimited` and `QuotaExceeded`, for the first rows of a request only."""
-        if self._account is not None:
-            self._account.charge(num_rows, refuse=not self._is_charged)
-            self._is_charged = True
+        """Charge rows that are about to be computed.
+
+        Raises `RateLimited` and `QuotaExceeded`, but only for the first rows of a request: what has begun is finished.
+        """
+        if self.account is not None:
+            self.account.charge(num_rows, refuse=not self.is_charged)
+            self.is_charged = True
 
     def settle(self, status: int) -> list[tuple[bytes, bytes]]:
         """Charge one row if nothing was computed; headers for the answer."""
-        if self._account is None:
+        if self.account is None:
             return []
-        if not self._is_charged and status not in _FREE_STATUSES:
-            self._account.charge(1, refuse=False)
-        return self._account.headers()
+        if not self.is_charged and status not in _FREE_STATUSES:
+            self.account.charge(1, refuse=False)
+        return self.account.headers()
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Gate:
-    """ASGI middleware that asks for a key."""
+    """ASGI middleware that requires a key."""
 
     app: ASGIApp
     keys: KeyFile
     usage: Usage
     scopes: Scopes
     routes: Sequence[BaseRoute]
-    """Name the route of a refused request."""
+    """Of the application, to name the route of a refused request."""
 
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it with problem+json; so is a websocket, in place of its handshake."""
@@ -93,11 +89,11 @@ class Gate:
         charge = _Charge()
         record.client = _ip_address(client[0]) if client else None
         record.charge = charge.rows
-        try:
-            needed, is_declared = needed_scope(self.scopes, scope["path"]), True
-        except LookupError:
-            needed, is_declared = None, False
-        if is_declared and needed is None:
+        needed, is_public = None, False
+        with contextlib.suppress(LookupError):
+            needed = needed_scope(self.scopes, scope["path"])
+            is_public = needed is None
+        if is_public:
             await self.app(scope, receive, send)
             return
 
@@ -112,7 +108,9 @@ class Gate:
             record.key_name = key.name
             if needed is None or needed not in key.scopes:
                 raise Forbidden(needed)
-            charge.set_account(self.usage.account(key))
+            charge.account = self.usage.account(key)
+            if charge.account is not None:
+                charge.account.check()
         except Refusal as refusal:
             scope["route"] = next((route for route in self.routes if route.matches(scope)[0] is not Match.NONE), None)
             record.problem = problem.kind_of(refusal)

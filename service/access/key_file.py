@@ -14,7 +14,7 @@ POLL_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass
 class KeyFile:
     """Polls the key file. While it is broken the keys read before stay valid, and log and metrics report it."""
 
@@ -24,10 +24,10 @@ class KeyFile:
     """Called with 1 while the file is broken, else 0."""
     on_change: Callable[[Collection[str]], None]
     """Called with the ids of the valid keys."""
-    _stat: tuple[int, ...] | None = None
-    _fault: str | None = None
     keyring: Keyring | None = None
     """None until the file could be read for the first time."""
+    _stat: tuple[int, ...] | None = None
+    _fault: str | None = None
 
     async def keep_polling(self) -> None:
         """Poll until cancelled."""
@@ -40,19 +40,19 @@ class KeyFile:
 
     async def poll(self) -> None:
         """Read the file if it has changed."""
-        fault: str | None = None
-        keys: list[Key] | None = None
+        fault = None
         try:
             self._stat, keys = await disk.ask(self._read)
         except KeysUnreadable as error:
             fault = str(error)
-        if keys is not None:
-            self.keyring = Keyring(keys)
-            self.on_change({key.id for key in keys})
-            logger.info("%d keys are valid: %s", len(keys), ", ".join(key.name for key in keys) or "none")
-        if fault is not None and fault != self._fault:
-            effect = "every key is refused" if self.keyring is None else "the keys read before stay valid"
-            logger.error("%s %s; %s", self.path, fault, effect)
+            if fault != self._fault:
+                effect = "every key is refused" if self.keyring is None else "the keys read before stay valid"
+                logger.error("%s %s; %s", self.path, fault, effect)
+        else:
+            if keys is not None:
+                self.keyring = Keyring(keys)
+                self.on_change({key.id for key in keys})
+                logger.info("%d keys are valid: %s", len(keys), ", ".join(key.name for key in keys) or "none")
         self._fault = fault
         self.show_num_keys(len(self.keyring.keys) if self.keyring else 0)
         self.show_fault(float(fault is not None))

@@ -104,13 +104,12 @@ class NewKey(NamedTuple):
 
 def new_key(name: str, scopes: list[Scope], expires: dt.datetime | None, limits: Limits) -> NewKey:
     """Make a random key. Raises `ValueError` for an invalid field."""
-    key_id = secrets.token_hex(6)
-    text = f"{PREFIX}{key_id}_{secrets.token_hex(32)}"
-    created = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    id_ = secrets.token_hex(6)
+    text = f"{PREFIX}{id_}_{secrets.token_hex(32)}"
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return NewKey(
-        text, Key(name=name, id=key_id, sha256=digest, scopes=scopes, created=created, expires=expires, limits=limits)
-    )
+    created = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    key = Key(name=name, id=id_, sha256=digest, scopes=scopes, created=created, expires=expires, limits=limits)
+    return NewKey(text, key)
 
 
 class Keyring:
@@ -121,9 +120,8 @@ class Keyring:
         self._by_id = {key.id.encode(): (key, bytes.fromhex(key.sha256)) for key in keys}
 
     def find(self, text: bytes) -> Key | None:
-        """The key that was sent, expired or not; None where there is none. Compares digests in constant time."""
-        match = _KEY.fullmatch(text)
-        if match is None:
+        """The entry of a key as it was sent, expired or not. Digests are compared in constant time."""
+        if (match := _KEY.fullmatch(text)) is None:
             return None
         key, digest = self._by_id.get(match[1], (None, bytes(32)))
         return key if hmac.compare_digest(hashlib.sha256(text).digest(), digest) else None
@@ -144,29 +142,22 @@ def read_keys(path: Path) -> list[Key]:
 
 
 def write_keys(path: Path, keys: list[Key]) -> None:
-    """Replace the file in one step; a new one can be read by its owner only."""
+    """Create or replace the file atomically; only its owner can read a new one."""
     content = _Document(format=FORMAT, keys=keys).model_dump_json(indent=1, exclude_defaults=True).encode() + b"\n"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # of mode 0600
     try:
         with open(descriptor, "wb") as file:
-            _keep_owner_and_mode(descriptor, path)
+            with suppress(FileNotFoundError):  # the service that reads it may run as another user
+                old = path.stat()
+                os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+                with suppress(PermissionError):
+                    os.fchown(descriptor, old.st_uid, old.st_gid)
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-
-
-def _keep_owner_and_mode(descriptor: int, path: Path) -> None:
-    """Keep those of the replaced file: the service that reads it may be another user than the one who changes it."""
-    with suppress(FileNotFoundError):
-        old = path.stat()
-        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-        with suppress(PermissionError):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 @contextmanager

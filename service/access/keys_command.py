@@ -31,7 +31,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add.add_argument("--days", metavar="N", type=int, help="days until it expires; default: never")
     add.add_argument("--rows-per-second", metavar="N", type=float, help="rate limit in texts and series; default: none")
     add.add_argument(
-        "--burst-rows", metavar="N", type=int, help="rows at once, after a pause; default: those of one second"
+        "--burst-rows", metavar="N", type=int, help="rows at once after a pause; default: those of a second"
     )
     add.add_argument("--rows-per-day", metavar="N", type=int, help="quota of a day in UTC; default: none")
     actions.add_parser("list", help="show the keys without their secrets", description="Show the keys.")
@@ -95,9 +95,8 @@ def _revoke(path: Path, name: str) -> None:
 def _table(keys: list[Key]) -> str:
     rows = [("NAME", "ID", "SCOPES", "CREATED", "EXPIRES", "LIMITS")]
     for key in keys:
-        expires = (
-            "never" if key.expires is None else f"{key.expires:%Y-%m-%d}" + (" (expired)" if key.has_expired() else "")
-        )
+        expires = "never" if key.expires is None else f"{key.expires:%Y-%m-%d}"
+        expires += " (expired)" if key.has_expired() else ""
         rows.append((key.name, key.id, ",".join(key.scopes), f"{key.created:%Y-%m-%d}", expires, _limits(key.limits)))
     return text_table(rows)
 

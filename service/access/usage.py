@@ -1,8 +1,9 @@
 """How much of its limits each key has used: a token bucket for the rate, a count for the day, shared by all workers.
 
-A charge locks the key's file of 32 bytes, reads it and writes it back: exact over all workers of a host. If a worker is
-stopped while it holds the lock, the others go on without it after 50 ms. Nothing is flushed to disk. If a file can't be
-used, each worker counts by itself.
+Each key with limits has a file of 32 bytes. A charge locks it, reads it and writes it back: a few microseconds, exact
+over all workers of a host. If a worker is stopped while it holds the lock, the others wait 50 ms, then go on without
+the lock; charges of that time may be lost. Nothing is flushed to disk, so the files survive the service but not a crash
+of the host. If a file can't be used, each worker counts by itself and logs it.
 """
 
 import fcntl
@@ -42,16 +43,17 @@ class State(NamedTuple):
     """Time of the last charge by `CLOCK_MONOTONIC`, which all processes share."""
 
 
-@dataclass(eq=False)
+@dataclass
 class Account:
     """How much of its limits one key has used.
 
-    With one token left a request is accepted and charged all its rows: the bucket may become negative, and a request
-    larger than the burst isn't refused for ever. The day's quota never becomes negative.
+    A request is accepted as long as there is one token, and then charged all its rows: the bucket may become negative.
+    So a request larger than the burst isn't refused for ever, and the rate holds over time. The day's quota never
+    becomes negative.
     """
 
     path: Path
-    """Created if it is missing."""
+    """The file; created if it is missing."""
     limits: Limits
     on_fault: Callable[[], None]
     """Called when the file can't be used."""
@@ -62,20 +64,33 @@ class Account:
     """The state while the file can't be used."""
 
     def check(self) -> None:
-        """Raises `RateLimited` and `QuotaExceeded` if the limits are used up."""
+        """Raise `RateLimited` or `QuotaExceeded` if the limits are used up."""
         self._last = self._read()
         self._refuse_unless_enough(self._now(self._last), 1)
 
     def charge(self, num_rows: int, *, refuse: bool) -> None:
-        """Count rows. With `refuse`, raises `RateLimited` and `QuotaExceeded` instead of going over the limits."""
+        """Count rows; with `refuse`, raise `RateLimited` or `QuotaExceeded` instead of going over the limits."""
+        own = self._own_state
+        if own is None:
+            try:
+                descriptor = self._open()
+                self._lock(descriptor)
+                try:
+                    before = _parse(os.pread(descriptor, _FORMAT.size, 0), self.limits)
+                    self._last = self._charged(before, num_rows, refuse=refuse)
+                    os.pwrite(descriptor, _FORMAT.pack(*self._last), 0)
+                    return
+                finally:
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)  # does nothing where the wait was in vain
+            except OSError as error:
+                own = self._count_alone(error)
+        self._own_state = self._last = self._charged(own, num_rows, refuse=refuse)
 
-        def charged(before: State) -> State:
-            now = self._now(before)
-            if refuse:
-                self._refuse_unless_enough(now, num_rows)
-            return now._replace(rows=now.rows + num_rows, tokens=now.tokens - num_rows)
-
-        self._update(charged)
+    def _charged(self, before: State, num_rows: int, *, refuse: bool) -> State:
+        now = self._now(before)
+        if refuse:
+            self._refuse_unless_enough(now, num_rows)
+        return now._replace(rows=now.rows + num_rows, tokens=now.tokens - num_rows)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Headers of draft-ietf-httpapi-ratelimit-headers: what was left when this process last read the file."""
@@ -110,16 +125,13 @@ class Account:
         limits = self.limits
         if limits.rows_per_day is not None and now.rows + num_rows > limits.rows_per_day:
             left = max(0, limits.rows_per_day - now.rows)
-            raise QuotaExceeded(
-                f"This takes {num_rows} of the key's {limits.rows_per_day} rows a day, of which {left} are left until "
-                "midnight UTC.",
-                retry_after_seconds=_until_tomorrow(),
-            )
+            used = f"This takes {num_rows} of the key's {limits.rows_per_day} rows a day"
+            detail = f"{used}, of which {left} are left until midnight UTC."
+            raise QuotaExceeded(detail, retry_after_seconds=_until_tomorrow())
         if limits.rows_per_second is not None and now.tokens < 1:
-            raise RateLimited(
-                f"The key may send {limits.rows_per_second:g} rows a second; slow down, and heed Retry-After.",
-                retry_after_seconds=math.ceil((1 - now.tokens) / limits.rows_per_second),
-            )
+            detail = f"The key may send {limits.rows_per_second:g} rows a second; slow down, and heed Retry-After."
+            wait = math.ceil((1 - now.tokens) / limits.rows_per_second)
+            raise RateLimited(detail, retry_after_seconds=wait)
 
     def _read(self) -> State:
         try:
@@ -127,36 +139,18 @@ class Account:
         except OSError as error:
             return self._count_alone(error)
 
-    def _update(self, change: Callable[[State], State]) -> None:
-        if self._own_state is not None:
-            self._own_state = self._last = change(self._own_state)
-            return
-        try:
-            descriptor = self._open()
-            is_locked = self._lock(descriptor)
-            try:
-                self._last = change(_parse(os.pread(descriptor, _FORMAT.size, 0), self.limits))
-                os.pwrite(descriptor, _FORMAT.pack(*self._last), 0)
-            finally:
-                if is_locked:
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-        except OSError as error:
-            self._own_state = self._last = change(self._count_alone(error))
-
-    def _lock(self, descriptor: int) -> bool:
-        """Take the lock, which others hold for microseconds unless they are stopped; whether that worked."""
+    def _lock(self, descriptor: int) -> None:
+        """Take the lock, which others hold for microseconds; go on without it if one of them is stopped."""
         begun = time.perf_counter()
         timeout = LOCK_SECONDS if begun >= self._no_wait_until else 0.0
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.perf_counter() - begun > timeout:
                     self._no_wait_until = time.perf_counter() + NO_WAIT_SECONDS
-                    return False
-                time.sleep(RETRY_SECONDS)
-            else:
-                return True
+                    return None
+            time.sleep(RETRY_SECONDS)
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -172,28 +166,29 @@ class Account:
         return self._own_state
 
 
-@dataclass(eq=False)
+@dataclass
 class Usage:
     """The accounts of all keys that have limits."""
 
     folder: Path
-    """Created if it is missing."""
+    """Of their files; created if it is missing."""
     on_fault: Callable[[], None]
+    """Called when one can't be used."""
     _accounts: dict[str, Account] = field(default_factory=dict)
 
     def account(self, key: Key) -> Account | None:
         """The account of a key; None where it has no limits."""
         if not key.is_limited:
             return None
-        account = self._accounts.get(key.id)
-        if account is None:
-            account = self._accounts[key.id] = Account(self.folder / key.id, key.limits, self.on_fault)
+        if key.id not in self._accounts:
+            self._accounts[key.id] = Account(self.folder / key.id, key.limits, self.on_fault)
+        account = self._accounts[key.id]
         account.limits = key.limits
         return account
 
     def keep(self, ids: Collection[str]) -> None:
         """Close the files of all other keys."""
-        for key_id in [key_id for key_id in self._accounts if key_id not in ids]:
+        for key_id in self._accounts.keys() - ids:
             self._accounts.pop(key_id).close()
 
 

@@ -399,7 +399,7 @@ class Catalog:
 
     def _evict(self, key: Key) -> None:
         loaded_model = self._cache.pop(key)
-        loaded_model.metrics.measure_waiting(0)
+        loaded_model.metrics.waiting_requests.set(0)
         self.metrics.model_memory_bytes.labels(*key).set(0)
         loaded_model.engine.batcher.cancel_alarm()
         self._freed = self._has_evicted = True

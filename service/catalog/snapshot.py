@@ -8,7 +8,7 @@ from bundle.store import Alias
 from service.catalog.cache import Key
 from service.catalog.loader import TestedVersion
 from service.catalog.rejected import Rejected
-from service.errors import NotReady, UnknownModel
+from service.errors import NotFound, NotReady
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class Snapshot:
         return None if wanted is None or (name, wanted) not in self.versions else (name, wanted)
 
     def find(self, model: str, version: int | None = None) -> Key:
-        """The same, or what is yet to be tested. Raises `UnknownModel` or, before the first reading, `NotReady`."""
+        """The same; where nothing that passed answers, what is yet to be tested.
+
+        Raises `NotFound` or, before the first reading, `NotReady`.
+        """
         key = self.key_of(model, version)
         if key is not None:
             return key
@@ -49,8 +52,8 @@ class Snapshot:
         if self.fault and not self.versions:
             raise NotReady("No model is loaded yet.", retry_after_seconds=1)
         if name in self._newest:
-            raise UnknownModel("That version of the model is not served; GET /models lists what is.")
-        raise UnknownModel("There is no such model; GET /models lists what is served.")
+            raise NotFound("That version of the model is not served; GET /models lists what is.")
+        raise NotFound("There is no such model; GET /models lists what is served.")
 
     @functools.cached_property
     def current(self) -> dict[str, Key]:

@@ -177,7 +177,8 @@ class _Computed(Generic[Answers]):
     answers: Answers
     padding_ratio: float
     seconds: float
-    cpu_seconds: float
+    cpu_seconds: float | None
+    """None where it wasn't timed: it takes two system calls."""
 
 
 @dataclass
@@ -286,7 +287,7 @@ class Batcher(Generic[Rows, Answers]):
         batch = self._next_batch()
         assert batch is not None
         try:
-            computed = self._compute(batch)
+            computed = self._compute(batch, is_timed=False)
         except Exception as error:
             batch.blocks[0].submission.fail(error)
         else:
@@ -407,14 +408,16 @@ class Batcher(Generic[Rows, Answers]):
             return min(budget, num_inline), True
         return budget, False
 
-    def _compute(self, batch: _Batch[Rows, Answers]) -> _Computed[Answers]:
-        began, cpu_began = time.perf_counter(), time.thread_time()
+    def _compute(self, batch: _Batch[Rows, Answers], *, is_timed: bool = True) -> _Computed[Answers]:
+        """CPU time doesn't grow with what else the machine does, or with waiting for the GIL."""
+        cpu_began = time.thread_time() if is_timed else 0.0
+        began = time.perf_counter()
         answers, padding_ratio = self.engine.compute([block.rows for block in batch.blocks])
-        # CPU time, which doesn't grow with what else the machine does, or with waiting for the GIL.
-        computed = _Computed(answers, padding_ratio, time.perf_counter() - began, time.thread_time() - cpu_began)
+        seconds = time.perf_counter() - began
+        cpu_seconds = time.thread_time() - cpu_began if is_timed else None
         if len(answers) != batch.num_rows:
             raise RuntimeError(f"{batch.num_rows} rows went in, {len(answers)} came out")
-        return computed
+        return _Computed(answers, padding_ratio, seconds, cpu_seconds)
 
     def _deliver(self, batch: _Batch[Rows, Answers], computed: _Computed[Answers]) -> None:
         stats, blocks = self.stats, batch.blocks
@@ -424,9 +427,10 @@ class Batcher(Generic[Rows, Answers]):
         stats.num_rows.append(batch.num_rows)
         stats.padding_ratios.append(computed.padding_ratio)
         stats.inference_seconds.append(computed.seconds)
-        row_seconds = computed.cpu_seconds / batch.num_rows
-        known = self._row_seconds.get(batch.size, row_seconds)
-        self._row_seconds[batch.size] = known + 0.1 * (row_seconds - known)
+        if computed.cpu_seconds is not None:
+            row_seconds = computed.cpu_seconds / batch.num_rows
+            known = self._row_seconds.get(batch.size, row_seconds)
+            self._row_seconds[batch.size] = known + 0.1 * (row_seconds - known)
         for submission in {block.submission for block in blocks}:
             submission.inference_seconds += computed.seconds
         begin = 0

@@ -9,7 +9,7 @@ from bundle.golden import Arrays
 from service.engine.batcher import Batcher, Part, RowIndices, Timed
 
 STATE = "state."
-"""Begins the names of a graph's inputs and outputs that hold state."""
+"""Tensors of this prefix are state: a graph that has steps reads them and gives them anew, of the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,15 @@ class Columns:
         return Columns({name: array[rows] for name, array in self.arrays.items()})
 
 
-@dataclass(eq=False)
 class ColumnEngine:
-    """For `Batcher`: the graph's inputs to its outputs, row by row."""
+    """For `Batcher`: the graph's inputs to its outputs, row by row.
 
-    run: Callable[[Arrays], Arrays]
+    Args:
+        run: the graph.
+    """
+
+    def __init__(self, run: Callable[[Arrays], Arrays]) -> None:
+        self._run = run
 
     def parts(self, rows: Columns) -> Iterator[Part[Columns]]:
         """All in one: their size is that of their largest tensor."""
@@ -43,7 +47,7 @@ class ColumnEngine:
         arrays = parts[0].arrays
         if len(parts) > 1:
             arrays = {name: np.concatenate([part.arrays[name] for part in parts]) for name in arrays}
-        return Columns(self.run(arrays)), 0.0
+        return Columns(self._run(arrays)), 0.0
 
     def gather(self, pieces: Sequence[tuple[RowIndices, Columns]], num_rows: int) -> Columns:
         """Answers in the order of the rows."""
@@ -59,11 +63,16 @@ class ColumnEngine:
 async def step(
     batcher: Batcher[Columns, Columns], state: Columns, inputs: Columns, deadline: float, timed: Timed
 ) -> tuple[Columns, Columns]:
-    """One step of live streams, beams and the like: state and inputs to new state and outputs.
+    """One step of a graph with state, for beam search, captions and live streams: the next state, and the outputs.
 
-    The graph reads `state.<name>` for each column of the state, and gives it for the next step. Raises as `submit`.
+    State travels with its rows, so the steps of many requests share batches, each with its own state.
+
+    Args:
+        batcher: of a `ColumnEngine`.
+        state: tensors named with the prefix `STATE`, one row per sequence.
+        inputs: all other tensors, as many rows.
+        deadline: see `Batcher.submit`, likewise `timed` and what it raises.
     """
-    read = {STATE + name: array for name, array in state.arrays.items()}
-    answers = (await batcher.submit(Columns({**inputs.arrays, **read}), deadline, timed)).arrays
-    following = {name.removeprefix(STATE): array for name, array in answers.items() if name.startswith(STATE)}
-    return Columns(following), Columns({name: array for name, array in answers.items() if not name.startswith(STATE)})
+    answers = await batcher.submit(Columns({**state.arrays, **inputs.arrays}), deadline, timed)
+    outputs = {name: array for name, array in answers.arrays.items() if not name.startswith(STATE)}
+    return Columns({name: answers.arrays[name] for name in state.arrays}), Columns(outputs)

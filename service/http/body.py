@@ -1,16 +1,13 @@
-"""Bodies that are not read, or not as they are: media type, content encoding, size. `route` reads the others."""
+"""Checks of a body's media type, content encoding and size; decompression. `route` reads bodies."""
 
 import zlib
 from collections.abc import Sequence
 
 from service.errors import BodyTooLarge, UnsupportedEncoding, UnsupportedMedia
 
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
-"""For zlib: the gzip format (RFC 1952)."""
-
 
 def check_encoding(encoding: bytes, encodings: Sequence[str]) -> None:
-    """Raises `UnsupportedEncoding` unless it is none, or one of these."""
+    """Raise `UnsupportedEncoding` unless it is none, or one of these."""
     if encoding in {b"", b"identity"} or encoding.decode("latin-1") in encodings:
         return
     raise UnsupportedEncoding(
@@ -22,7 +19,7 @@ def check_encoding(encoding: bytes, encodings: Sequence[str]) -> None:
 
 
 def check_media_type(content_type: str, media_types: Sequence[str]) -> None:
-    """Raises `UnsupportedMedia` unless it is one of these; `application/*+json` stands for all of that kind."""
+    """Raise `UnsupportedMedia` unless it is one of these; `application/*+json` stands for all of that kind."""
     media_type, *parameters = content_type.split(";")
     media_type = media_type.strip()
     is_suffixed = media_type.startswith("application/") and media_type.endswith("+json")
@@ -35,8 +32,8 @@ def check_media_type(content_type: str, media_types: Sequence[str]) -> None:
 
 
 def decompress(body: bytes, limit: int) -> bytes:
-    """Of gzip, no more than `limit` bytes. Raises `UnsupportedEncoding`, `BodyTooLarge`."""
-    decompressor = zlib.decompressobj(GZIP_WINDOW)
+    """Decompress gzip, up to `limit` bytes. Raises `UnsupportedEncoding`, `BodyTooLarge`."""
+    decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: gzip (RFC 1952)
     try:
         whole = decompressor.decompress(body, limit + 1)
     except zlib.error:
@@ -52,5 +49,5 @@ def decompress(body: bytes, limit: int) -> bytes:
 
 
 def too_large(limit: int) -> BodyTooLarge:
-    """What to raise beyond the limit."""
+    """The error for a body over the limit."""
     return BodyTooLarge(f"The body is over the limit of {limit} bytes; send fewer or shorter inputs a request.")

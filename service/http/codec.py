@@ -62,4 +62,4 @@ class Codec(Protocol):
         """The body of the response."""
 
     def error(self, error: Exception, call: Call | None) -> Response:
-        """The response to a refusal, or to a defect of the service; `call` is None where the request wasn't decoded."""
+        """The response to a refusal, or to a defect of ours; `call` is None where the request wasn't decoded."""

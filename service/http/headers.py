@@ -1,20 +1,12 @@
-"""Headers that tell browsers what not to do: on every answer, and more of them on pages."""
+"""Security headers for browsers: on every response, and more of them on pages."""
 
 from collections.abc import Mapping
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""What a page may load: what comes from here, and nothing that stands in the page itself."""
+"""A page may load what comes from here, and nothing inline."""
 
 OF_PAGES: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
@@ -29,6 +21,6 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 def on_every_response(*, tls: bool) -> list[tuple[bytes, bytes]]:
-    """Raw headers of every response; with `tls` a browser that has been here once comes back by https only."""
+    """Raw headers of every response; with `tls` a browser comes back by https only."""
     no_sniffing = [(name.lower().encode(), value.encode()) for name, value in NO_SNIFFING.items()]
     return [*no_sniffing, _HSTS] if tls else no_sniffing

@@ -1,6 +1,7 @@
-"""Native JSON, the first codec: pydantic parses and validates a sound body at once.
+"""Native JSON, the first codec: one validation in compiled code, one serialisation.
 
-Any other is read once more by `json_text` and pydantic, which find the field and the words to say what is wrong.
+A body that is as it should be is parsed and validated by pydantic at once. Any other is read once more, slowly, by
+`json_text` and pydantic, which find the field and the words to say what is wrong.
 """
 
 from abc import abstractmethod

@@ -1,13 +1,14 @@
 """JSON text (RFC 8259, UTF-8) to a document, with words for what is wrong. Shapes and values are checked after it."""
 
 import json
+import re
 from typing import Any, NoReturn
 
 from service.errors import FieldError, Invalid, NotJSON
 
 
 def parse(body: bytes) -> Any:
-    """A JSON document from bytes. Raises `NotJSON`, and `Invalid` where a string holds half of a surrogate pair."""
+    """The document. Raises `NotJSON` saying where and why it is none; `Invalid` for half of a surrogate pair."""
     if not body.strip():
         raise NotJSON("The body is empty; send a JSON object.")
     try:
@@ -23,8 +24,11 @@ def parse(body: bytes) -> Any:
     return document
 
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _refuse_lone_surrogates(document: Any) -> None:
-    """Raise `Invalid` where a string holds half of a surrogate pair, which UTF-8 and the tokenizer can't hold."""
+    """Raise `Invalid` for a string with half of a surrogate pair: JSON can escape one, but UTF-8 can't hold it."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
         return
@@ -32,21 +36,13 @@ def _refuse_lone_surrogates(document: Any) -> None:
         message = "A lone surrogate is no Unicode character; send whole code points"
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]  # no recursion: nesting may be deep
     while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, str) and _has_lone_surrogate(value):
-            raise Invalid([FieldError(path, message)])
-        if isinstance(value, dict):
-            if any(_has_lone_surrogate(key) for key in value):
-                raise Invalid([FieldError(path, message)])
-            waiting += [((*path, key), child) for key, child in value.items() if isinstance(child, str | dict | list)]
-        elif isinstance(value, list):
-            waiting += [
-                ((*path, index), child) for index, child in enumerate(value) if isinstance(child, str | dict | list)
-            ]
-
-
-def _has_lone_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+        loc, value = waiting.pop()
+        text = value if isinstance(value, str) else "".join(value) if isinstance(value, dict) else ""
+        if _LONE_SURROGATE.search(text):
+            raise Invalid([FieldError(loc, message)])
+        if not isinstance(value, str):
+            children = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [((*loc, key), child) for key, child in children if isinstance(child, str | dict | list)]
 
 
 def _refuse_constant(name: str) -> NoReturn:

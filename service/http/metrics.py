@@ -52,7 +52,7 @@ def measure(metrics: Metrics, catalog: Catalog) -> None:
         tested.metrics.flush()
         tested.task_metrics.flush()
     for loaded in catalog.in_memory():
-        loaded.metrics.measure_waiting(loaded.engine.batcher.num_requests)
+        loaded.metrics.waiting_requests.set(loaded.engine.batcher.num_requests)
 
 
 async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
@@ -62,7 +62,7 @@ async def keep_measuring(metrics: Metrics, catalog: Catalog) -> None:
         await asyncio.sleep(1)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Exposition:
     """What one scrape shows: a collector of prometheus_client."""
 
@@ -80,11 +80,17 @@ class Exposition:
         versions = {key: tested.task_metrics for key, tested in self.snapshot.versions.items()}
         for task_metrics in self.metrics.tasks.values():
             yield from task_metrics.derived(by_name, versions)
-        yield from _store_state(self.snapshot, ready=self.ready)
-        readable = "1 when the store and all that is to be loaded of it can be read, else 0"
-        yield GaugeMetricFamily("seqserve_store_readable", readable, value=float(self.readable))
-        deadline = "Time after which a request is refused with 504"
-        yield GaugeMetricFamily("seqserve_deadline_seconds", deadline, value=self.deadline_seconds)
+        yield from _versions(self.snapshot)
+        for name, text, value in (
+            ("ready", "1 when every required model answers, else 0", self.ready),
+            (
+                "store_readable",
+                "1 when the store and all that is to be loaded of it can be read, else 0",
+                self.readable,
+            ),
+            ("deadline_seconds", "Time after which a request is refused with 504", self.deadline_seconds),
+        ):
+            yield GaugeMetricFamily(f"seqserve_{name}", text, value=float(value))
 
 
 def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
@@ -104,19 +110,18 @@ def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
     return merged
 
 
-def _store_state(snapshot: Snapshot, *, ready: bool) -> Iterator[Metric]:
+def _versions(snapshot: Snapshot) -> Iterator[Metric]:
     """Of the worker that answers; the others follow the store within two seconds."""
-    answering = "The version that answers for an alias, or for a bundle's own name (alias empty)"
-    in_service = GaugeMetricFamily("seqserve_version_in_service", answering, labels=("alias", "model"))
+    text = "The version that answers for an alias, or for a bundle's own name (alias empty)"
+    in_service = GaugeMetricFamily("seqserve_version_in_service", text, labels=("alias", "model"))
     for alias, target in sorted(snapshot.aliases.items()):
         if (key := snapshot.key_of(alias)) is not None:
             in_service.add_metric((alias, target.name), key[1])
     for name in snapshot.names():
         in_service.add_metric(("", name), snapshot.passed(name)[-1])
     yield in_service
-    silent = "1 for each version in the store that must not answer; GET /models says why in words"
-    refused = GaugeMetricFamily("seqserve_version_refused", silent, labels=(*MODEL, "why"))
+    text = "1 for each version in the store that must not answer; GET /models says why in words"
+    refused = GaugeMetricFamily("seqserve_version_refused", text, labels=(*MODEL, "why"))
     for (name, version), rejected in sorted(snapshot.rejected.items()):
         refused.add_metric((name, str(version), rejected.why), 1)
     yield refused
-    yield GaugeMetricFamily("seqserve_ready", "1 when every required model answers, else 0", value=float(ready))

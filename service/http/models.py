@@ -15,14 +15,14 @@ from bundle.tasks import TASKS as BUNDLE_TASKS
 from service.catalog import disk
 from service.catalog.loader import TestedVersion
 from service.catalog.snapshot import Snapshot
-from service.errors import NotReady, UnknownFile, UnknownModel
+from service.errors import NotFound, NotReady
 from service.http.problem import declared
 from service.state import Context, context
 from service.tasks.task import Task
 
 MEDIA_TYPES = {".md": "text/markdown; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json"}
 FILE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Files come from a bundle, not from us: whatever a forged plot holds, it may draw and do nothing else."""
+"""Files come from a bundle, not from us: a forged plot may draw and do nothing else."""
 
 
 class PendingVersion(BaseModel):
@@ -65,7 +65,9 @@ class ModelList(BaseModel):
     models: list[ModelSummary]
     aliases: dict[str, AliasTarget]
     refused: list[RefusedVersion]
-    pending: list[PendingVersion] = Field(description="versions whose self-test is still to come")
+    pending: list[PendingVersion] = Field(
+        description="versions whose self-test is still to come: soon, and at once when they are asked for"
+    )
 
 
 class ModelCard(BaseModel):
@@ -87,11 +89,9 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 def list_route(tasks: Mapping[str, Task]) -> APIRouter:
     """`GET /models`, whose entries hold what each task adds to them."""
-    summaries = [task.summary for task in tasks.values()]
-    bases: Any = (*reversed(summaries), ModelSummary)
-    summary: Any = create_model("ModelSummary", __base__=bases, __doc__=ModelSummary.__doc__)
-    entries = (list[summary], Field())
-    whole: Any = create_model("ModelList", __base__=ModelList, __doc__=ModelList.__doc__, models=entries)
+    bases: Any = (*reversed([task.summary for task in tasks.values()]), ModelSummary)
+    entry: Any = create_model("ModelSummary", __base__=bases, __doc__=ModelSummary.__doc__)
+    whole: Any = create_model("ModelList", __base__=ModelList, __doc__=ModelList.__doc__, models=(list[entry], Field()))
     own = APIRouter(prefix="/models", tags=["models"])
 
     @own.get("", summary="What is served", response_model=whole)
@@ -102,28 +102,28 @@ def list_route(tasks: Mapping[str, Task]) -> APIRouter:
         for name in snapshot.names():
             versions = snapshot.passed(name)
             manifest = snapshot.versions[name, versions[-1]].manifest
-            models.append(
-                summary(
-                    name=name,
-                    task=manifest.spec.task,
-                    architecture=manifest.architecture,
-                    version=manifest.version,
-                    versions=versions,
-                    aliases=_aliases_of(snapshot, name),
-                    **vars(tasks[manifest.spec.task].summarise(manifest.spec)),
-                )
-            )
+            summary = {
+                "name": name,
+                "task": manifest.spec.task,
+                "architecture": manifest.architecture,
+                "version": manifest.version,
+                "versions": versions,
+                "aliases": _aliases_of(snapshot, name),
+            }
+            models.append(summary | vars(tasks[manifest.spec.task].summarise(manifest.spec)))
         aliases = {}
         for alias, target in snapshot.aliases.items():
-            answering = snapshot.key_of(alias)
-            version = None if answering is None else answering[1]
-            aliases[alias] = AliasTarget(name=target.name, pinned=target.version, version=version)
-        rejected = [
-            RefusedVersion(name=name, version=version, reason=rejected.reason)
-            for (name, version), rejected in sorted(snapshot.rejected.items())
-        ]
-        pending = [PendingVersion(name=name, version=version) for name, version in sorted(snapshot.pending)]
-        return whole(models=models, aliases=aliases, refused=rejected, pending=pending)
+            _, version = snapshot.key_of(alias) or (None, None)
+            aliases[alias] = {"name": target.name, "pinned": target.version, "version": version}
+        return {
+            "models": models,
+            "aliases": aliases,
+            "refused": [
+                {"name": name, "version": version, "reason": rejected.reason}
+                for (name, version), rejected in sorted(snapshot.rejected.items())
+            ],
+            "pending": [{"name": name, "version": version} for name, version in sorted(snapshot.pending)],
+        }
 
     return own
 
@@ -131,15 +131,13 @@ def list_route(tasks: Mapping[str, Task]) -> APIRouter:
 @router.get("/{name}", summary="The card of the version in service", responses=declared(404, 503))
 async def show_model(name: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """Manifest, metrics beside baselines, report and plots of the version that answers to a name or alias."""
-    tested = await context.catalog.tested(name)
-    return _card(context.catalog.snapshot, tested)
+    return _card(context, await context.catalog.tested(name))
 
 
 @router.get("/{name}/versions/{version}", summary="The card of one version", responses=declared(404, 503))
 async def show_version(name: str, version: str, context: Annotated[Context, Depends(context)]) -> ModelCard:
     """The same for one version, in service or not."""
-    tested = await _find(context, name, version)
-    return _card(context.catalog.snapshot, tested)
+    return _card(context, await _find(context, name, version))
 
 
 @router.get(
@@ -158,7 +156,7 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
     """A file that the card lists."""
     manifest = (await _find(context, name, version)).manifest
     if file not in _shown(manifest):
-        raise UnknownFile("The version has no such file to show; its card lists what there is.")
+        raise NotFound("The version has no such file to show; its card lists what there is.")
     folder = version_folder(context.settings.store, manifest.name, manifest.version)
     try:
         async with asyncio.timeout(disk.STALL_SECONDS):
@@ -166,13 +164,13 @@ async def show_file(name: str, version: str, file: str, context: Annotated[Conte
     except (BundleUnreadable, TimeoutError):
         raise NotReady("The store can't be read now; try again later.", retry_after_seconds=1) from None
     except BundleError:
-        raise UnknownFile("The file is no longer the one that was published.") from None
+        raise NotFound("The file is no longer the one that was published.") from None
     return Response(content, media_type=MEDIA_TYPES[PurePosixPath(file).suffix], headers=FILE_HEADERS)
 
 
 async def _find(context: Context, name: str, version: str) -> TestedVersion:
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
-        raise UnknownModel("A version is a positive whole number; GET /models lists them.")
+        raise NotFound("A version is a positive whole number; GET /models lists them.")
     return await context.catalog.tested(name, int(version))
 
 
@@ -182,14 +180,12 @@ def _aliases_of(snapshot: Snapshot, name: str) -> list[str]:
 
 def _shown(manifest: Manifest) -> list[str]:
     """Report and plots: the files that are shown, not computed with."""
-    computed_with = {MODEL_FILE, GOLDEN_FILE} | BUNDLE_TASKS[manifest.spec.task].required_files
-    return sorted(
-        file for file in manifest.files if file not in computed_with and PurePosixPath(file).suffix in MEDIA_TYPES
-    )
+    shown = manifest.files.keys() - {MODEL_FILE, GOLDEN_FILE} - BUNDLE_TASKS[manifest.spec.task].required_files
+    return sorted(file for file in shown if PurePosixPath(file).suffix in MEDIA_TYPES)
 
 
-def _card(snapshot: Snapshot, tested: TestedVersion) -> ModelCard:
-    manifest = tested.manifest
+def _card(context: Context, tested: TestedVersion) -> ModelCard:
+    snapshot, manifest = context.catalog.snapshot, tested.manifest
     return ModelCard(
         name=manifest.name,
         version=manifest.version,

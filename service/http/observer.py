@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http import problem
-from service.http.problem import CLIENT_GONE, KIND_BY_STATUS
+from service.http.problem import BY_STATUS, CLIENT_GONE
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import SCOPE_KEY, RequestRecord
@@ -26,7 +26,7 @@ ABORT_STATUS = "seqserve.abort_status"
 """In the scope of a request that the server ended by itself: the status it sent."""
 
 
-@dataclass(eq=False)
+@dataclass
 class Observer:
     """ASGI middleware."""
 
@@ -45,20 +45,19 @@ class Observer:
             return
         record = scope[SCOPE_KEY] = RequestRecord(_request_id(scope["headers"]), scope.get(ARRIVAL_TIME))
         status = CLIENT_GONE
-        started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status, started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", record.id.encode()), *self.headers]
+                own = (b"x-request-id", record.id.encode())
+                message["headers"] = [*message.get("headers", ()), own, *self.headers]
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
-            if not started:  # a defect outside of any route
+            if status == CLIENT_GONE:  # a defect outside of any route: nothing was sent
                 await problem.answer(error)(scope, receive, send_with_headers)
             status = 500
             raise  # for the server's log
@@ -74,8 +73,8 @@ class Observer:
         lines = []
         for scope, status, record in ended:
             record.run_deferred()
-            route = _template(scope)
-            kind = record.problem or (KIND_BY_STATUS[status].name if status in KIND_BY_STATUS else None)
+            route = getattr(scope.get("route"), "path", "unknown")  # the template, never the path asked for
+            kind = record.problem or (BY_STATUS[status].name if status in BY_STATUS else None)
             self.metrics.request(route, status, record, kind)
             trace_id = None
             if self.tracer is not None:
@@ -86,6 +85,7 @@ class Observer:
 
 
 def _line(method: str, route: str, status: int, record: RequestRecord, trace_id: str | None) -> dict[str, Any]:
+    """A line of the log."""
     fields: dict[str, Any] = {
         "time": record.ended,
         "level": "INFO",
@@ -113,8 +113,3 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
         if name == b"x-request-id" and _GOOD_ID.fullmatch(value):
             return value.decode()
     return f"{random.getrandbits(128):032x}"
-
-
-def _template(scope: Scope) -> str:
-    """The route's path with its parameters' names, never the path asked for."""
-    return getattr(scope.get("route"), "path", "unknown")

@@ -1,6 +1,7 @@
-"""Routes that FastAPI documents, and that answer a `POST` by themselves, from the body's bytes on.
+"""Routes that FastAPI knows and documents, and that answer a `POST` by themselves, from the body's bytes on.
 
-FastAPI's own way from a request to an endpoint takes as long again as computing a short text.
+FastAPI's own way from a request to an endpoint (dependencies, validation, serialisation) takes as long again as
+tokenising and computing a short text. These routes leave it out, and refuse at construction what they would not honour.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.routing import APIRoute
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.http import body, json_codec, problem
 from service.http.codec import Call, Codec, EncodedRequest
@@ -23,20 +24,21 @@ from service.state import Context
 from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 
 _TASK = "seqserve.task"
-"""In the scope of a request that is worked on: its task."""
+"""In the ASGI scope of a running request: its task."""
 
 
 def cancel(scope: Scope) -> None:
-    """End the work on a request whose client has disconnected; its rows that wait are dropped."""
+    """End the work on a request whose client has disconnected, and drop its queued rows."""
     task: asyncio.Task[None] | None = scope.pop(_TASK, None)
     if task is not None:
         task.cancel()
 
 
 class BodyRoute(APIRoute):
-    """A route that answers from the bytes of the body. It can't be included in another router.
+    """A route that answers from the bytes of the body.
 
-    Raises `TypeError` for what FastAPI would document and this route not honour, such as dependencies or parameters.
+    Raises `TypeError` at construction for what FastAPI would document and this route not honour, and where it is part
+    of an included router, which could add such options later.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -57,39 +59,29 @@ class BodyRoute(APIRoute):
     response_media_type = "application/json"
 
     async def read(self, scope: Scope, receive: Receive, limit: int) -> bytes:
-        """The whole body, decompressed, of `limit` bytes at most.
+        """The whole body, decompressed; before and after that it has at most `limit` bytes.
 
         Raises `UnsupportedEncoding`, `UnsupportedMedia`, `BodyTooLarge`, and `ClientDisconnect` if it ends early.
         """
-        media_type = encoding = b""
-        length = 0
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                media_type = value
-            elif name == b"content-length":
-                length = int(value) if value.isdigit() else 0
-            elif name == b"content-encoding":
-                encoding = value.strip().lower()
-        if encoding:
+        headers = dict(scope["headers"])
+        if encoding := headers.get(b"content-encoding", b"").strip().lower():
             body.check_encoding(encoding, self.content_encodings)
-        if media_type != self._usual_media_type:
+        if (media_type := headers.get(b"content-type", b"")) != self._usual_media_type:
             body.check_media_type(media_type.decode("latin-1").lower(), self.media_types)
-        if length > limit:
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
             raise body.too_large(limit)
-        message = await receive()
-        content: bytes = message.get("body", b"")
-        size, chunks = len(content), [content]
+        message: Message = {"more_body": True}
+        size, chunks = 0, []
         while message.get("more_body", False):
-            if size > limit:  # without Content-Length too, no more than the limit is ever held
-                raise body.too_large(limit)
             message = await receive()
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
+            if size > limit:  # without Content-Length too, no more than the limit is ever held
+                raise body.too_large(limit)
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        if size > limit:
-            raise body.too_large(limit)
-        whole = content if len(chunks) == 1 else b"".join(chunks)
+        whole = b"".join(chunks)
         return whole if encoding != b"gzip" else body.decompress(whole, limit)
 
     def error(self, error: Exception, scope: Scope) -> Response:  # noqa: ARG002 - for subclasses
@@ -107,7 +99,8 @@ class BodyRoute(APIRoute):
             if not problem.is_foreseen(error):
                 raise
             return
-        headers = [(b"content-length", b"%d" % len(content)), (b"content-type", self.response_media_type.encode())]
+        media_type = self.response_media_type.encode()
+        headers = [(b"content-length", b"%d" % len(content)), (b"content-type", media_type)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -132,19 +125,18 @@ class BodyRoute(APIRoute):
         return super().get_route_handler()
 
     def _refuse_what_is_not_honoured(self) -> None:
-        dependant = self.dependant
         refused = {
-            "dependencies": self.dependencies or dependant.dependencies,
+            "dependencies": self.dependencies or self.dependant.dependencies,
             f"the status code {self.status_code}": self.status_code not in {None, 200},
             "the response class": not isinstance(self.response_class, DefaultPlaceholder),
         }
         for kind in ("path", "query", "header", "cookie"):
-            refused |= {f"the {kind} parameter {one.alias}": True for one in getattr(dependant, f"{kind}_params")}
+            refused |= {f"the {kind} parameter {one.alias}": True for one in getattr(self.dependant, f"{kind}_params")}
         _refuse(type(self), self.path, [what for what, is_there in refused.items() if is_there])
 
 
 class JSONRoute(BodyRoute):
-    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`, and gives a typed dictionary."""
+    """Its endpoint takes `payload`, a `RequestModel`, `context` and `record`; the path has no parameters."""
 
     def __init__(
         self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Mapping[str, object]]], **options: Any
@@ -167,7 +159,10 @@ class JSONRoute(BodyRoute):
 
 
 class PredictRoute(BodyRoute):
-    """Decodes a call, has it answered by `predict`, encodes the answers."""
+    """Decodes a call, has it answered by `predict`, encodes the answers.
+
+    The codec reads parameters of the path, if it has any; `name` is that of the operation.
+    """
 
     def __init__(self, path: str, codec: Codec, *, name: str, **options: Any) -> None:
         self._codec = codec
@@ -211,8 +206,7 @@ def _documented(name: str, payload: Any, response: Any) -> Callable[..., Any]:
         """Never called."""
 
     parameter = inspect.Parameter("payload", inspect.Parameter.KEYWORD_ONLY, annotation=payload)
+    signature = inspect.Signature([] if payload is None else [parameter], return_annotation=response)
     endpoint.__name__ = name
-    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [] if payload is None else [parameter], return_annotation=response
-    )
+    endpoint.__signature__ = signature  # type: ignore[attr-defined]
     return endpoint

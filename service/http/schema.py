@@ -25,7 +25,7 @@ class RequestModel(BaseModel):
 
     @classmethod
     def refuse_unknown_keys(cls, document: Any) -> None:
-        """Raise `Invalid` with each object that holds unknown keys, which aren't repeated: they are input."""
+        """Raise `Invalid` with one fault for each object that has unknown keys; pydantic would repeat each key."""
         if errors := list(_unknown_keys(cls, document, ())):
             raise Invalid(errors)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from service.errors import UnknownFile
+from service.errors import NotFound
 from service.http.headers import OF_PAGES
 from service.tasks.task import Task
 
@@ -94,7 +94,7 @@ def router(tasks: Mapping[str, Task]) -> APIRouter:
     @routes.api_route("/assets/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def asset(name: str, request: Request) -> Response:
         if name not in files or name.endswith(".html"):
-            raise UnknownFile("The page has no such file.")
+            raise NotFound("The page has no such file.")
         return (await asyncio.to_thread(load, name)).response(request)
 
     return routes

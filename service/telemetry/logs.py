@@ -1,4 +1,4 @@
-"""Logs: everything the process says, one JSON object a line on standard output."""
+"""Logs: one JSON object a line, on standard output."""
 
 import datetime as dt
 import logging
@@ -13,22 +13,18 @@ class JSONLines(logging.Formatter):
     """A record as one JSON object: time, level, logger and message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, without its end."""
-        line: dict[str, Any] = {
-            "time": dt.datetime.fromtimestamp(record.created, dt.UTC),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+        """One line, without a newline."""
+        time = dt.datetime.fromtimestamp(record.created, dt.UTC)
+        line = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
         return to_json(line, fallback=str).decode()
 
 
 class RequestLog:
-    """Writes a line for each request, those of one iteration of the event loop together.
+    """Writes a line of level info for each request, those of one event loop iteration together.
 
-    Through `logging` a line would take an eighth of a short text's whole time (docs/performance.md).
+    Not through `logging`, which takes an eighth of a short text's whole time for a line (docs/performance.md).
     """
 
     def __init__(self, level: str) -> None:
@@ -42,7 +38,7 @@ class RequestLog:
 
 
 def config(level: str) -> dict[str, Any]:
-    """`logging.config.dictConfig` for the whole process, uvicorn included; its own access log stays off."""
+    """`logging.config.dictConfig` for the whole process; `observer` writes the access log, not uvicorn."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

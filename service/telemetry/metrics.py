@@ -1,12 +1,16 @@
 """Prometheus instruments, those of the tasks excepted. `GET /metrics` (`http.metrics`) shows them.
 
-What each request adds is noted at once and counted each second and before a scrape. Labels never hold what a client
-wrote. With several workers each writes to its own files, and the one that is scraped adds them up.
+What each request adds is noted at once and counted each second and before a scrape (`flush`, `count_requests`).
+
+Labels never hold what a client wrote: `route` is a route's template, `model` a bundle's name. With several workers each
+process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`); the worker that
+is scraped adds them up.
 """
 
+import functools
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +28,7 @@ ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE_BUCKETS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
 
 MODEL = ("model", "version")
-
+REQUEST = ("route", *MODEL, "status")
 
 TaskInstruments = Callable[[CollectorRegistry], Any]
 """Registers the instruments of one task: `TaskMetrics` of `service.tasks.task`."""
@@ -43,61 +47,63 @@ def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
 
 
 class Metrics:
-    """All instruments of one process, those of each task included."""
+    """All instruments of one process; `tasks` registers those of each task, by its name."""
 
     def __init__(self, tasks: Mapping[str, TaskInstruments] = MappingProxyType({})) -> None:
         # Else a second series for each counter, which Prometheus doesn't need.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry = CollectorRegistry()
-        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        histogram = partial(Histogram, registry=registry)
-        answered = ("route", *MODEL, "status")
-        self.requests = counter("seqserve_requests", "Requests answered", answered)
-        first_to_last = "Time from the request's first byte read to its answer's last byte written"
-        self.request_seconds = histogram("seqserve_request_seconds", first_to_last, answered, buckets=REQUEST_BUCKETS)
+        self.registry = CollectorRegistry()
+        counter = functools.partial(Counter, registry=self.registry)
+        histogram = functools.partial(Histogram, registry=self.registry)
+        sum_gauge = functools.partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        max_gauge = functools.partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
+
+        self.requests = counter("seqserve_requests", "Requests answered", REQUEST)
+        about = "Time from the request's first byte read to its answer's last byte written"
+        self.request_seconds = histogram("seqserve_request_seconds", about, REQUEST, buckets=REQUEST_BUCKETS)
         self.refusals = counter("seqserve_refusals", "Requests refused, by the kind of problem", ("route", "reason"))
-        waited = "Time a request's rows waited for the engine"
-        self.queue_wait_seconds = histogram("seqserve_queue_wait_seconds", waited, MODEL, buckets=WORK_BUCKETS)
-        of_batch = "Time of one batch in the engine"
-        self.inference_seconds = histogram("seqserve_inference_seconds", of_batch, MODEL, buckets=WORK_BUCKETS)
+        self.waiting_requests = sum_gauge("seqserve_waiting_requests", "Requests admitted and not yet answered", MODEL)
+
+        about = "Time a request's rows waited for the engine"
+        self.queue_wait_seconds = histogram("seqserve_queue_wait_seconds", about, MODEL, buckets=WORK_BUCKETS)
+        about = "Time of one batch in the engine"
+        self.inference_seconds = histogram("seqserve_inference_seconds", about, MODEL, buckets=WORK_BUCKETS)
         self.batch_rows = histogram("seqserve_batch_rows", "Rows of one batch", MODEL, buckets=ROWS_BUCKETS)
         self.rows = counter("seqserve_rows", "Rows computed by the engine", MODEL)
-        padding = "Share of one batch's elements that only fill rows up to the same length"
-        self.padding_ratio = histogram("seqserve_padding_ratio", padding, MODEL, buckets=SHARE_BUCKETS)
-        outcomes = "Versions loaded, by what became of them: proved or refused"
-        self.loads = counter("seqserve_loads", outcomes, (*MODEL, "outcome"))
-        loading = "Time from when a version was to be loaded until it had proved itself, or was refused"
-        self.load_seconds = histogram("seqserve_load_seconds", loading, buckets=LOAD_BUCKETS)
-        evicted = "Versions let go from memory that the store still holds"
-        self.evictions = counter("seqserve_evictions", evicted, MODEL)
-        memory = "Memory that a version takes in all workers together; 0 where it isn't loaded"
-        self.model_memory_bytes = gauge("seqserve_model_memory_bytes", memory, MODEL, multiprocess_mode="livesum")
+        about = "Share of one batch's elements that only fill rows up to the same length"
+        self.padding_ratio = histogram("seqserve_padding_ratio", about, MODEL, buckets=SHARE_BUCKETS)
+
+        about = "Versions loaded, by what became of them: proved or refused"
+        self.loads = counter("seqserve_loads", about, (*MODEL, "outcome"))
+        about = "Time from when a version was to be loaded until it passed its self-test, or was rejected"
+        self.load_seconds = histogram("seqserve_load_seconds", about, buckets=LOAD_BUCKETS)
+        self.evictions = counter("seqserve_evictions", "Versions evicted from memory that the store still holds", MODEL)
+        about = "Memory that a version takes in all workers together; 0 where it isn't loaded"
+        self.model_memory_bytes = sum_gauge("seqserve_model_memory_bytes", about, MODEL)
         self.swaps = counter("seqserve_swaps", "Changes of the version that answers for an alias", ("alias",))
-        waiting = "Requests admitted and not yet answered"
-        self.waiting_requests = gauge("seqserve_waiting_requests", waiting, MODEL, multiprocess_mode="livesum")
-        self.connections = gauge("seqserve_connections", "Connections open now", multiprocess_mode="livesum")
-        dropped = "Connections closed on their callers before a request was whole or its answer read, by reason"
-        self.connections_dropped = counter("seqserve_connections_dropped", dropped, ("reason",))
-        resident = "Memory of the server processes"
-        self.resident_memory_bytes = gauge("seqserve_resident_memory_bytes", resident, multiprocess_mode="liveall")
-        keys = "Keys that may ask; 0 where nobody is asked for one"
-        self.keys = gauge("seqserve_keys", keys, multiprocess_mode="livemax")
-        unreadable = "1 while the file of keys can't be read, and what it held before goes on; else 0"
-        self.keys_fault = gauge("seqserve_keys_fault", unreadable, multiprocess_mode="livemax")
-        unshared = "Accounts of keys that a worker can't share with the others, and counts by itself"
-        self.usage_faults = counter("seqserve_usage_faults", unshared)
-        self.tasks = {name: task(registry) for name, task in tasks.items()}
+
+        self.connections = sum_gauge("seqserve_connections", "Connections open now")
+        about = "Connections closed on their clients before a request was complete or its answer read, by reason"
+        self.connections_dropped = counter("seqserve_connections_dropped", about, ("reason",))
+        about = "Memory of the server processes"
+        self.resident_memory_bytes = Gauge(
+            "seqserve_resident_memory_bytes", about, multiprocess_mode="liveall", registry=self.registry
+        )
+
+        self.keys = max_gauge("seqserve_keys", "Valid keys; 0 where none are needed")
+        about = "1 while the key file can't be read, and what it held before goes on; else 0"
+        self.keys_fault = max_gauge("seqserve_keys_fault", about)
+        about = "Accounts of keys that a worker can't share with the others, and counts by itself"
+        self.usage_faults = counter("seqserve_usage_faults", about)
+
+        self.tasks = {name: task(self.registry) for name, task in tasks.items()}
         """Instruments of each task."""
-        self._totals: dict[tuple[str, str, int | None, int], list[float]] = {}
+        self._totals: defaultdict[tuple[str, str, int | None, int], list[float]] = defaultdict(list)
         """Seconds of requests that are yet to be counted, by the labels."""
 
     def request(self, route: str, status: int, record: RequestRecord, problem: str | None) -> None:
         """Note one request that is over; `count_requests` counts it."""
-        key = (route, record.model, record.version, status)
-        seconds = self._totals.get(key)
-        if seconds is None:
-            seconds = self._totals[key] = []
-        seconds.append(record.total_seconds)
+        self._totals[route, record.model, record.version, status].append(record.total_seconds)
         if problem is not None:
             self.refusals.labels(route, problem).inc()
 
@@ -107,7 +113,7 @@ class Metrics:
             self.refusals.labels(route, kind)
 
     def counted_versions(self) -> set[tuple[str, int]]:
-        """Versions that requests are counted of."""
+        """Versions that answered requests."""
         return {(name, version) for _, name, version, _ in self._totals if version is not None}
 
     def forget(self, name: str, version: int) -> None:
@@ -136,19 +142,16 @@ class ModelMetrics:
     """The instruments of one version that every task has, with its labels filled in."""
 
     def __init__(self, metrics: Metrics, name: str, version: int) -> None:
+        own = (name, version)
         self.batches = BatchStats()
         """The batcher appends to these."""
-        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(name, version)
-        self._inference_seconds = metrics.inference_seconds.labels(name, version)
-        self._batch_rows = metrics.batch_rows.labels(name, version)
-        self._rows = metrics.rows.labels(name, version)
-        self._padding_ratio = metrics.padding_ratio.labels(name, version)
-        self._waiting_requests = metrics.waiting_requests.labels(name, version)
-        metrics.evictions.labels(name, version)
-
-    def measure_waiting(self, num_requests: int) -> None:
-        """Set how many requests are admitted now."""
-        self._waiting_requests.set(num_requests)
+        self._queue_wait_seconds = metrics.queue_wait_seconds.labels(*own)
+        self._inference_seconds = metrics.inference_seconds.labels(*own)
+        self._batch_rows = metrics.batch_rows.labels(*own)
+        self._rows = metrics.rows.labels(*own)
+        self._padding_ratio = metrics.padding_ratio.labels(*own)
+        self.waiting_requests = metrics.waiting_requests.labels(*own)
+        metrics.evictions.labels(*own)
 
     def flush(self) -> None:
         """Count the batches since the last time."""

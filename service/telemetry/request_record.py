@@ -1,50 +1,44 @@
 """What is recorded of one request: who sent it, which bundle answers, how long each phase takes.
 
-A phase ends with a lap: `record.lap("encode")` assigns the time since the last lap to it. Texts and values are never
-recorded.
+`http.observer` makes a record for each request and passes it on in the ASGI scope; `predict` gets it as `identity`. A
+phase ends with a lap: `record.lap("encode")` assigns the time since the last lap to that phase, so phases neither
+overlap nor leave gaps. Texts and values are never recorded.
 """
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import InitVar, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 SCOPE_KEY = "seqserve.record"
 """Where the ASGI scope of a request holds its record."""
 
 
-class Phase(NamedTuple):
-    """One part of a request's time, in seconds from the request's start."""
-
-    name: str
-    begin_seconds: float
-    end_seconds: float
-
-
-@dataclass(eq=False, slots=True)
+@dataclass(slots=True, eq=False)
 class RequestRecord:
-    """One request. `arrived` is by `time.perf_counter`, where it waited before anybody worked on it."""
+    """One request. `model` and `version` are those of the bundle that answers, never what the client wrote."""
 
     id: str = ""
     arrived: InitVar[float | None] = None
+    """When it arrived, by `time.perf_counter`, if it waited before anybody worked on it."""
     model: str = ""
-    """Of the bundle that answers, as is `version`; never what the client wrote."""
     version: int | None = None
     num_rows: int | None = None
     client: str | None = None
-    """Its address."""
+    """IP address."""
     key_name: str | None = None
     charge: Callable[[int], None] | None = None
-    """Counts rows against the key's limits; None: no keys here."""
+    """Counts rows against the limits of the key; None where no keys are required."""
     problem: str | None = None
-    """Kind of problem answered, where the status doesn't tell."""
+    """The kind of problem answered, where the status doesn't tell."""
     waited: float = field(init=False)
     """Seconds before anybody worked on it."""
     started_ns: int = field(init=False)
+    """When it arrived, since the epoch."""
     _started: float = field(init=False)
-    _laps: list[tuple[str, float]] = field(init=False, default_factory=list)
-    _deferred: list[tuple[Callable[..., None], tuple[Any, ...]]] = field(init=False, default_factory=list)
+    _laps: list[tuple[str, float]] = field(default_factory=list, init=False)
+    _deferred: list[tuple[Callable[..., None], tuple[Any, ...]]] = field(default_factory=list, init=False)
 
     def __post_init__(self, arrived: float | None) -> None:
         now = time.perf_counter()
@@ -52,8 +46,8 @@ class RequestRecord:
         self.waited = now - self._started
         self.started_ns = time.time_ns() - int(self.waited * 1e9)
 
-    def answered_by(self, model: str, version: int, num_rows: int | None = None) -> None:
-        """Record which bundle answers, and how many texts, series or actuals it was sent, where that is known."""
+    def answered_by(self, model: str, version: int, num_rows: int) -> None:
+        """Record which bundle answers, and how many texts, series or actuals it was sent."""
         self.model, self.version, self.num_rows = model, version, num_rows
 
     def charge_rows(self, num_rows: int) -> None:
@@ -95,19 +89,17 @@ class RequestRecord:
         """When its last phase ended."""
         return dt.datetime.fromtimestamp(self.started_ns / 1e9 + self.total_seconds, dt.UTC)
 
-    @property
-    def phases(self) -> list[Phase]:
-        """What the laps ended, in order."""
-        ends = [(name, end - self._started) for name, end in self._laps]
-        begins = [0.0, *(end for _, end in ends)]
-        return [Phase(name, begin, end) for (name, end), begin in zip(ends, begins, strict=False)]
+    def phases(self) -> Iterator[tuple[str, float, float]]:
+        """Name, begin and end of each phase, in seconds from the request's start."""
+        begin = 0.0
+        for name, lap in self._laps:
+            end = lap - self._started
+            yield name, begin, end
+            begin = end
 
     def milliseconds(self) -> dict[str, float]:
         """Time by phase, laps of the same name added up, and the total."""
         totals: dict[str, float] = {}
-        begin = self._started
-        for name, end in self._laps:
+        for name, begin, end in self.phases():
             totals[name] = round(totals.get(name, 0.0) + 1000 * (end - begin), 3)
-            begin = end
-        totals["total"] = round(1000 * (begin - self._started), 3)
-        return totals
+        return totals | {"total": round(1000 * self.total_seconds, 3)}

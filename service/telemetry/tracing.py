@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 CLOSING_SECONDS = 2.0
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""Either of these variables switches tracing on; OpenTelemetry reads them, and its other ones, itself."""
+"""Either of these variables switches tracing on; OpenTelemetry reads them itself."""
 
 
 def missing() -> str | None:
-    """What to do about packages that are configured but not installed; None if nothing."""
+    """What to do where tracing is configured, but not installed; else None."""
     configured = _configured()
     if configured is None or importlib.util.find_spec("opentelemetry") is not None:
         return None
@@ -48,7 +48,7 @@ def _configured() -> str | None:
 
 
 class Tracer:
-    """Turns finished requests into spans."""
+    """Writes the spans of finished requests."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry import trace
@@ -60,7 +60,7 @@ class Tracer:
         self._trace = trace
 
     def trace(self, method: str, route: str, status: int, record: RequestRecord, headers: Mapping[str, str]) -> str:
-        """Write the spans of one request; a `traceparent` among its headers is their parent. Gives the trace's id."""
+        """Write the spans of one request, below the `traceparent` of its headers. Returns the trace's id."""
         span = self._tracer.start_span(
             f"{method} {route}",
             context=self._propagator.extract(headers),
@@ -78,14 +78,14 @@ class Tracer:
         if status >= 500:
             span.set_status(self._trace.StatusCode.ERROR)
         inside = self._trace.set_span_in_context(span)
-        for name, begin, end in record.phases:
+        for name, begin, end in record.phases():
             child = self._tracer.start_span(name, context=inside, start_time=record.started_ns + round(begin * 1e9))
             child.end(record.started_ns + round(end * 1e9))
         span.end(record.started_ns + round(record.total_seconds * 1e9))
         return self._trace.format_trace_id(span.get_span_context().trace_id)
 
     def close(self) -> None:
-        """Send what is left, if that doesn't take long: a collector that can't be reached must not hold a stop up."""
+        """Send what is left, for at most `CLOSING_SECONDS`: an unreachable collector must not delay the stop."""
         sender = threading.Thread(target=self._provider.shutdown, daemon=True)
         sender.start()
         sender.join(CLOSING_SECONDS)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 WORKERS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder. prometheus_client looks for it when it is imported: set it before."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
 
 
 def missing_folder() -> str | None:
-    """Why the folder that the variable names can't be used; None if it can, or none is named."""
-    inside = os.environ.get(WORKERS_FOLDER)
-    if inside is None or Path(inside).is_dir():
+    """A message if the folder that the variable names is missing; else None."""
+    if Path(os.environ.get(WORKERS_FOLDER, ".")).is_dir():
         return None
     return f"{WORKERS_FOLDER} names a folder that isn't there; make it, or unset it"
 
@@ -25,7 +25,9 @@ def workers_folder(num_workers: int) -> Iterator[None]:
     if num_workers == 1:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside or in_memory()) as folder:
+    if not inside and os.access(SHARED_MEMORY, os.W_OK):
+        inside = SHARED_MEMORY
+    with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside) as folder:
         os.environ[WORKERS_FOLDER] = folder
         yield
 

@@ -24,6 +24,8 @@ from bundle.store import publish, read_bundle, version_folder
 from tests.support.made_up_data import messages
 from tests.support.service_process import free_port, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
 BOARD = json.loads((MONITORING / "grafana" / "dashboards" / "seqserve.json").read_text())

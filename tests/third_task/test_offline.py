@@ -10,6 +10,7 @@ from bundle.store import list_versions, read_aliases, read_bundle, version_folde
 from tests.third_task.bundle import VowelsSpec
 from tests.third_task.training import VowelsRecipe
 from training import commands, republish
+from training.compare.command import compare
 from training.compare.compare import Comparison
 from training.recipes import RECIPES
 from training.tasks import Period
@@ -44,5 +45,5 @@ def test_it_is_compared(tmp_path: Path) -> None:
     comparison = Comparison("vowels", {"linear": VowelsRecipe()})  # type: ignore[dict-item]
     output = tmp_path / "report"
     command = "python -m training compare vowels"
-    assert commands.compare(comparison, None, 2, tmp_path, output, None, None, command, progress=False) == 0
+    assert compare(comparison, None, 2, tmp_path, output, None, None, command, progress=False) == 0
     assert "MAE" in (output / "report.html").read_text()

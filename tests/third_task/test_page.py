@@ -37,14 +37,14 @@ def test_it_has_a_tab_a_tile_and_a_card(visit: Visit) -> None:
     page.goto(f"{visit.base}/#models")
     tabs = page.get_by_role("navigation").get_by_role("link").all_text_contents()
     assert tabs == ["Classify", "Forecast", "Count vowels", "Models", "API"]
-    tile = page.locator(".tile").filter(has_text="vowels-sum")
+    tile = page.locator(".tile").filter(has_text="vowels-linear")
     expect(tile).to_contain_text("version 1 · reads 64 characters")
     tile.get_by_role("link").click()
     expect(page.locator("#card .facts")).to_contain_text("window64 characters")
     expect(page.get_by_role("table")).to_contain_text("mae")
     page.get_by_role("link", name="Try it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Count vowels")
-    expect(page.locator("#vowels-model")).to_have_value("vowels-sum")
+    expect(page.locator("#vowels-model")).to_have_value("vowels-linear")
     page.get_by_role("button", name="Count vowels").click()
     expect(page.locator("#vowels-status")).to_have_text("3 vowels")
     expect(page.locator("#vowels-request")).to_contain_text('"inputs":["aria"]')
@@ -54,7 +54,7 @@ def test_it_has_a_tab_a_tile_and_a_card(visit: Visit) -> None:
 def test_its_models_are_listed_without_page_files(visit: Visit) -> None:
     page = visit.page
     page.goto(f"{visit.base}/#models")
-    tile = page.locator(".tile").filter(has_text="vowels-sum")
+    tile = page.locator(".tile").filter(has_text="vowels-linear")
     tile.get_by_role("link").click()
     expect(page.locator("#card .facts")).to_contain_text("version1")
     expect(page.get_by_role("link", name="Try it")).to_have_count(0)

@@ -29,12 +29,14 @@ from training.experiments import memory, shapes
 from training.export import session, trace
 from training.models import ARCHITECTURES
 from training.models.linear import LinearConfig
-from training.models.properties import STATEMENTS, properties
+from training.models.properties import properties
 from training.plots import Fan
 from training.recipes import RECIPES, Recipe
 from training.recipes.forecast import forecast
 from training.tasks import TrainedModel
 from training.tasks.classify import fit as classify
+
+pytestmark = pytest.mark.slow
 
 
 def tiny_recipe(architecture: str) -> Recipe:
@@ -454,10 +456,6 @@ def test_report_says_what_each_shape_of_problem_gave(tmp_path: Path) -> None:
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
-
-
-def test_every_architecture_has_its_statements() -> None:
-    assert STATEMENTS.keys() == ARCHITECTURES.keys()
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "linear, one step"])

@@ -17,6 +17,8 @@ from tests.training.tiny_recipes import made_up_messages
 from training.__main__ import main
 from training.recipes import own
 
+pytestmark = pytest.mark.slow
+
 Fit = Callable[..., tuple[int, str]]
 
 

@@ -173,16 +173,16 @@ def _latency(standings: Standings) -> Section:
     }
     baseline = standings.strongest_baseline()
     line = (_words(baseline), standings.median(baseline)) if baseline else None
-    said = [
+    compared = [
         f"{name} {_figure(standings.median(name), main)} at {_count(standings.median_microseconds(name))} microseconds"
         for name in standings.outcomes
     ]
     if line is not None:
-        said.append(f"best baseline, {line[0]}, {_figure(line[1], main)}")
+        compared.append(f"best baseline, {line[0]}, {_figure(line[1], main)}")
     plot = Plot(
         "figure_against_latency.svg",
         plots.figure_against_latency(points, _header(main), line),
-        f"{main.label} against the time of one answer, medians over seeds: {'; '.join(said)}.",
+        f"{main.label} against the time of one answer, medians over seeds: {'; '.join(compared)}.",
     )
     return Section("How good, how fast", [Plots([plot]), Text("A small mark is one seed, the large one their median.")])
 

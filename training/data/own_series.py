@@ -176,16 +176,16 @@ def _check_duplicates(rows: _Rows) -> None:
     if not len(doubled):
         return
     first = doubled[rows.in_file[doubled + 1].argmin()]
-    said = f"{rows.called(first)} has two rows of {rows.written(first)!r}"
+    fault = f"{rows.called(first)} has two rows of {rows.written(first)!r}"
     if len(doubled) > 1:
-        said += f" ({len(doubled):,} times are doubled in the whole file)"
+        fault += f" ({len(doubled):,} times are doubled in the whole file)"
     if np.array_equal(rows.values[doubled], rows.values[doubled + 1], equal_nan=True):
         advice = "both rows hold the same value: remove one of them, or, if both count, add them up"
     else:
         advice = "keep one of the rows, or add them up"
     if rows.series_column is None:
         advice += "; if the file holds several series, name the column that tells them apart (--series)"
-    raise rows.problem(np.array([first, first + 1]), f"{said}; {advice}{_clock_change(rows)}")
+    raise rows.problem(np.array([first, first + 1]), f"{fault}; {advice}{_clock_change(rows)}")
 
 
 def _clock_change(rows: _Rows) -> str:
@@ -255,14 +255,14 @@ def _no_spacing(rows: _Rows) -> TableProblem:
     """The problem that the times keep none of the spacings, with the two that are commonest."""
     inside = np.flatnonzero(_inside(rows))
     spans, where, counts = np.unique(rows.times[inside + 1] - rows.times[inside], return_index=True, return_counts=True)
-    said = []
+    fault = []
     for one in np.argsort(-counts, kind="stable")[:2]:
         before = inside[where[one]]
         example = f"{rows.written(before)!r} to {rows.written(before + 1)!r}"
-        said.append(f"{_duration(spans[one].item())} ({counts[one]:,} times, as from {example})")
+        fault.append(f"{_duration(spans[one].item())} ({counts[one]:,} times, as from {example})")
     return TableProblem(
         f"{rows.table.file}, column {rows.time_column!r}: the rows keep none of the spacings that are known; they are "
-        f"most often apart by {' or '.join(said)}. Bring them to one of {_frequencies()}, say by adding up; or name "
+        f"most often apart by {' or '.join(fault)}. Bring them to one of {_frequencies()}, say by adding up; or name "
         "the spacing (--freq) to learn which rows don't fit"
     )
 
@@ -278,19 +278,19 @@ def _check_grid(rows: _Rows, freq: Freq) -> None:
     indices = indices[rows.in_file[indices].argsort()]
     first = indices[0]
     time = rows.times[first].item()
-    said, advice = f"{rows.written(first)!r} is ", "correct the time, or remove the row"
+    fault, advice = f"{rows.written(first)!r} is ", "correct the time, or remove the row"
     if ends_of_months:
-        said += "not the last day of a month, as most times are"
+        fault += "not the last day of a month, as most times are"
         advice = "write the last day in all rows, or the first"
     elif freq in MONTHS and time.day != 1:
-        said += f"not the first day of a month, as freq {freq} needs"
+        fault += f"not the first day of a month, as freq {freq} needs"
         advice = "write the first day in all rows, or the last"
     elif freq == "B" and time.weekday() >= 5:
-        said += f"a {calendar.day_name[time.weekday()]}, and freq B has Monday to Friday only"
+        fault += f"a {calendar.day_name[time.weekday()]}, and freq B has Monday to Friday only"
     else:
         other = rows.written(np.flatnonzero(~off & (rows.series == rows.series[first]))[0])
-        said += f"no whole number of steps of freq {freq} ({FREQUENCIES[freq]}) from other times, such as {other!r}"
-    raise rows.problem(indices, f"{said}; {_better_freq(rows) or advice}")
+        fault += f"no whole number of steps of freq {freq} ({FREQUENCIES[freq]}) from other times, such as {other!r}"
+    raise rows.problem(indices, f"{fault}; {_better_freq(rows) or advice}")
 
 
 def _better_freq(rows: _Rows) -> str:
@@ -319,12 +319,12 @@ def _check_gaps(rows: _Rows, freq: Freq, *, fill_gaps: bool) -> None:
             "add the rows, with 0 where nothing happened and an empty value where it isn't known, or let all steps "
             f"without a row be missing values (--fill-gaps){_clock_change(rows)}"
         )
-    said = f"{rows.called(gap)} has no row for {left_out[gap]:,} {'step' if left_out[gap] == 1 else 'steps'} of freq "
-    said += f"{freq} between {rows.written(gap)!r} and {rows.written(gap + 1)!r}"
+    fault = f"{rows.called(gap)} has no row for {left_out[gap]:,} {'step' if left_out[gap] == 1 else 'steps'} of freq "
+    fault += f"{freq} between {rows.written(gap)!r} and {rows.written(gap + 1)!r}"
     if len(gaps) > 1:
-        said += f" ({len(gaps):,} gaps, {left_out.sum():,} steps in the whole file)"
+        fault += f" ({len(gaps):,} gaps, {left_out.sum():,} steps in the whole file)"
     better = "" if infer(rows.times, rows.series) == freq else _better_freq(rows)
-    raise rows.problem(np.array([gap, gap + 1]), f"{said}; {better or advice}")
+    raise rows.problem(np.array([gap, gap + 1]), f"{fault}; {better or advice}")
 
 
 # --- series ----------------------------------------------------------------------------------------------------------
@@ -364,13 +364,13 @@ def _check_lengths(table: Table, every: list[Series], horizon: int) -> None:
     if not short:
         return
     if len(every) == 1:
-        said = f"there are {_num_values(every[0]):,} values, not counting missing ones"
+        fault = f"there are {_num_values(every[0]):,} values, not counting missing ones"
     else:
-        said = f"{len(short):,} of {len(every):,} series have too few values, not counting missing ones: "
-        said += ", ".join(f"{one.id[:40]!r} ({_num_values(one):,})" for one in short[:NUM_NAMED])
-        said += f" and {len(short) - NUM_NAMED:,} more" if len(short) > NUM_NAMED else ""
+        fault = f"{len(short):,} of {len(every):,} series have too few values, not counting missing ones: "
+        fault += ", ".join(f"{one.id[:40]!r} ({_num_values(one):,})" for one in short[:NUM_NAMED])
+        fault += f" and {len(short) - NUM_NAMED:,} more" if len(short) > NUM_NAMED else ""
     raise TableProblem(
-        f"{table.file}: {said}. With a horizon of {horizon:,}, {needed:,} are needed: {horizon:,} to measure on, and "
+        f"{table.file}: {fault}. With a horizon of {horizon:,}, {needed:,} are needed: {horizon:,} to measure on, and "
         f"before them {needed - horizon:,} to learn from. Add values, choose a shorter horizon, or remove a series "
         "that is too short"
     )

@@ -129,9 +129,9 @@ def _read_csv(file: str, checksum: str, content: bytes, wanted: Sequence[str]) -
 
 def _decoded(file: str, content: bytes) -> tuple[str, str]:
     """Text and the encoding it was in: what the byte order mark says, else UTF-8, else Windows-1252."""
-    for mark, said in _OTHER_FORMATS.items():
+    for mark, fault in _OTHER_FORMATS.items():
         if content.startswith(mark):
-            raise TableProblem(f"{file} is {said}: save the sheet as CSV (UTF-8) and use that file")
+            raise TableProblem(f"{file} is {fault}: save the sheet as CSV (UTF-8) and use that file")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             text = content.decode("utf-16")
@@ -236,7 +236,7 @@ def _odd_rows(
 ) -> TableProblem:
     where = _places("line", [numbers[row] for row in odd])
     counts = sorted({len(rows[row]) for row in odd})
-    said = f"{_count(counts[0], 'field')}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} fields"
+    fault = f"{_count(counts[0], 'field')}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} fields"
     if len(odd) == len(rows) and counts == [len(names) + 1]:
         advice = (
             "if each row begins with a number of its own, give that column a name too; if the last is a number with a "
@@ -249,7 +249,7 @@ def _odd_rows(
         )
     else:
         advice = "complete the row, or remove it; a field that holds a line break must stand between double quotes"
-    return TableProblem(f"{file}, {where}: {said}, but the first line names {_count(len(names), 'column')}; {advice}")
+    return TableProblem(f"{file}, {where}: {fault}, but the first line names {_count(len(names), 'column')}; {advice}")
 
 
 def _has_content(fields: list[str]) -> bool:
@@ -312,13 +312,13 @@ def _no_such_column(names: list[str], column: str) -> str:
     asked = column.strip().casefold()
     close = [name for name in folded if asked in name] or difflib.get_close_matches(asked, folded, n=1, cutoff=0.7)
     there = ", ".join(repr(name[:40]) for name in names[:20]) + (f" and {len(names) - 20} more" if names[20:] else "")
-    said = f"there is no column {column!r}; "
-    said += f"did you mean {folded[close[0]]!r}? The columns are {there}" if close else f"the columns are {there}"
+    fault = f"there is no column {column!r}; "
+    fault += f"did you mean {folded[close[0]]!r}? The columns are {there}" if close else f"the columns are {there}"
     if any(_LOOKS_LIKE_DATA.fullmatch(name) for name in names):
-        return f"{said}: that looks like data; put a line with the names of the columns above it"
+        return f"{fault}: that looks like data; put a line with the names of the columns above it"
     if len(names) == 1:
-        return f"{said}: a comma, semicolon, tab or pipe must stand between the names"
-    return said
+        return f"{fault}: a comma, semicolon, tab or pipe must stand between the names"
+    return fault
 
 
 def _places(unit: str, numbers: Sequence[int]) -> str:

@@ -161,14 +161,14 @@ def _offset(table: Table, column: str, every: list[_Written]) -> dt.timezone | N
         return next(iter(first_with))
     one, other, *_ = first_with.values()
     if None in first_with:
-        said = (
+        fault = (
             f"some times have a UTC offset and some have none ({one.text!r}, {other.text!r}); write all with the same"
         )
     else:
-        said = (
+        fault = (
             f"times have different UTC offsets ({one.text!r}, {other.text!r}); write all in UTC, or all without offset"
         )
-    raise table.problem(column, sorted([one.row, other.row]), said)
+    raise table.problem(column, sorted([one.row, other.row]), fault)
 
 
 def _offset_of(written: str | None) -> dt.timezone | None:

@@ -47,24 +47,13 @@ from training.data.covariate_series import CovariateSeries
 from training.data.windows import window_matrix
 from training.experiment import kept_or_run, plain, read_kept
 from training.fit import Schedule, fit, seed_everything
-from training.models import ARCHITECTURES, Config
-from training.models.cnn import CNNConfig
-from training.models.dense import DenseConfig
-from training.models.linear import LinearConfig
-from training.models.rnn import RNNConfig
-from training.models.wavenet import WaveNetConfig
+from training.models import ARCHITECTURES, Config, settings_of
 from training.tasks import count_parameters
 
 CONTEXT, HORIZON, WEEK = 56, 14, 7
 RAIL, BUS, DAY_TYPE = "rail", "bus", "day type"
 
-SETTINGS: dict[str, Config] = {
-    "linear": LinearConfig(outputs=32, window=CONTEXT),
-    "dense": DenseConfig(units=(32, 32), window=CONTEXT),
-    "rnn": RNNConfig("gru", units=32),
-    "cnn": CNNConfig(filters=16, kernel_sizes=(3, 7, 15), residual_layers=2, causal=True),
-    "wavenet": WaveNetConfig(residual_channels=16, skip_channels=32, dilations=(1, 2, 4, 8, 16, 32)),
-}
+SETTINGS = settings_of("shapes")
 """By architecture."""
 
 

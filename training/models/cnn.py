@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from training.models.architecture import ALL_AT_ONCE, CLIPPING, Architecture, Statements, layers
 from training.models.rnn import RNN, RNNConfig
 from training.models.steps import newest
 
@@ -85,3 +86,35 @@ class CNN(nn.Module):
         if self.causal:
             return F.relu(convolution(F.pad(x_BCT, (size - 1, 0))))
         return F.relu(F.conv1d(x_BCT, convolution.weight, convolution.bias, padding=size // 2))
+
+
+def statements(settings: CNNConfig) -> Statements:
+    """For a report of comparisons."""
+    widest = max(settings.kernel_sizes) + 2 * settings.residual_layers
+    order = f"Within patterns of up to {widest} steps, wherever they stand" if widest > 1 else "No"
+    depth = f"{layers(1 + settings.residual_layers)} deep, however long the sequence; ReLU doesn't saturate"
+    if settings.residual_layers:
+        depth += "; a way around each further layer"
+    if not settings.gru_units:
+        return Statements(order, ALL_AT_ONCE, depth)
+    return Statements(
+        f"{order}; the GRU on top knows the order of the patterns",
+        "The convolutions are, the GRU on top waits step by step",
+        f"{depth}; in the GRU they run through every step: orthogonal recurrent weights, gates, {CLIPPING}",
+    )
+
+
+CNN_ARCHITECTURE = Architecture(
+    config=CNNConfig,
+    module=CNN,
+    statements=statements,
+    settings={
+        "spam": CNNConfig(filters=96, kernel_sizes=(1, 3, 5)),
+        "sentiment": CNNConfig(filters=128, kernel_sizes=(1, 3, 5)),
+        "ridership": CNNConfig(filters=32, kernel_sizes=(3, 7, 15), residual_layers=2, causal=True, dropout=0.1),
+        "forecast": CNNConfig(filters=16, kernel_sizes=(3, 7, 14), causal=True, gru_units=48),
+        "shapes": CNNConfig(filters=16, kernel_sizes=(3, 7, 15), residual_layers=2, causal=True),
+    },
+    colour="#0072b2",
+    marker="D",
+)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from training.models.architecture import ALL_AT_ONCE, AS_COLUMNS, Architecture, Statements, layers
 from training.models.steps import newest
 
 
@@ -59,3 +60,28 @@ class Dense(nn.Module):
         """The last step's output `[B, D]`."""
         h_BTD: Tensor = self(*newest(self.receptive_field, x_BTC, mask_BT))
         return h_BTD[:, -1]
+
+
+def statements(settings: DenseConfig) -> Statements:
+    """For a report of comparisons."""
+    return Statements(
+        "No: every step is read alone" if settings.window == 1 else AS_COLUMNS,
+        ALL_AT_ONCE,
+        f"{layers(len(settings.units))} deep, however long the sequence; ReLU doesn't saturate",
+    )
+
+
+DENSE = Architecture(
+    config=DenseConfig,
+    module=Dense,
+    statements=statements,
+    settings={
+        "spam": DenseConfig(units=(96, 96), window=3),
+        "sentiment": DenseConfig(units=(128, 128), window=3),
+        "ridership": DenseConfig(units=(64, 64), window=56, dropout=0.1),
+        "forecast": DenseConfig(units=(48, 48), window=48, dropout=0.1),
+        "shapes": DenseConfig(units=(32, 32), window=56),
+    },
+    colour="#b0558a",
+    marker="s",
+)

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 from training.models import ARCHITECTURES, Config
+from training.models.quantiles import delayed, outwards
 
 WEEK = 7
 STEPS_TOGETHER = 8
@@ -187,10 +188,10 @@ class Forecaster(nn.Module):
         Of the newest steps alone, where those are asked for; `next_day` is theirs.
         """
         started_B1T = past.started.unsqueeze(1)
-        surprise_BT = (past.values[:, 0, steps] - _delayed(next_day.anchor[:, 0], 1)) / past.level[:, 0, steps]
-        surprise_BT = surprise_BT * past.observed[:, 0, steps] * _delayed(past.started, 1)[:, steps]
-        changes_BVT = (past.values - _delayed(past.values, WEEK)) / past.level
-        changes_BVT = changes_BVT * past.observed * _delayed(past.observed, WEEK)
+        surprise_BT = (past.values[:, 0, steps] - delayed(next_day.anchor[:, 0], 1)) / past.level[:, 0, steps]
+        surprise_BT = surprise_BT * past.observed[:, 0, steps] * delayed(past.started, 1)[:, steps]
+        changes_BVT = (past.values - delayed(past.values, WEEK)) / past.level
+        changes_BVT = changes_BVT * past.observed * delayed(past.observed, WEEK)
         features_BCT = torch.cat(
             [
                 5 * surprise_BT.unsqueeze(1),
@@ -280,7 +281,7 @@ class Forecaster(nn.Module):
             F.pad(started_BT, (0, codes_BS.shape[1] - started_BT.shape[1]), value=1.0) == 0, -1
         )
         for _ in range(0 if self.training else 3):
-            before_BS = _delayed(codes_BS, WEEK, -1)
+            before_BS = delayed(codes_BS, WEEK, -1)
             codes_BS = torch.where((codes_BS == 0) & (before_BS > 0), before_BS, codes_BS)
         return codes_BS
 
@@ -323,7 +324,7 @@ class Forecaster(nn.Module):
     def _trend(self, level_B1T: Tensor, started_B1T: Tensor, days: int) -> Tensor:
         """Logarithm of the level now over the level so many days ago."""
         logarithm = torch.log(level_B1T.clamp(min=1e-6))
-        return (logarithm - _delayed(logarithm, days)) * _delayed(started_B1T, days)
+        return (logarithm - delayed(logarithm, days)) * delayed(started_B1T, days)
 
     @staticmethod
     def _alike(before: Tensor, ahead: Tensor) -> Tensor:
@@ -335,11 +336,7 @@ class Forecaster(nn.Module):
         """Ascending quantiles: the median, and distances outwards that a softplus keeps positive, summed up."""
         middle = x_BHNQ.shape[-1] // 2
         median = x_BHNQ[..., middle : middle + 1]
-        distance = 0.3 * F.softplus(x_BHNQ)
-        up = distance[..., middle + 1 :].cumsum(dim=-1)
-        down = distance[..., :middle].flip(-1).cumsum(dim=-1).flip(-1)
-        offsets = torch.cat([-down, torch.zeros_like(median), up], dim=-1) * self.widening
-        return 0.1 * (median + offsets)
+        return 0.1 * (median + outwards(0.3 * F.softplus(x_BHNQ)) * self.widening)
 
 
 @dataclass(frozen=True)
@@ -380,11 +377,6 @@ class _FirstForecast:
     alike: Tensor  # (B, W, H, N)
     relative: list[Tensor]  # of each past series (B, W, H, N)
     calendar: Tensor  # (B, H, N, lags x K)
-
-
-def _delayed(x_T: Tensor, steps: int, before: int = 0) -> Tensor:
-    """The last axis, `steps` later; `before` ahead of its beginning."""
-    return F.pad(x_T, (steps, 0), value=before)[..., : x_T.shape[-1]]
 
 
 class LastStep(nn.Module):

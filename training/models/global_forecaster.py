@@ -26,6 +26,7 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 from bundle.tasks.forecast.series import FREQUENCIES, SEASONS
 from training.models import ARCHITECTURES, Config
+from training.models.quantiles import delayed, outwards
 
 DETECTED_SEASONS = (4, 5, 7, 12, 24, 48, 52, 96)
 """Lags among which the season is looked for where the spacing is unknown."""
@@ -105,7 +106,7 @@ class GlobalForecaster(nn.Module):
         newest_BT = torch.where(observed_BT, steps_T.to(torch.float32), -1.0)  # place of the newest value so far
         reach = 1
         while reach < LONGEST_CONTEXT:
-            newest_BT = torch.maximum(newest_BT, _delayed(newest_BT, reach, -1.0))
+            newest_BT = torch.maximum(newest_BT, delayed(newest_BT, reach, -1.0))
             reach *= 2
         newest_BT = newest_BT.clamp(min=0).to(torch.int64)
         # A quarter, so that no difference can overflow.
@@ -127,7 +128,7 @@ class GlobalForecaster(nn.Module):
         has_before = has_before_BT.to(torch.float32)
         has_previous = (steps_T > start_B1).to(torch.float32)
         seasonal_BT = (filled_BT - filled_BT.gather(1, before_BT.clamp(min=0))) * has_before
-        change_BT = (filled_BT - _delayed(filled_BT, 1)) * has_previous
+        change_BT = (filled_BT - delayed(filled_BT, 1)) * has_previous
         usual_change_B1 = _mean(change_BT.abs(), has_previous)
         usual_seasonal_B1 = _mean(seasonal_BT.abs(), has_before)
         scale_B1 = torch.where(has_before.sum(dim=1, keepdim=True) >= 3, usual_seasonal_B1, usual_change_B1)
@@ -148,12 +149,12 @@ class GlobalForecaster(nn.Module):
 
     def _detected_season(self, filled_BT: Tensor, started_BT: Tensor) -> Tensor:
         """`[B, 1]`: the shortest lag nearly as good as the best at which changes resemble each other; else 1."""
-        known_BT = (started_BT & _delayed(started_BT.to(torch.float32), 1).to(torch.bool)).to(torch.float32)
-        change_BT = (filled_BT - _delayed(filled_BT, 1)) * known_BT
+        known_BT = (started_BT & delayed(started_BT.to(torch.float32), 1).to(torch.bool)).to(torch.float32)
+        change_BT = (filled_BT - delayed(filled_BT, 1)) * known_BT
         change_BT = change_BT - _mean(change_BT, known_BT) * known_BT
         resemblances = [torch.full_like(filled_BT[:, :1], MIN_RESEMBLANCE)]
         for lag in DETECTED_SEASONS:
-            earlier_BT, both_BT = _delayed(change_BT, lag), known_BT * _delayed(known_BT, lag)
+            earlier_BT, both_BT = delayed(change_BT, lag), known_BT * delayed(known_BT, lag)
             product_B1 = (change_BT * earlier_BT).sum(dim=1, keepdim=True)
             power_B1 = (change_BT.square() * both_BT).sum(dim=1, keepdim=True)
             power_B1 = power_B1 * (earlier_BT.square() * both_BT).sum(dim=1, keepdim=True)
@@ -202,9 +203,7 @@ class GlobalForecaster(nn.Module):
         middle = x_BHQ.shape[2] // 2
         median_BH1 = weighed_BH.unsqueeze(2) + x_BHQ[..., middle : middle + 1]
         distance_BHQ = 0.3 * F.softplus(x_BHQ - 0.5) * ahead_H.sqrt().clamp(max=4).view(1, -1, 1) * self.widening
-        up = distance_BHQ[..., middle + 1 :].cumsum(dim=2)
-        down = distance_BHQ[..., :middle].flip(2).cumsum(dim=2).flip(2)
-        return median_BH1 + torch.cat([-down, torch.zeros_like(median_BH1), up], dim=2)
+        return median_BH1 + outwards(distance_BHQ)
 
 
 @dataclass(frozen=True)
@@ -369,11 +368,6 @@ def _mean(x_BT: Tensor, weights_BT: Tensor) -> Tensor:
 def _squashed(x: Tensor) -> Tensor:
     """As it is near 0, as its logarithm far from it."""
     return torch.sign(x) * torch.log1p(x.abs())
-
-
-def _delayed(x_BT: Tensor, steps: int, value: float = 0.0) -> Tensor:
-    """The last axis, `steps` later; `value` before it begins."""
-    return F.pad(x_BT, (steps, 0), value=value)[:, : x_BT.shape[1]]
 
 
 class AnyFreq(nn.Module):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from training.models.architecture import ALL_AT_ONCE, AS_COLUMNS, Architecture, Statements
 from training.models.steps import newest
 
 
@@ -49,3 +50,29 @@ class Linear(nn.Module):
         """The last step's output `[B, D]`."""
         h_BTD: Tensor = self(*newest(self.receptive_field, x_BTC, mask_BT))
         return h_BTD[:, -1]
+
+
+def statements(settings: LinearConfig) -> Statements:
+    """For a report of comparisons."""
+    return Statements(
+        "No: every step is read alone" if settings.window == 1 else AS_COLUMNS,
+        ALL_AT_ONCE,
+        "None to lose: a single layer",
+    )
+
+
+LINEAR = Architecture(
+    config=LinearConfig,
+    module=Linear,
+    statements=statements,
+    settings={
+        "spam": LinearConfig(outputs=64, window=1),
+        "sentiment": LinearConfig(outputs=64, window=1),
+        "ridership": LinearConfig(outputs=64, window=56),
+        "forecast": LinearConfig(outputs=32, window=48),
+        "shapes": LinearConfig(outputs=32, window=56),
+    },
+    colour="#b37400",
+    marker="o",
+    pooling="mean",
+)

@@ -22,6 +22,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from training.models.architecture import CLIPPING, Architecture, Statements
+
 LIBRARY_CELLS: dict[str, Any] = {"simple": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -126,3 +128,35 @@ def _taken(x_BTC: Tensor, positions_BN: Tensor) -> Tensor:
     starts_B1 = num_steps * torch.arange(num_rows, device=x_BTC.device).unsqueeze(1)
     found = x_BTC.flatten(0, 1).index_select(0, (starts_B1 + positions_BN).flatten())
     return found.reshape(num_rows, -1, num_columns)
+
+
+def statements(settings: RNNConfig) -> Statements:
+    """For a report of comparisons."""
+    remedies = ["orthogonal recurrent weights"]
+    if settings.cell != "simple":
+        remedies.append("gates that let the state pass unchanged")
+    if settings.cell == "lstm":
+        remedies.append("a forget gate that starts open")
+    if settings.layer_norm:
+        remedies.append("layer normalisation behind each layer")
+    return Statements(
+        "Yes: it reads step by step" + (", once in each direction" if settings.bidirectional else ""),
+        "No: each step waits for the state of the one before it",
+        f"They run through every step and can vanish or explode; against it {', '.join(remedies)}, {CLIPPING}",
+    )
+
+
+RNN_ARCHITECTURE = Architecture(
+    config=RNNConfig,
+    module=RNN,
+    statements=statements,
+    settings={
+        "spam": RNNConfig("gru", units=64, bidirectional=True, dropout=0.2),
+        "sentiment": RNNConfig("gru", units=96, bidirectional=True, dropout=0.2),
+        "ridership": RNNConfig("gru", units=64),
+        "forecast": RNNConfig("gru", units=48),
+        "shapes": RNNConfig("gru", units=32),
+    },
+    colour="#008a64",
+    marker="^",
+)

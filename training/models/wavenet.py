@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from training.models.architecture import ALL_AT_ONCE, Architecture, Statements, layers
 from training.models.steps import newest
 
 
@@ -133,3 +134,37 @@ class _GatedLayer(nn.Module):
         if isinstance(self.residual, nn.Identity):
             return x_1RBT
         return x_1RBT + F.conv2d(gated_1RBT, self.residual.weight[:, :, None, None], self.residual.bias)
+
+
+def statements(settings: WaveNetConfig) -> Statements:
+    """For a report of comparisons."""
+    return Statements(
+        "Yes, as far back as it sees",
+        ALL_AT_ONCE,
+        f"{layers(len(settings.dilations))} deep, however long the sequence; a residual way around each layer, and a "
+        f"skip from each to the output",
+    )
+
+
+WAVENET = Architecture(
+    config=WaveNetConfig,
+    module=WaveNet,
+    statements=statements,
+    settings={
+        "spam": WaveNetConfig(
+            residual_channels=48, skip_channels=96, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
+        ),
+        "sentiment": WaveNetConfig(
+            residual_channels=64, skip_channels=128, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
+        ),
+        "ridership": WaveNetConfig(
+            residual_channels=32, skip_channels=64, dilations=(1, 2, 4, 8, 16, 32), kernel_size=3, dropout=0.1
+        ),
+        "forecast": WaveNetConfig(
+            residual_channels=24, skip_channels=48, dilations=(1, 2, 4, 8, 16, 32), kernel_size=3
+        ),
+        "shapes": WaveNetConfig(residual_channels=16, skip_channels=32, dilations=(1, 2, 4, 8, 16, 32)),
+    },
+    colour="#d55e00",
+    marker="v",
+)

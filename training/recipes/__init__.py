@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from training.models import settings_of
 from training.recipes import forecast, ridership, sentiment, spam
 from training.tasks.classify.recipe import ClassifyRecipe
 from training.tasks.forecast.daily_recipe import ForecastRecipe
@@ -13,9 +14,15 @@ from training.tasks.forecast.many_recipe import GlobalForecastRecipe
 
 Recipe = ClassifyRecipe | ForecastRecipe | GlobalForecastRecipe
 
+FAMILIES: dict[str, Callable[[str], Recipe]] = {
+    "spam": spam.spam,
+    "sentiment": sentiment.sentiment,
+    "ridership": ridership.ridership,
+    "forecast": forecast.forecast,
+}
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    **{f"spam-{architecture}": partial(spam.spam, architecture) for architecture in spam.SETTINGS},
-    **{f"sentiment-{architecture}": partial(sentiment.sentiment, architecture) for architecture in sentiment.SETTINGS},
-    **{f"ridership-{architecture}": partial(ridership.ridership, architecture) for architecture in ridership.SETTINGS},
-    **{f"forecast-{architecture}": partial(forecast.forecast, architecture) for architecture in forecast.SETTINGS},
+    f"{family}-{architecture}": partial(make, architecture)
+    for family, make in FAMILIES.items()
+    for architecture in settings_of(family)
 }

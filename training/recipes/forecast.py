@@ -1,24 +1,10 @@
 """The universal forecaster: any regularly spaced series, any scale, one network an architecture."""
 
-from typing import Any
-
 from training.fit import Schedule
-from training.models.cnn import CNNConfig
-from training.models.dense import DenseConfig
+from training.models import ARCHITECTURES
 from training.models.global_forecaster import GlobalForecasterConfig
-from training.models.linear import LinearConfig
-from training.models.rnn import RNNConfig
-from training.models.wavenet import WaveNetConfig
 from training.tasks.forecast.many_recipe import GlobalForecastRecipe
 from training.tasks.forecast.quantile_forecasts import QUANTILE_LEVELS
-
-SETTINGS: dict[str, Any] = {
-    "linear": LinearConfig(outputs=32, window=48),
-    "dense": DenseConfig(units=(48, 48), window=48, dropout=0.1),
-    "rnn": RNNConfig("gru", units=48),
-    "cnn": CNNConfig(filters=16, kernel_sizes=(3, 7, 14), causal=True, gru_units=48),
-    "wavenet": WaveNetConfig(residual_channels=24, skip_channels=48, dilations=(1, 2, 4, 8, 16, 32), kernel_size=3),
-}
 
 
 def forecast(architecture: str) -> GlobalForecastRecipe:
@@ -30,7 +16,7 @@ def forecast(architecture: str) -> GlobalForecastRecipe:
         freq=None,
         context_length=448,
         architecture=architecture,
-        settings=SETTINGS[architecture],
+        settings=ARCHITECTURES[architecture].settings["forecast"],
         network=GlobalForecasterConfig(
             horizon=96,
             quantile_levels=QUANTILE_LEVELS,

@@ -1,27 +1,12 @@
 """Chicago's rail boardings for the next 14 days; every architecture also reads bus boardings and day types."""
 
 import datetime as dt
-from typing import Any
 
 from training.fit import Schedule
-from training.models.cnn import CNNConfig
-from training.models.dense import DenseConfig
+from training.models import ARCHITECTURES
 from training.models.forecaster import ForecasterConfig
-from training.models.linear import LinearConfig
-from training.models.rnn import RNNConfig
-from training.models.wavenet import WaveNetConfig
 from training.tasks.forecast.daily_recipe import ForecastRecipe
 from training.tasks.forecast.quantile_forecasts import QUANTILE_LEVELS
-
-SETTINGS: dict[str, Any] = {
-    "linear": LinearConfig(outputs=64, window=56),
-    "dense": DenseConfig(units=(64, 64), window=56, dropout=0.1),
-    "rnn": RNNConfig("gru", units=64),
-    "cnn": CNNConfig(filters=32, kernel_sizes=(3, 7, 15), residual_layers=2, causal=True, dropout=0.1),
-    "wavenet": WaveNetConfig(
-        residual_channels=32, skip_channels=64, dilations=(1, 2, 4, 8, 16, 32), kernel_size=3, dropout=0.1
-    ),
-}
 
 
 def ridership(architecture: str) -> ForecastRecipe:
@@ -41,7 +26,7 @@ def ridership(architecture: str) -> ForecastRecipe:
         reporting_end=dt.date(2019, 5, 31),
         context_length=112,
         architecture=architecture,
-        settings=SETTINGS[architecture],
+        settings=ARCHITECTURES[architecture].settings["ridership"],
         network=ForecasterConfig(
             horizon=14,
             quantile_levels=QUANTILE_LEVELS,

@@ -1,31 +1,15 @@
-"""Negative, neutral or positive: the mood of an English tweet."""
-
-from typing import Any
+"""Negative, neutral or positive: the sentiment of an English tweet."""
 
 from training.fit import Schedule
-from training.models.cnn import CNNConfig
-from training.models.dense import DenseConfig
-from training.models.linear import LinearConfig
-from training.models.rnn import RNNConfig
-from training.models.text_classifier import Pooling, TextClassifierConfig
-from training.models.wavenet import WaveNetConfig
+from training.models import ARCHITECTURES
+from training.models.text_classifier import TextClassifierConfig
 from training.tasks.classify.recipe import ClassifyRecipe
 from training.tasks.classify.tokenizer import TokenizerConfig
-
-SETTINGS: dict[str, Any] = {
-    "linear": LinearConfig(outputs=64, window=1),
-    "dense": DenseConfig(units=(128, 128), window=3),
-    "rnn": RNNConfig("gru", units=96, bidirectional=True, dropout=0.2),
-    "cnn": CNNConfig(filters=128, kernel_sizes=(1, 3, 5)),
-    "wavenet": WaveNetConfig(
-        residual_channels=64, skip_channels=128, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
-    ),
-}
 
 
 def sentiment(architecture: str) -> ClassifyRecipe:
     """The recipe for one architecture."""
-    pooling: Pooling = "mean" if architecture == "linear" else "maximum"
+    pooling = ARCHITECTURES[architecture].pooling
     network = TextClassifierConfig(embedding_dim=96, embedding_dropout=0.3, dropout=0.5, pooling=pooling)
     return ClassifyRecipe(
         name=f"sentiment-{architecture}",
@@ -34,7 +18,7 @@ def sentiment(architecture: str) -> ClassifyRecipe:
         labels=("negative", "neutral", "positive"),
         positive_label=None,
         architecture=architecture,
-        settings=SETTINGS[architecture],
+        settings=ARCHITECTURES[architecture].settings["sentiment"],
         network=network,
         tokenizer=TokenizerConfig(vocabulary_size=12000, one_digit=True, one_user=True),
         max_tokens=256,

@@ -1,31 +1,15 @@
 """Spam or ham in English text messages."""
 
-from typing import Any
-
 from training.fit import Schedule
-from training.models.cnn import CNNConfig
-from training.models.dense import DenseConfig
-from training.models.linear import LinearConfig
-from training.models.rnn import RNNConfig
-from training.models.text_classifier import Pooling, TextClassifierConfig
-from training.models.wavenet import WaveNetConfig
+from training.models import ARCHITECTURES
+from training.models.text_classifier import TextClassifierConfig
 from training.tasks.classify.recipe import ClassifyRecipe
 from training.tasks.classify.tokenizer import TokenizerConfig
-
-SETTINGS: dict[str, Any] = {
-    "linear": LinearConfig(outputs=64, window=1),
-    "dense": DenseConfig(units=(96, 96), window=3),
-    "rnn": RNNConfig("gru", units=64, bidirectional=True, dropout=0.2),
-    "cnn": CNNConfig(filters=96, kernel_sizes=(1, 3, 5)),
-    "wavenet": WaveNetConfig(
-        residual_channels=48, skip_channels=96, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
-    ),
-}
 
 
 def spam(architecture: str) -> ClassifyRecipe:
     """The recipe for one architecture."""
-    pooling: Pooling = "mean" if architecture == "linear" else "maximum"
+    pooling = ARCHITECTURES[architecture].pooling
     network = TextClassifierConfig(embedding_dim=64, embedding_dropout=0.2, dropout=0.5, pooling=pooling)
     return ClassifyRecipe(
         name=f"spam-{architecture}",
@@ -34,7 +18,7 @@ def spam(architecture: str) -> ClassifyRecipe:
         labels=("ham", "spam"),
         positive_label="spam",
         architecture=architecture,
-        settings=SETTINGS[architecture],
+        settings=ARCHITECTURES[architecture].settings["spam"],
         network=network,
         tokenizer=TokenizerConfig(vocabulary_size=3500),
         max_tokens=512,

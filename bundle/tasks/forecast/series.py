@@ -1,7 +1,7 @@
 """Series to a fixed context and back to answers: the one encoder that training and serving share.
 
 Dates become timestamps of the next steps (`timestamps`) and day types (`day_types`); values become the left-filled
-context a graph reads (`fixed_context`); quantiles become the intervals a caller asks for (`intervals`).
+context a graph reads (`fixed_context`); quantiles become the intervals a client asks for (`intervals`).
 """
 
 import calendar
@@ -153,7 +153,7 @@ def fixed_contexts(
         kept = values if len(values) <= context_length else values[len(values) - context_length :]
         if len(kept):
             _write(context[context_length - len(kept) :], kept)
-    with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the caller refuses it
+    with np.errstate(over="ignore"):  # a value beyond float32 turns infinite; the client refuses it
         return contexts.astype(np.float32)
 
 

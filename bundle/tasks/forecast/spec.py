@@ -20,7 +20,7 @@ class FutureCovariate(Part):
     """A category known for past and future; graph input `future_<name>:int64[batch,context+horizon]`.
 
     Code 0 is unknown, code i+1 is `categories[i]`. `derived_from_dates` names the rule of
-    `bundle.tasks.forecast.series` that fills it where the caller gives dates instead.
+    `bundle.tasks.forecast.series` that fills it where the client gives dates instead.
     """
 
     name: str

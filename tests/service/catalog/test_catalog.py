@@ -22,7 +22,7 @@ from service.catalog import sandbox
 from service.catalog.catalog import Catalog
 from service.catalog.rejected import Rejected
 from service.catalog.sandbox import Passed
-from service.errors import DeadlineExceeded, NotReady, QueueFull, UnknownModel
+from service.errors import DeadlineExceeded, NotFound, NotReady, QueueFull
 from service.settings import Settings
 from service.tasks.classify.engine import TextClassifier
 from tests.support.held_model import loaded
@@ -74,7 +74,7 @@ def test_pinned_alias_stays(catalog: Catalog, store: Path) -> None:
 def test_unknown_names_and_versions_are_refused(catalog: Catalog) -> None:
     refresh(catalog)
     for model, version in (("nothing", None), ("spam", 9), ("spam-cnn", 9)):
-        with pytest.raises(UnknownModel):
+        with pytest.raises(NotFound):
             catalog.find(model, version)
 
 
@@ -358,7 +358,7 @@ def test_trusted_version_that_has_changed_since_is_tried(store: Path) -> None:
         asyncio.run(catalog.load("ridership"))  # the other one is let go
         manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
         manifest.write_text(manifest.read_text() + " ")
-        with pytest.raises(UnknownModel):
+        with pytest.raises(NotFound):
             asyncio.run(catalog.load("spam"))
         refresh(catalog)
         assert judge.asked == [("spam-cnn", 1)]
@@ -566,7 +566,7 @@ def test_version_changed_on_disk_is_refused_when_it_is_loaded_again(narrow: Cata
     path.write_bytes(whole[:-1] + b"?")
     assert asyncio.run(narrow.load("spam")).manifest.version == 1
     assert "checksum differs" in narrow.snapshot.rejected["spam-cnn", 2].reason
-    with pytest.raises(UnknownModel):
+    with pytest.raises(NotFound):
         asyncio.run(narrow.load("spam", 2))
     path.write_bytes(whole)
     refresh(narrow)

@@ -1,6 +1,7 @@
-"""Steps with state: a running sum as the graph."""
+"""Steps with state: several streams share batches, and each keeps its own state."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,39 +11,36 @@ from service.engine.batcher import Batcher, Limits
 from service.engine.columns import ColumnEngine, Columns, step
 from service.telemetry.request_record import RequestRecord
 
-STREAMS = [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [-1.0, 0.5, 100.0]]
+batch_sizes: list[int] = []
 
 
-def running_sums(streams: list[list[float]]) -> tuple[list[list[float]], list[int]]:
-    """The sums so far of each stream, all at once, and how many rows each batch had."""
-    num_rows: list[int] = []
+def running_sum(arrays: Arrays) -> Arrays:
+    """A graph: adds its input to its state, and gives the mean so far."""
+    batch_sizes.append(len(arrays["x"]))
+    total, count = arrays["state.total"] + arrays["x"], arrays["state.count"] + 1
+    return {"mean": total / count, "state.total": total, "state.count": count}
 
-    def run(arrays: Arrays) -> Arrays:
-        num_rows.append(len(arrays["value"]))
-        total = arrays["state.total"] + arrays["value"]
-        return {"state.total": total, "doubled": 2 * total}
 
-    async def follow(batcher: Batcher[Columns, Columns], values: list[float]) -> list[float]:
-        state, doubled = Columns({"total": np.zeros(1)}), []
-        deadline = asyncio.get_running_loop().time() + 5
-        for value in values:
-            inputs = Columns({"value": np.array([value])})
-            state, outputs = await step(batcher, state, inputs, deadline, RequestRecord())
-            assert state.arrays.keys() == {"total"}
-            assert outputs.arrays.keys() == {"doubled"}
-            doubled.append(float(outputs.arrays["doubled"][0]))
-        return doubled
+async def stream(batcher: Batcher[Columns, Columns], values: list[float]) -> list[float]:
+    state = Columns({"state.total": np.zeros((1, 1)), "state.count": np.zeros((1, 1))})
+    means = []
+    for value in values:
+        inputs = Columns({"x": np.array([[value]])})
+        state, outputs = await step(batcher, state, inputs, time.monotonic() + 60, RequestRecord())
+        assert state.arrays.keys() == {"state.total", "state.count"}
+        means.append(float(outputs.arrays["mean"][0, 0]))
+    return means
 
-    async def follow_all() -> list[list[float]]:
+
+def test_streams_share_batches_and_keep_their_own_state() -> None:
+    streams = [[float(number * place) for place in range(1, 6)] for number in range(1, 9)]
+
+    async def together() -> list[list[float]]:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(ColumnEngine(run), executor, Limits(8, 1000, 8))
-            return await asyncio.gather(*(follow(batcher, values) for values in streams))
+            batcher: Batcher[Columns, Columns] = Batcher(ColumnEngine(running_sum), executor, Limits(64, 10_000, 64))
+            return await asyncio.gather(*(stream(batcher, values) for values in streams))
 
-    return asyncio.run(follow_all()), num_rows
-
-
-def test_streams_share_batches_and_each_keeps_its_own_state() -> None:
-    together, num_rows = running_sums(STREAMS)
-    assert together == [(2 * np.cumsum(values)).tolist() for values in STREAMS]
-    assert together == [running_sums([values])[0][0] for values in STREAMS]
-    assert max(num_rows) == len(STREAMS)
+    expected = [[float(np.mean(values[:length])) for length in range(1, 6)] for values in streams]
+    batch_sizes.clear()
+    assert asyncio.run(together()) == expected
+    assert max(batch_sizes) == len(streams)

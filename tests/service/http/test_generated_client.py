@@ -22,6 +22,8 @@ from tests.support.openapi_operations import OPERATIONS, Operation
 from tests.support.running_app import running_app
 from tests.support.service_process import wait_for_self_tests
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 STORE = ROOT / "models_store"
 

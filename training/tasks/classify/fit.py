@@ -72,8 +72,8 @@ def fit(
     num_epochs = round(statistics.median(best_epochs))
     actual, left_out_logits = run.codes(train.labels)[chosen_by], left_out_logits[chosen_by]
     temperature = fit_temperature(left_out_logits, actual, run.class_weights(train.labels))
-    said = _softmax(left_out_logits / temperature)
-    operating_point = find_operating_point(recipe, actual, said)
+    calibrated = _softmax(left_out_logits / temperature)
+    operating_point = find_operating_point(recipe, actual, calibrated)
 
     logger.info("final fit: %d texts, %d epochs", len(train.texts), num_epochs)
     network, encoder, fitted = run.fit(train, None, "final", num_epochs=num_epochs)
@@ -89,7 +89,7 @@ def fit(
         threshold=operating_point.threshold if operating_point else None,
         temperature=temperature,
     )
-    selection = describe(actual, said, operating_point)
+    selection = describe(actual, calibrated, operating_point)
     return TrainedModel(
         graph=CalibratedClassifier(network, temperature).eval(),
         inputs=spec.inputs(),

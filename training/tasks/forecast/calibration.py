@@ -24,12 +24,12 @@ def from_median(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> N
         quantiles: `[..., levels]`.
         levels: ascending, symmetric, the median in the middle.
     """
-    values, said, middle = _known(actual, quantiles, levels)
-    median = said[:, middle]
+    values, predicted, middle = _known(actual, quantiles, levels)
+    median = predicted[:, middle]
     widening = np.ones(len(levels), dtype=np.float32)
     factor = 0.0
     for step in range(1, middle + 1):
-        lower, upper = said[:, middle - step], said[:, middle + step]
+        lower, upper = predicted[:, middle - step], predicted[:, middle + step]
         needed = np.maximum((median - values) / (median - lower), (values - median) / (upper - median))
         factor = max(factor, _covering(needed, levels[middle + step] - levels[middle - step]))
         widening[[middle - step, middle + step]] = factor
@@ -41,12 +41,12 @@ def from_neighbour(actual: Floats, quantiles: Floats, levels: Sequence[float]) -
 
     Arguments as those of `from_median`.
     """
-    values, said, middle = _known(actual, quantiles, levels)
+    values, predicted, middle = _known(actual, quantiles, levels)
     widening = np.ones(len(levels), dtype=np.float32)
-    below = above = said[:, middle].copy()
+    below = above = predicted[:, middle].copy()
     for step in range(1, middle + 1):
-        down = said[:, middle - step + 1] - said[:, middle - step]
-        up = said[:, middle + step] - said[:, middle + step - 1]
+        down = predicted[:, middle - step + 1] - predicted[:, middle - step]
+        up = predicted[:, middle + step] - predicted[:, middle + step - 1]
         needed = np.maximum((below - values) / down, (values - above) / up)
         factor = max(NARROWEST, _covering(needed, levels[middle + step] - levels[middle - step]))
         widening[[middle - step, middle + step]] = factor

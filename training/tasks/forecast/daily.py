@@ -35,7 +35,7 @@ from training.tasks.forecast.daily_baselines import baseline_figures
 from training.tasks.forecast.daily_figures import describe, point_figures, seasonal_naive
 from training.tasks.forecast.daily_recipe import ForecastRecipe
 from training.tasks.forecast.origins import OriginRows, Origins, predict
-from training.tasks.forecast.quantile_forecasts import drawn_intervals, run_in_batches
+from training.tasks.forecast.quantile_forecasts import fan, run_in_batches
 from training.tasks.forecast.samples import SeriesSamples
 from training.tasks.forecast.windows import StretchLoss, references, training_batches
 
@@ -75,7 +75,7 @@ def fit(
     figures |= baseline_figures(series.target, reporting) if baselines is None else baselines
     logger.info("validation: %s", figures)
     learning = [dataclasses.asdict(epoch) for epoch in fitted.epochs]
-    fan = _fan(reporting, quantiles, levels, recipe)
+    drawn = _fan(reporting, quantiles, levels, recipe)
     return TrainedModel(
         graph=graph,
         inputs=spec.inputs(),
@@ -104,10 +104,10 @@ def fit(
                 "mae_mean_of_14_on_selection_days": selected["mae_mean_of_14"],
             },
             "epochs": learning,
-            "fan": dataclasses.asdict(fan),
+            "fan": dataclasses.asdict(drawn),
         },
         files={
-            "fan.svg": plots.forecast_fan(fan),
+            "fan.svg": plots.forecast_fan(drawn),
             "error_by_horizon.svg": plots.error_by_horizon(
                 {name: values["mae_by_horizon"] for name, values in figures.items()}
             ),
@@ -190,19 +190,13 @@ def _fan(
     origins: Origins, quantiles: NDArray[np.floating], levels: tuple[float, ...], recipe: ForecastRecipe
 ) -> plots.Fan:
     """The first reported fortnight."""
-    return plots.Fan(
-        title=f"{recipe.target} a day, the two weeks from {recipe.reporting_start}",
-        unit="days",
-        history=plots.known(origins.inputs["history"][0, -8 * WEEK :]),
-        actual=plots.known(origins.actual[0]),
-        median=quantiles[0, :, len(levels) // 2].tolist(),
-        intervals=drawn_intervals(quantiles[0], levels),
-        naive=plots.known(seasonal_naive(origins)[0]),
-    )
+    title = f"{recipe.target} a day, the two weeks from {recipe.reporting_start}"
+    history, naive = origins.inputs["history"][0, -8 * WEEK :], seasonal_naive(origins)[0]
+    return fan(title, "days", history, origins.actual[0], quantiles[0], levels, naive)
 
 
 def _golden(days: CovariateSeries, recipe: ForecastRecipe) -> dict[str, NDArray[Any]]:
-    """The last training weeks, whole and with what callers leave out: a short history, gaps, no bus, no day types."""
+    """The last training weeks, whole and with what clients leave out: a short history, gaps, no bus, no day types."""
     end = days.date_at(len(days.target) - recipe.network.horizon)
     origins = Origins.of(days, recipe.spec(), end - dt.timedelta(days=5), end)
     rows = {name: array.copy() for name, array in origins.inputs.items()}

@@ -161,7 +161,7 @@ class RandomHistories(Dataset[Batch]):
         return Rows(walks[:, :length].astype(np.float32), freq, walks[:, length:])
 
     def _spoil(self, rows: Rows) -> None:
-        """Hide in place what callers may not have: the spacing, early values, values here and there."""
+        """Hide in place what clients may not have: the spacing, early values, values here and there."""
         rng, width = self.rng, rows.history.shape[1]
         for history, freq in zip(rows.history, rows.freq, strict=True):
             if rng.random() < 0.3 * self.spoiling:

@@ -33,7 +33,7 @@ from training.tasks.forecast.calibration import from_neighbour
 from training.tasks.forecast.histories import RandomHistories, Rows, ScaledPinballLoss, SplitSet, held_out
 from training.tasks.forecast.many_figures import MEAN, baseline_figures, mase_figures, seasonal_naive
 from training.tasks.forecast.many_recipe import GlobalForecastRecipe
-from training.tasks.forecast.quantile_forecasts import REPORTED_LEVELS, drawn_intervals, interval, run_in_batches
+from training.tasks.forecast.quantile_forecasts import REPORTED_LEVELS, fan, interval, run_in_batches
 from training.tasks.forecast.samples import HistorySamples
 
 CHOSEN_ON = (
@@ -212,13 +212,13 @@ def calibrate(network: GlobalForecaster, selection: list[Rows], levels: tuple[fl
     if not selection:
         return np.ones(len(levels), dtype=np.float32)
     rng = np.random.default_rng(0)
-    actual, said = [], []
+    actual, predicted = [], []
     for rows in selection:
         known = np.isfinite(rows.target)
         drawn = rng.integers(known.sum(), size=1000)
         actual.append(rows.target[known][drawn])
-        said.append(predict(network, rows)[known][drawn])
-    widening = from_neighbour(np.concatenate(actual), np.concatenate(said), levels)
+        predicted.append(predict(network, rows)[known][drawn])
+    widening = from_neighbour(np.concatenate(actual), np.concatenate(predicted), levels)
     network.calibrate(torch.from_numpy(widening))
     return widening
 
@@ -250,15 +250,9 @@ def _fan(network: GlobalForecaster, sets: Sequence[SeriesSet], recipe: GlobalFor
     rows = held_out(whole, recipe.context_length)
     [quantiles] = predict(network, rows)
     levels = recipe.network.quantile_levels
-    return plots.Fan(
-        title=f"{whole.name}, series {whole.series[0].id}, the last {whole.horizon} steps",
-        unit="steps",
-        history=plots.known(rows.history[0, -4 * whole.horizon :]),
-        actual=plots.known(rows.target[0]),
-        median=quantiles[:, len(levels) // 2].tolist(),
-        intervals=drawn_intervals(quantiles, levels),
-        naive=plots.known(seasonal_naive(whole, whole.season)[0]),
-    )
+    title = f"{whole.name}, series {whole.series[0].id}, the last {whole.horizon} steps"
+    history, naive = rows.history[0, -4 * whole.horizon :], seasonal_naive(whole, whole.season)[0]
+    return fan(title, "steps", history, rows.target[0], quantiles, levels, naive)
 
 
 def _described(whole: SeriesSet) -> dict[str, Any]:
@@ -273,7 +267,7 @@ def _described(whole: SeriesSet) -> dict[str, Any]:
 
 
 def _golden(sets: list[SplitSet], recipe: GlobalForecastRecipe) -> dict[str, NDArray[Any]]:
-    """One history of each set, from what is trained on; some with what callers leave out: values, the spacing."""
+    """One history of each set, from what is trained on; some with what clients leave out: values, the spacing."""
     rows: dict[str, NDArray[Any]] = {
         "history": np.full((len(sets), recipe.context_length), np.nan, dtype=np.float32),
         "freq": np.array([[freq_code(one.whole.freq)] for one in sets], dtype=np.int64),

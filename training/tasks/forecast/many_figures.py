@@ -33,7 +33,7 @@ def mase_figures(forecasts: Sequence[tuple[SeriesSet, Forecasts]], num_sets: int
 
     There is none of what has no series with a scale.
     """
-    by_set = {whole.name: mases(whole, said) for whole, said in forecasts}
+    by_set = {whole.name: mases(whole, predicted) for whole, predicted in forecasts}
     if len(by_set) < num_sets:
         return _means(by_set)
     by_data: dict[str, dict[str, list[float]]] = {}
@@ -61,8 +61,8 @@ def _means(mases_by_name: Mapping[str, Sequence[float]]) -> dict[str, float]:
 def mases(whole: SeriesSet, forecast: Forecasts) -> list[float]:
     """MASE of the held-out horizon of each series; NaN where a series has no scale."""
     return [
-        metrics.mase(series.values[-whole.horizon :], said, series.values[: -whole.horizon], whole.season)
-        for series, said in zip(whole.series, forecast, strict=True)
+        metrics.mase(series.values[-whole.horizon :], predicted, series.values[: -whole.horizon], whole.season)
+        for series, predicted in zip(whole.series, forecast, strict=True)
     ]
 
 
@@ -71,17 +71,17 @@ def baseline_figures(sets: Sequence[SeriesSet]) -> Figures:
 
     Statistical models are fitted to a sample of each set's series, and their names say so: a fit takes up to seconds.
     """
-    said: dict[str, list[tuple[SeriesSet, Forecasts]]] = {}
+    predicted: dict[str, list[tuple[SeriesSet, Forecasts]]] = {}
     for whole in sets:
-        said.setdefault("naive", []).append((whole, seasonal_naive(whole, 1)))
-        said.setdefault("seasonal_naive", []).append((whole, seasonal_naive(whole, whole.season)))
+        predicted.setdefault("naive", []).append((whole, seasonal_naive(whole, 1)))
+        predicted.setdefault("seasonal_naive", []).append((whole, seasonal_naive(whole, whole.season)))
         sample = dataclasses.replace(whole, series=sampled(whole.series))
         longest = max(len(series.values) for series in sample.series)
         for name, forecast in statistical_forecasts(whole.season, longest).items():
-            if name not in said:
+            if name not in predicted:
                 logger.info("baseline %s: %s, %d series", name, whole.name, len(sample.series))
-                said.setdefault(f"{name}_on_a_sample", []).append((sample, _forecasts(sample, forecast)))
-    return {name: mase_figures(forecasts, len(sets)) for name, forecasts in said.items()}
+                predicted.setdefault(f"{name}_on_a_sample", []).append((sample, _forecasts(sample, forecast)))
+    return {name: mase_figures(forecasts, len(sets)) for name, forecasts in predicted.items()}
 
 
 def _forecasts(whole: SeriesSet, forecast: Forecast) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bundle.golden import Run
 from bundle.tasks.forecast.series import interval_levels, quantiles_at
+from training import plots
 
 QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 """Of the shipped forecasters."""
@@ -27,6 +28,27 @@ def interval(
     """Lower and upper end of the central interval of `level` percent, without the axis of levels."""
     lower, upper = np.moveaxis(quantiles_at(quantiles, levels, interval_levels(level)), -1, 0)
     return lower, upper
+
+
+def fan(
+    title: str,
+    unit: str,
+    history: NDArray[np.floating],
+    actual: NDArray[np.floating],
+    quantiles: NDArray[np.floating],
+    levels: Sequence[float],
+    naive: NDArray[np.floating],
+) -> plots.Fan:
+    """One forecast `[horizon, levels]` as a report draws it, between its history and the naive forecast."""
+    return plots.Fan(
+        title=title,
+        unit=unit,
+        history=plots.known(history),
+        actual=plots.known(actual),
+        median=quantiles[:, len(levels) // 2].tolist(),
+        intervals=drawn_intervals(quantiles, levels),
+        naive=plots.known(naive),
+    )
 
 
 def drawn_intervals(

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from statsforecast.models import ARIMA, AutoETS, AutoTheta
 
 from training.data.series_set import Series
 
@@ -37,6 +36,8 @@ def statistical_forecasts(season: int, length: int) -> dict[str, Forecast]:
     A seasonal ARIMA is among them where it can be fitted in reasonable time: seasons of 2 to 12 steps, histories of up
     to 1,000. Exponential smoothing leaves seasons of more than 24 steps out, as its library does.
     """
+    from statsforecast.models import ARIMA, AutoETS, AutoTheta  # not above: it takes seconds
+
     models: dict[str, Any] = {
         "auto_ets": AutoETS(season_length=season if season <= MAX_ETS_SEASON else 1),
         "auto_theta": AutoTheta(season_length=season),

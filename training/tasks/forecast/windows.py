@@ -1,4 +1,4 @@
-"""Stretches: random parts of the training days, spoiled as callers' series are, and the loss at their steps."""
+"""Windows: random parts of the training days, corrupted as clients' series are, and the loss at their steps."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ class Stretches(Dataset[tuple[Tensor, ...]]):
         return (*known, torch.from_numpy(codes), torch.from_numpy(target))
 
     def _spoil(self, values: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        """Hide in place what callers may not have: early days, single days, a gap, a past series, day types."""
+        """Hide in place what clients may not have: early days, single days, a gap, a past series, day types."""
         rng, share, length = self.rng, self.share, self.length
         if rng.random() < 0.15 * share:  # a short history
             values[: rng.integers(0, length // 2)] = np.nan

@@ -13,9 +13,9 @@ from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.engine.batcher import Limits
 from service.tasks.classify.engine import TextAnswer, TextBatcher, TextEngine, size_of
 from service.telemetry.request_record import RequestRecord
-from training.tasks.classify.tokenizer import TokenizerConfig, train_tokenizer
+from tests.support.tiny_bundles import TINY_BUNDLES
 
-TOKENIZER = train_tokenizer(["call me later", "see you at eight"] * 5, TokenizerConfig(vocabulary_size=300))
+TOKENIZER = (TINY_BUNDLES / "spam-cnn" / "1" / "tokenizer.json").read_text()
 
 
 class Encoder(TextEncoder):
