@@ -8,7 +8,7 @@ computed on the event loop, longer ones in a thread. A client that is alone is a
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -192,7 +192,7 @@ class Batcher(Generic[Rows, Answers]):
     limits: Limits
     stats: BatchStats = field(default_factory=BatchStats)
     backlog: Backlog = field(default_factory=Backlog)
-    _queues: dict[int, deque[_Block[Rows, Answers]]] = field(default_factory=dict)
+    _queues: dict[int, deque[_Block[Rows, Answers]]] = field(default_factory=lambda: defaultdict(deque))
     """By size."""
     _orders: Iterator[int] = field(default_factory=itertools.count)
     num_requests: int = 0
@@ -250,7 +250,7 @@ class Batcher(Generic[Rows, Answers]):
     def _queue(self, submission: Submission[Rows, Answers], rows: Rows) -> None:
         for size, indices, own in self.engine.parts(rows):
             block = _Block(submission, indices, own, len(own), next(self._orders))
-            self._queues.setdefault(size, deque()).append(block)
+            self._queues[size].append(block)
 
     async def _answer(self, submission: Submission[Rows, Answers], timed: Timed) -> Answers:
         is_late = submission.deadline <= asyncio.get_running_loop().time()
@@ -423,7 +423,7 @@ class Batcher(Generic[Rows, Answers]):
         stats, blocks = self.stats, batch.blocks
         if batch.rest is not None:
             batch.rest.order = next(self._orders)
-            self._queues.setdefault(batch.size, deque()).append(batch.rest)
+            self._queues[batch.size].append(batch.rest)
         stats.num_rows.append(batch.num_rows)
         stats.padding_ratios.append(computed.padding_ratio)
         stats.inference_seconds.append(computed.seconds)
