@@ -51,18 +51,7 @@ def test_every_frequency_has_a_timestamp_test() -> None:
 
 @pytest.mark.parametrize(
     ("freq", "code"),
-    [
-        (None, 0),
-        ("15min", 1),
-        ("30min", 2),
-        ("h", 3),
-        ("D", 4),
-        ("B", 5),
-        ("W", 6),
-        ("MS", 7),
-        ("QS", 8),
-        ("YS", 9),
-    ],
+    [(None, 0), ("15min", 1), ("30min", 2), ("h", 3), ("D", 4), ("B", 5), ("W", 6), ("MS", 7), ("QS", 8), ("YS", 9)],
 )
 def test_codes_of_frequencies_are_those_published_bundles_read(freq: Freq | None, code: int) -> None:
     assert freq_code(freq) == code
