@@ -1,23 +1,23 @@
-# The service and nothing else: no PyTorch, no compiler, no pip.
+# The service only: no PyTorch, no compiler, no pip.
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 COPY deploy/requirements.lock /build/
-# Its own environment, without pip, filled from hashes only.
+# An environment without pip, installed by hashes only.
 RUN python -m venv --without-pip /opt/seqserve \
  && python -m pip --python /opt/seqserve/bin/python install --no-cache-dir --no-deps --require-hashes \
     --requirement /build/requirements.lock
-# Of the chart library's package the page needs one file, 5 of its 64 MB.
+# The page needs one file of plotly, 5 of 64 MB.
 RUN cd /opt/seqserve/lib/python3*/site-packages/plotly \
  && find . -type f ! -path ./package_data/plotly.min.js -delete \
  && find . -type d -empty -delete
 COPY bundle /opt/seqserve/app/bundle
 COPY service /opt/seqserve/app/service
-# Byte code now: the root file system may be read-only later.
+# Byte code now: the root file system may be read-only at run time.
 RUN python -m compileall -q /opt/seqserve/app
 
 FROM ${PYTHON_IMAGE}
-# A faster memory allocator: docs/decisions/0018-memory-allocator.md
+# tcmalloc: docs/decisions/0018-memory-allocator.md
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libtcmalloc-minimal4 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*

@@ -83,11 +83,8 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """`SEQSERVE_*` variables that no setting has, such as misspelt ones."""
     prefix = Settings.model_config["env_prefix"]
     known = {f"{prefix}{name}".upper() for name in Settings.model_fields} | {"SEQSERVE_DATA"}  # of training
-    return sorted(
-        name
-        for name in environment
-        if name.upper().startswith(prefix) and name.upper() not in known and not _KUBERNETES_LINK.search(name)
-    )
+    ours = [name for name in environment if name.upper().startswith(prefix) and not _KUBERNETES_LINK.search(name)]
+    return sorted(name for name in ours if name.upper() not in known)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -98,11 +95,10 @@ def command_line() -> argparse.ArgumentParser:
         epilog="Settings are environment variables such as SEQSERVE_STORE; the README lists them.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, text in (
-        ("serve", "serve until SIGTERM or SIGINT"),
-        ("healthcheck", "exit with status 0 if the service on this host is ready, else 1"),
-    ):
-        commands.add_parser(name, help=text, description=text)
+    text = "serve until SIGTERM or SIGINT"
+    commands.add_parser("serve", help=text, description=text)
+    text = "exit with status 0 if the service on this host is ready, else 1"
+    commands.add_parser("healthcheck", help=text, description=text)
     store_command.add_to(commands)
     keys_command.add_to(commands)
     return parser

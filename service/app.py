@@ -49,17 +49,9 @@ DESCRIPTION = """Small sequence models behind a URL: classify texts, forecast se
 Every error is `application/problem+json` (RFC 9457) and says what to change. `GET /models` lists what is served."""
 
 SCOPES: dict[str, Scope | None] = {
-    "/livez": None,
-    "/readyz": None,
     # A browser that opens a page can't send a key; the requests of the page need one.
-    "/": None,
-    "/assets/": None,
-    "/docs": None,
-    "/static-offline-docs/": None,
-    "/models": "read",
-    "/models/": "read",
-    "/metrics": "read",
-    "/openapi.json": "read",
+    **dict.fromkeys(("/livez", "/readyz", "/", "/assets/", "/docs", "/static-offline-docs/")),
+    **dict.fromkeys(("/models", "/models/", "/metrics", "/openapi.json"), "read"),
 }
 """Scope that a key needs, by path; None: no key. A path that ends in a slash stands for all below it."""
 

@@ -1,8 +1,7 @@
 """API keys: their format, and the file that lists them with their scopes and limits.
 
-A key is `seqserve_<id>_<secret>`, both in hexadecimal. The id isn't secret and finds the entry; the secret has 256
-random bits. The file holds the SHA-256 of the key. A slow, salted hash, as for passwords, protects secrets that can be
-guessed; 256 random bits can't be, and every request would pay for it.
+A key is `seqserve_<id>_<secret>`, both in hexadecimal. The id finds the entry, which holds the SHA-256 of the key. The
+secret has 256 random bits: it can't be guessed and needs no slow, salted hash.
 """
 
 import datetime as dt

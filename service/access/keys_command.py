@@ -30,9 +30,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )  # fmt: skip
     add.add_argument("--days", metavar="N", type=int, help="days until it expires; default: never")
     add.add_argument("--rows-per-second", metavar="N", type=float, help="rate limit in texts and series; default: none")
-    add.add_argument(
-        "--burst-rows", metavar="N", type=int, help="rows at once after a pause; default: those of a second"
-    )
+    add.add_argument("--burst-rows", metavar="N", type=int, help="rows at once after a pause; default: one second's")
     add.add_argument("--rows-per-day", metavar="N", type=int, help="quota of a day in UTC; default: none")
     actions.add_parser("list", help="show the keys without their secrets", description="Show the keys.")
     actions.add_parser("revoke", help="remove a key", description=_REVOKE).add_argument("name", metavar="NAME")
@@ -54,26 +52,21 @@ def run(path: Path | None, options: argparse.Namespace) -> int:
                 print(f"{options.name} is revoked")
             case _:
                 print(_table(read_keys(path)))
+        return 0
     except ValidationError as error:
-        for fault in error.errors():
-            print(f"{'.'.join(map(str, fault['loc'])) or 'limits'}: {fault['msg']}", file=sys.stderr)
-        return 1
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'limits'}: {fault['msg']}" for fault in error.errors()]
     except (KeysUnreadable, LookupError) as error:
-        print(f"{path}: {error.args[0]}", file=sys.stderr)
-        return 1
+        faults = [f"{path}: {error.args[0]}"]
     except OSError as error:
-        print(f"{path} can't be written: {error.strerror}", file=sys.stderr)
-        return 1
-    return 0
+        faults = [f"{path} can't be written: {error.strerror}"]
+    print("\n".join(faults), file=sys.stderr)
+    return 1
 
 
 def _add(path: Path, options: argparse.Namespace) -> str:
-    limits = Limits(
-        rows_per_second=options.rows_per_second, burst_rows=options.burst_rows, rows_per_day=options.rows_per_day
-    )
-    expires = None
-    if options.days is not None:
-        expires = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=options.days)
+    limits = Limits(**{name: getattr(options, name) for name in Limits.model_fields})
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    expires = None if options.days is None else now + dt.timedelta(days=options.days)
     made = new_key(options.name, cast(list[Scope], sorted(set(options.scopes))), expires, limits)
     with locked(path):
         keys = read_keys(path) if path.exists() else []

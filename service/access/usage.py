@@ -1,9 +1,8 @@
 """How much of its limits each key has used: a token bucket for the rate, a count for the day, shared by all workers.
 
-Each key with limits has a file of 32 bytes. A charge locks it, reads it and writes it back: a few microseconds, exact
-over all workers of a host. If a worker is stopped while it holds the lock, the others wait 50 ms, then go on without
-the lock; charges of that time may be lost. Nothing is flushed to disk, so the files survive the service but not a crash
-of the host. If a file can't be used, each worker counts by itself and logs it.
+Each key with limits has a file of 32 bytes. A charge locks it, reads it and writes it back within microseconds. If a
+worker is stopped while it holds the lock, the others wait 50 ms and go on without it; charges may be lost. The files
+aren't flushed: they survive the service, but not a crash of the host.
 """
 
 import fcntl
@@ -33,23 +32,18 @@ logger = logging.getLogger(__name__)
 class State(NamedTuple):
     """The state of one account."""
 
-    day: int
-    """Days of UTC since 1970."""
-    rows: int
-    """Charged on that day."""
-    tokens: float
-    """In the bucket after the last charge; negative after a request larger than what was left."""
-    at: float
-    """Time of the last charge by `CLOCK_MONOTONIC`, which all processes share."""
+    day: int  # of UTC since 1970
+    rows: int  # charged on that day
+    tokens: float  # in the bucket after the last charge; negative after a request larger than what was left
+    at: float  # time of the last charge by CLOCK_MONOTONIC, shared by all processes
 
 
 @dataclass
 class Account:
     """How much of its limits one key has used.
 
-    A request is accepted as long as there is one token, and then charged all its rows: the bucket may become negative.
-    So a request larger than the burst isn't refused for ever, and the rate holds over time. The day's quota never
-    becomes negative.
+    A request needs one token and is charged all its rows: the bucket may become negative. So a request larger than the
+    burst isn't refused for ever, and the rate holds over time. The day's quota never becomes negative.
     """
 
     path: Path
@@ -100,8 +94,8 @@ class Account:
             full = _capacity(limits)
             window = math.ceil(full / limits.rows_per_second)
             policies.append(f'"rate";q={math.floor(full)};w={window}')
-            again = math.ceil((full - now.tokens) / limits.rows_per_second)
-            left.append(f'"rate";r={max(0, math.floor(now.tokens))};t={again}')
+            refilled = math.ceil((full - now.tokens) / limits.rows_per_second)
+            left.append(f'"rate";r={max(0, math.floor(now.tokens))};t={refilled}')
         if limits.rows_per_day is not None:
             policies.append(f'"day";q={limits.rows_per_day};w={DAY_SECONDS}')
             left.append(f'"day";r={max(0, limits.rows_per_day - now.rows)};t={_until_tomorrow()}')

@@ -10,12 +10,10 @@ def check_encoding(encoding: bytes, encodings: Sequence[str]) -> None:
     """Raise `UnsupportedEncoding` unless it is none, or one of these."""
     if encoding in {b"", b"identity"} or encoding.decode("latin-1") in encodings:
         return
-    raise UnsupportedEncoding(
-        f"This content encoding is not spoken here; send {' or '.join(encodings)}, or none."
-        if encodings
-        else "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding.",
-        accepted=("identity", *encodings),
-    )
+    detail = "Compressed bodies are not spoken here; send the JSON as it is, without Content-Encoding."
+    if encodings:
+        detail = f"This content encoding is not spoken here; send {' or '.join(encodings)}, or none."
+    raise UnsupportedEncoding(detail, accepted=("identity", *encodings))
 
 
 def check_media_type(content_type: str, media_types: Sequence[str]) -> None:
@@ -35,17 +33,15 @@ def decompress(body: bytes, limit: int) -> bytes:
     """Decompress gzip, up to `limit` bytes. Raises `UnsupportedEncoding`, `BodyTooLarge`."""
     decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: gzip (RFC 1952)
     try:
-        whole = decompressor.decompress(body, limit + 1)
+        content = decompressor.decompress(body, limit + 1)
     except zlib.error:
-        whole = b""
-    if len(whole) > limit:
+        content = b""
+    if len(content) > limit:
         raise too_large(limit)
     if not decompressor.eof or decompressor.unused_data:
-        raise UnsupportedEncoding(
-            "The body is not one member of gzip (RFC 1952); send it so, or without Content-Encoding.",
-            accepted=("identity", "gzip"),
-        )
-    return whole
+        detail = "The body is not one member of gzip (RFC 1952); send it so, or without Content-Encoding."
+        raise UnsupportedEncoding(detail, accepted=("identity", "gzip"))
+    return content
 
 
 def too_large(limit: int) -> BodyTooLarge:

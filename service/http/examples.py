@@ -2,10 +2,8 @@
 
 They are data: `examples.json` here for the routes of every service, one beside each task for its own. An operation has
 
-- `examples`: `summary`, `sent` (the JSON body, or path parameters by name), `answer` (none where it is too long; parts
-  of an answer to `GET` may be left out);
-- `mistakes`: `status`, `summary`, `detail`, `errors`, and `sent`, the HTTP request, or `when`, the state of the service
-  that leads to it;
+- `examples`: `summary`, `sent` (the JSON body, or path parameters by name), `answer` (left out where it is too long);
+- `mistakes`: `status`, `summary`, `detail`, `errors`, and what leads to it: `sent` (HTTP) or `when` (in words);
 - `shared`: groups of mistakes that several operations have.
 
 Tests send all of them to the shipped models, and compare answers in shape: scores and versions change with each fit.

@@ -17,10 +17,9 @@ OF_PAGES: Mapping[str, str] = {
 }
 
 NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
-_HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 def on_every_response(*, tls: bool) -> list[tuple[bytes, bytes]]:
     """Raw headers of every response; with `tls` a browser comes back by https only."""
-    no_sniffing = [(name.lower().encode(), value.encode()) for name, value in NO_SNIFFING.items()]
-    return [*no_sniffing, _HSTS] if tls else no_sniffing
+    headers = NO_SNIFFING | ({"Strict-Transport-Security": "max-age=31536000"} if tls else {})
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

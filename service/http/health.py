@@ -21,9 +21,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     models: list[str]
-    store_faults: list[str] = Field(
-        [], description="what of the store can't be read now; what is in memory answers all the same"
-    )
+    store_faults: list[str] = Field([], description="what of the store can't be read now; loaded models still answer")
 
 
 router = APIRouter(tags=["health"])
@@ -32,14 +30,14 @@ router = APIRouter(tags=["health"])
 @router.get("/livez", summary="Is the process alive?")
 @router.head("/livez", include_in_schema=False)
 async def livez() -> Live:
-    """Says yes as long as the process answers at all; restart it when it doesn't."""
+    """Answers as long as the process runs; restart it when it doesn't."""
     return Live()
 
 
 @router.get("/readyz", summary="Can it answer?", responses=declared(503))
 @router.head("/readyz", include_in_schema=False)
 async def readyz(context: Annotated[Context, Depends(context)]) -> Ready:
-    """Says yes when every required model has reproduced its golden samples; send traffic only then."""
+    """Answers 200 when every required model has reproduced its golden samples; send traffic only then."""
     if context.is_stopping():
         raise NotReady("The service is going down.", retry_after_seconds=1)
     if reasons := context.catalog.unready():

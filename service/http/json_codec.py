@@ -1,7 +1,6 @@
-"""Native JSON, the first codec: one validation in compiled code, one serialisation.
+"""Native JSON, the first codec.
 
-A body that is as it should be is parsed and validated by pydantic at once. Any other is read once more, slowly, by
-`json_text` and pydantic, which find the field and the words to say what is wrong.
+pydantic parses and validates a body at once. One that fails is read again by `json_text`, which says what is wrong.
 """
 
 from abc import abstractmethod

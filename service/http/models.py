@@ -65,9 +65,7 @@ class ModelList(BaseModel):
     models: list[ModelSummary]
     aliases: dict[str, AliasTarget]
     refused: list[RefusedVersion]
-    pending: list[PendingVersion] = Field(
-        description="versions whose self-test is still to come: soon, and at once when they are asked for"
-    )
+    pending: list[PendingVersion] = Field(description="versions not self-tested yet; those that are asked for go first")
 
 
 class ModelCard(BaseModel):

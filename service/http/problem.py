@@ -38,6 +38,9 @@ HEADERS = {
     "WWW-Authenticate": ([401, 403], "what is wrong, as RFC 6750 has it"),
 }
 """Headers of refusals: statuses that have them, and the description in the OpenAPI document."""
+FORESEEN = (Refusal, RequestValidationError, ClientDisconnect, HTTPException)
+"""Any other exception is a defect of ours, for the log."""
+
 _CHALLENGE = 'Bearer realm="seqserve"'
 
 
@@ -150,14 +153,6 @@ def _kind(refusal: Refusal) -> Kind:
     return next(kind for kind in KINDS if kind.refusal is not None and isinstance(refusal, kind.refusal))
 
 
-def is_foreseen(error: Exception) -> bool:
-    """Whether it is the client's to mend; anything else is a defect of ours, for the log."""
-    return isinstance(error, _FORESEEN)
-
-
-_FORESEEN = (Refusal, RequestValidationError, ClientDisconnect, HTTPException)
-
-
 @functools.lru_cache(maxsize=64)
 def _queue_full(detail: str, retry_after_seconds: int | None) -> JSONResponse:
     """Made once: it is sent often under overload, when the admitted requests need the time."""
@@ -224,5 +219,5 @@ def install(app: FastAPI) -> None:
         return response
 
     # Starlette raises what it knows no other handler for again after this answer, so uvicorn logs the traceback.
-    for kind in (*_FORESEEN, Exception):
+    for kind in (*FORESEEN, Exception):
         app.add_exception_handler(kind, handle)

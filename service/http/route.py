@@ -1,7 +1,6 @@
-"""Routes that FastAPI knows and documents, and that answer a `POST` by themselves, from the body's bytes on.
+"""Routes that FastAPI documents, and that answer a `POST` by themselves.
 
-FastAPI's own way from a request to an endpoint (dependencies, validation, serialisation) takes as long again as
-tokenising and computing a short text. These routes leave it out, and refuse at construction what they would not honour.
+FastAPI's own way from a request to an endpoint takes as long again as tokenising and computing a short text.
 """
 
 import asyncio
@@ -96,7 +95,7 @@ class BodyRoute(APIRoute):
             response = self.error(error, scope)
             record.problem = problem.kind_of(error)
             await response(scope, receive, send)
-            if not problem.is_foreseen(error):
+            if not isinstance(error, problem.FORESEEN):
                 raise
             return
         media_type = self.response_media_type.encode()
@@ -119,7 +118,7 @@ class BodyRoute(APIRoute):
             scope.pop(_TASK, None)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own, which this route does without; asked for a second time where a router is included."""
+        """FastAPI's own, unused; called a second time where a router is included."""
         if hasattr(self, "app"):
             raise TypeError(f"{self.path}: a {type(self).__name__} can't be included; add it to the app's own routes")
         return super().get_route_handler()
@@ -200,7 +199,7 @@ def _refuse(route: type[BodyRoute], path: str, unhonoured: Sequence[str]) -> Non
 
 
 def _documented(name: str, payload: Any, response: Any) -> Callable[..., Any]:
-    """An endpoint for FastAPI's document, of the types that are decoded and encoded; the route answers by itself."""
+    """An endpoint for FastAPI's document, with the types that the route decodes and encodes."""
 
     def endpoint() -> None:
         """Never called."""

@@ -1,10 +1,8 @@
 """Prometheus instruments, those of the tasks excepted. `GET /metrics` (`http.metrics`) shows them.
 
-What each request adds is noted at once and counted each second and before a scrape (`flush`, `count_requests`).
-
-Labels never hold what a client wrote: `route` is a route's template, `model` a bundle's name. With several workers each
-process writes to its own files in `PROMETHEUS_MULTIPROC_DIR` (see `prometheus_client.multiprocess`); the worker that
-is scraped adds them up.
+What each request adds is noted at once and counted each second and before a scrape (`flush`, `count_requests`). Labels
+never hold what a client wrote: `route` is a route's template, `model` a bundle's name. Each of several workers writes
+its own files (see `prometheus_client.multiprocess`); the one that is scraped adds them up.
 """
 
 import functools
@@ -139,7 +137,7 @@ class Metrics:
 
 
 class ModelMetrics:
-    """The instruments of one version that every task has, with its labels filled in."""
+    """The instruments of one version that every task has."""
 
     def __init__(self, metrics: Metrics, name: str, version: int) -> None:
         own = (name, version)

@@ -20,22 +20,16 @@ class RequestRecord:
     """One request. `model` and `version` are those of the bundle that answers, never what the client wrote."""
 
     id: str = ""
-    arrived: InitVar[float | None] = None
-    """When it arrived, by `time.perf_counter`, if it waited before anybody worked on it."""
+    arrived: InitVar[float | None] = None  # by `time.perf_counter`; None: now
     model: str = ""
     version: int | None = None
     num_rows: int | None = None
-    client: str | None = None
-    """IP address."""
+    client: str | None = None  # IP address
     key_name: str | None = None
-    charge: Callable[[int], None] | None = None
-    """Counts rows against the limits of the key; None where no keys are required."""
-    problem: str | None = None
-    """The kind of problem answered, where the status doesn't tell."""
-    waited: float = field(init=False)
-    """Seconds before anybody worked on it."""
-    started_ns: int = field(init=False)
-    """When it arrived, since the epoch."""
+    charge: Callable[[int], None] | None = None  # counts rows against the key's limits; None: no keys are required
+    problem: str | None = None  # kind of problem answered, where the status doesn't say
+    waited: float = field(init=False)  # seconds between arrival and the start of work
+    started_ns: int = field(init=False)  # arrival, since the epoch
     _started: float = field(init=False)
     _laps: list[tuple[str, float]] = field(default_factory=list, init=False)
     _deferred: list[tuple[Callable[..., None], tuple[Any, ...]]] = field(default_factory=list, init=False)

@@ -20,7 +20,7 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def missing() -> str | None:
-    """What to do where tracing is configured, but not installed; else None."""
+    """What to do where tracing is configured, but not installed."""
     configured = _configured()
     if configured is None or importlib.util.find_spec("opentelemetry") is not None:
         return None

@@ -266,7 +266,7 @@ def test_every_alert_says_what_it_means_and_what_to_do(prometheus: Prometheus) -
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, rule["name"]
         assert rule["annotations"]["runbook_url"] == "docs/operations.md#alerts"
     raised = {alert["labels"]["alertname"]: alert["annotations"] for alert in prometheus.ask("alerts")["alerts"]}
-    assert raised["SeqserveVersionRefused"]["summary"] == "Version 2 of ridership-wavenet is in the store, but refused."
+    assert raised["SeqserveVersionRefused"]["summary"] == "Version 2 of ridership-wavenet was rejected."
 
 
 def test_every_variable_of_the_board_finds_values(prometheus: Prometheus) -> None:
