@@ -475,6 +475,13 @@ _KINDS: dict[str, Kind] = {
     "weights that are NaN": Kind(_graph(_nan_weights), "golden samples differ by inf"),
     "golden answers wrong": Kind(_golden(_wrong_answers), "golden samples differ by"),
     "ids beyond the vocabulary": Kind(_golden(_huge_ids), "the tokenizer no longer gives the ids"),
+    "another tokenizer": Kind(_forged("tokenizer.json", _rewritten_json(normalizer=None)), "no longer gives the ids"),
+    "no texts to test the tokenizer with": Kind(_golden(lambda golden: Golden(golden.inputs, golden.outputs)),
+        "must record texts"),
+    "golden samples without rows": Kind(
+        _golden(lambda golden: Golden({"ids": np.array(5)}, golden.outputs, golden.texts)), "must be at least one"),
+    "golden samples of another output": Kind(_golden(lambda golden: Golden(
+        golden.inputs, {"other": golden.outputs["probabilities"]}, golden.texts)), "must record the manifest's out"),
     "work without end": Kind(_before_the_answer(*_huge_work()), "its self-test took more than", is_trial=True),
     "memory without end": Kind(_before_the_answer(*_huge_memory()), "memory", is_trial=True),
     # Golden samples and tokenizers that are none.
@@ -488,7 +495,12 @@ _KINDS: dict[str, Kind] = {
     "tokenizer of another type": Kind(_forged("tokenizer.json", b"[1, 2, 3]"), "the tokenizer can't be read"),
     "tokenizer without a start token": Kind(_forged("tokenizer.json", _rewritten_json(post_processor=None)),
         "must put a start token before every text"),
+    "tokenizer that is empty": Kind(_forged("tokenizer.json", b"{}"), "the tokenizer can't be read"),
+    "tokenizer that fails": Kind(_forged("tokenizer.json", lambda content: content.replace(
+        b'"SpecialToken": {"id": "[START]"', b'"SpecialToken": {"id": "[NOT THERE]"')), "the tokenizer can't be read"),
     "tokenizer not UTF-8": Kind(_forged("tokenizer.json", b"\xff\xfe{}"), "utf-8"),
+    "report that is a list": Kind(_forged("report.json", b"[1]"), "not a JSON object"),
+    "report that is not JSON": Kind(_forged("report.json", b"{"), "report.json is not JSON"),
     "report nested without end": Kind(_forged("report.json", b"[" * 100_000), "report.json is not JSON"),
     "reference of other labels": Kind(_forged("reference.json", _rewritten_json(labels={"a": 0.5, "b": 0.5})),
         "labels are not those of the manifest"),

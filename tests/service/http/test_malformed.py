@@ -85,6 +85,7 @@ CASES = [
     Case("wrong method, other route", 405, "not for this method", route="/livez", body=SPAM),
     # 413, 415
     Case("body over the limit", 413, "over the limit of 16777216 bytes", body=b"[" + b" " * (16 * 1024 * 1024) + b"]"),
+    Case("length over it, unread", 413, "over the limit", body="{}", headers=JSON | {"content-length": "9" * 12}),
     Case("no content type", 415, "Content-Type: application/json", body=json.dumps(SPAM), headers={}),
     Case("text", 415, "Content-Type: application/json", body=json.dumps(SPAM), headers={"content-type": "text/plain"}),
     Case("XML", 415, "Content-Type: application/json", body="<a/>", headers={"content-type": "application/xml"}),
@@ -221,11 +222,6 @@ CASES = [
 # fmt: on
 
 
-def test_the_table_is_as_long_as_promised() -> None:
-    assert len(CASES) >= 60
-    assert len({case.name + case.route for case in CASES}) == len(CASES)
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.route[1:]}: {case.name}")
 def test_malformed_request_gets_just_that(client: TestClient, case: Case) -> None:
     response = client.request(case.method, case.route, content=case.content(), headers=case.headers)
@@ -308,35 +304,22 @@ def test_body_over_the_limit_without_content_length(client: TestClient) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_content_length_over_the_limit_is_refused_unread(client: TestClient) -> None:
-    response = client.post("/classify", content=b"{}", headers=JSON | {"content-length": str(10**12)})
-    assert response.status_code == 413
-
-
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "mark"),
     [
-        {"content-type": "application/json; charset=utf-8"},
-        {"content-type": "APPLICATION/JSON"},
-        {"content-type": "application/vnd.api+json"},
-        {"content-type": "application/json", "content-encoding": "identity"},
+        ({"content-type": "application/json; charset=utf-8"}, b""),
+        ({"content-type": "APPLICATION/JSON"}, b""),
+        ({"content-type": "application/vnd.api+json"}, b""),
+        (JSON | {"content-encoding": "identity"}, b""),
+        (JSON, b"\xef\xbb\xbf"),
     ],
 )
-def test_other_ways_to_say_json_are_taken(client: TestClient, headers: dict[str, str]) -> None:
-    assert client.post("/classify", content=json.dumps(SPAM), headers=headers).status_code == 200
-
-
-def test_byte_order_mark_is_taken(client: TestClient) -> None:
-    response = client.post("/classify", content=b"\xef\xbb\xbf" + json.dumps(SPAM).encode(), headers=JSON)
-    assert response.status_code == 200
+def test_other_ways_to_send_json_are_taken(client: TestClient, headers: dict[str, str], mark: bytes) -> None:
+    assert client.post("/classify", content=mark + json.dumps(SPAM).encode(), headers=headers).status_code == 200
 
 
 def test_unsupported_media_says_what_would_be_taken(client: TestClient) -> None:
-    assert (
-        client.post("/classify", content="a", headers={"content-type": "text/plain"}).headers["accept"]
-        == "application/json"
-    )
-    assert (
-        client.post("/classify", content="a", headers=JSON | {"content-encoding": "br"}).headers["accept-encoding"]
-        == "identity"
-    )
+    refused = client.post("/classify", content="a", headers={"content-type": "text/plain"})
+    assert refused.headers["accept"] == "application/json"
+    refused = client.post("/classify", content="a", headers=JSON | {"content-encoding": "br"})
+    assert refused.headers["accept-encoding"] == "identity"
