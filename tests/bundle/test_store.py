@@ -14,15 +14,7 @@ from pathlib import Path
 import pytest
 
 from bundle.manifest import Manifest
-from bundle.store import (
-    BundleError,
-    list_versions,
-    publish,
-    read_aliases,
-    read_bundle,
-    set_alias,
-    version_folder,
-)
+from bundle.store import BundleError, list_versions, publish, read_aliases, read_bundle, set_alias, version_folder
 from tests.support.stub_bundle import FILES, publish_stub, stub_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

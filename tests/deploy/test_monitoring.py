@@ -64,10 +64,7 @@ def test_panels_are_described_and_do_not_overlap() -> None:
     for panel in BOARD["panels"]:
         place = panel["gridPos"]
         cells = set(
-            itertools.product(
-                range(place["x"], place["x"] + place["w"]),
-                range(place["y"], place["y"] + place["h"]),
-            )
+            itertools.product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
         )
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24, panel["title"]

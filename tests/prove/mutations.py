@@ -10,34 +10,23 @@ from typing import Any
 
 from tests.prove.client import get, post
 
+# fmt: off
 SEEDS: list[tuple[str, dict[str, Any]]] = [
     ("/classify", {"model": "spam", "inputs": ["win a prize", "see you at 8"], "top_k": 1}),
     ("/classify", {"model": "sentiment", "inputs": "what a day", "explain": True}),
     ("/classify", {"model": "spam-cnn", "version": 4, "inputs": [""]}),
     ("/forecast", {"model": "forecast", "values": [1, 2, None, 4.5], "horizon": 3, "levels": [50, 80.5]}),
-    (
-        "/forecast",
-        {
-            "model": "ridership",
-            "series": [
-                {
-                    "id": "rail",
-                    "values": [717818, 724305, 736055, 756405, None, 394823, 275711],
-                    "start": "2019-01-07",
-                    "freq": "D",
-                    "past_covariates": {"bus": [1, 2, 3, 4, 5, 6, 7]},
-                    "future_covariates": {"day_type": ["W", "W", "W", "W", "W", "A", "U", "W"]},
-                }
-            ],
-            "explain": True,
-        },
-    ),
+    ("/forecast",
+        {"model": "ridership",
+        "series": [
+        {"id": "rail", "values": [717818, 724305, 736055, 756405, None, 394823, 275711], "start": "2019-01-07",
+        "freq": "D", "past_covariates": {"bus": [1, 2, 3, 4, 5, 6, 7]},
+        "future_covariates": {"day_type": ["W", "W", "W", "W", "W", "A", "U", "W"]}}], "explain": True}),
     ("/forecast", {"model": "forecast-wavenet", "values": [3.5] * 30, "start": "2020-02-29T12:00+01:00", "freq": "h"}),
-    (
-        "/outcomes",
-        {"model": "ridership", "version": 3, "outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1.5}]},
-    ),
+    ("/outcomes",
+        {"model": "ridership", "version": 3, "outcomes": [{"level": 80, "lower": 1, "upper": 2, "actual": 1.5}]}),
 ]
+# fmt: on
 """Right requests, from which all others are made."""
 PATHS = [
     "/",

@@ -42,16 +42,8 @@ class Setup:
 
 
 SETUPS = (
-    Setup(
-        "queue of 64 requests",
-        {"deadline_seconds": DEADLINE_SECONDS, "max_waiting_requests": 64},
-        seconds=20,
-    ),
-    Setup(
-        "queue bounded by the deadline",
-        {"deadline_seconds": DEADLINE_SECONDS},
-        seconds=15,
-    ),
+    Setup("queue of 64 requests", {"deadline_seconds": DEADLINE_SECONDS, "max_waiting_requests": 64}, seconds=20),
+    Setup("queue bounded by the deadline", {"deadline_seconds": DEADLINE_SECONDS}, seconds=15),
 )
 """A request is refused because the queue is full; because it would wait too long."""
 
@@ -166,7 +158,7 @@ def _overloaded(run: Run, store: Path, setup: Setup) -> Outcome:
         [
             f"{setup.name}: capacities {_listed([one.goodput for one in capacities])} requests a second; goodput "
             f"{_listed(shares)} of those beside it, per CPU second {_listed(shares_per_cpu_second)}; answers "
-            f"{dict(statuses)}",
+            f"{dict(statuses)}"
         ],
     )
 

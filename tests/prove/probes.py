@@ -48,21 +48,19 @@ def _encoded(encoding: str, body: bytes) -> bytes:
 _ZEROS = b" " * (256 * 1024 * 1024)
 _LONG = b"x" * 1_000_000
 
+# fmt: off
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         # pipelining
         "three pipelined": Probe(get("/livez") * 2 + AFTER, ((200, 200, 200),)),
-        "fifty pipelined, of three kinds": Probe(
-            (post("/classify", BODY) + get("/nope") + post("/classify", b"{")) * 16 + get("/livez") + AFTER,
-            ((*((200, 404, 400) * 16), 200, 200),),
-        ),
+        "fifty pipelined, of three kinds": Probe((post("/classify", BODY) + get("/nope") + post("/classify", b"{")) * 16
+            + get("/livez") + AFTER, ((*((200, 404, 400) * 16), 200, 200),)),
         "a refusal, then more": Probe(post("/classify", b"[]") + AFTER, ((422, 200),)),
         # chunked
         "byte by byte in chunks": Probe(_whole(*(bytes([byte]) for byte in BODY)) + AFTER, ((200, 200),)),
         "chunk extensions and trailers": Probe(
             _chunked(b"%x;a=b\r\n%s\r\n" % (len(BODY), BODY), b"0\r\nX-Trailer: 1\r\n\r\n") + AFTER,
-            ((200, 200), *REFUSED),
-        ),
+            ((200, 200), *REFUSED)),
         "chunk size that is no number": Probe(_chunked(b"zz\r\n", BODY, b"\r\n0\r\n\r\n"), REFUSED),
         "chunk size beyond 64 bits": Probe(_chunked(b"F" * 17 + b"\r\n", BODY), REFUSED),
         "negative chunk size": Probe(_chunked(b"-5\r\n", BODY, b"\r\n0\r\n\r\n"), REFUSED),
@@ -70,50 +68,32 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "chunk size line of a megabyte": Probe(_chunked(b"5;" + _LONG + b"\r\n"), REFUSED),
         "empty chunked body": Probe(_whole() + AFTER, ((400, 200),)),
         # two lengths: which one holds decides what is smuggled behind
-        "length and chunked": Probe(
-            LINE
-            + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % (5 + len(SMUGGLED))
-            + b"0\r\n\r\n"
-            + SMUGGLED,
-            REFUSED,
-        ),
-        "chunked and length": Probe(
-            LINE + b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n" + SMUGGLED, REFUSED
-        ),
-        "two lengths": Probe(
-            LINE + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED, REFUSED
-        ),
+        "length and chunked": Probe(LINE
+            + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % (5 + len(SMUGGLED)) + b"0\r\n\r\n"
+            + SMUGGLED, REFUSED),
+        "chunked and length": Probe(LINE + b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n"
+            + SMUGGLED, REFUSED),
+        "two lengths": Probe(LINE + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+            REFUSED),
         "two lengths in one line": Probe(LINE + b"Content-Length: 0, %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED, REFUSED),
         "length with a plus": Probe(LINE + b"Content-Length: +%d\r\n\r\n" % len(BODY) + BODY, REFUSED),
         "length in hexadecimal": Probe(LINE + b"Content-Length: 0x10\r\n\r\n" + BODY, REFUSED),
         "negative length": Probe(LINE + b"Content-Length: -1\r\n\r\n" + BODY, REFUSED),
         "length beyond 64 bits": Probe(LINE + b"Content-Length: 99999999999999999999999\r\n\r\n" + BODY, REFUSED),
-        "length with a space before the colon": Probe(
-            LINE + b"Content-Length : %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED, REFUSED
-        ),
-        "chunked with a space before the colon": Probe(
-            LINE + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + SMUGGLED, REFUSED
-        ),
-        "chunked, misspelt": Probe(
-            LINE + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED, (*REFUSED, (501,))
-        ),
-        "chunked behind a tab": Probe(
-            LINE + b"Transfer-Encoding:\tchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + SMUGGLED, REFUSED
-        ),
-        "chunked, then identity": Probe(
-            LINE + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + SMUGGLED, (*REFUSED, (501,))
-        ),
-        "chunked twice": Probe(
-            LINE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
-            (*REFUSED, (501,)),
-        ),
-        "chunked, compressed": Probe(
-            LINE
-            + b"Transfer-Encoding: gzip, chunked\r\n\r\n%x\r\n" % 40
-            + gzip.compress(_ZEROS)[:40]
-            + b"\r\n0\r\n\r\n",
-            (*REFUSED, (501,), (415,)),
-        ),
+        "length with a space before the colon": Probe(LINE + b"Content-Length : %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+            REFUSED),
+        "chunked with a space before the colon": Probe(LINE + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"
+            + SMUGGLED, REFUSED),
+        "chunked, misspelt": Probe(LINE + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+            (*REFUSED, (501,))),
+        "chunked behind a tab": Probe(LINE + b"Transfer-Encoding:\tchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
+            + SMUGGLED, REFUSED),
+        "chunked, then identity": Probe(LINE + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
+            (*REFUSED, (501,))),
+        "chunked twice": Probe(LINE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"
+            + SMUGGLED, (*REFUSED, (501,))),
+        "chunked, compressed": Probe(LINE + b"Transfer-Encoding: gzip, chunked\r\n\r\n%x\r\n" % 40
+            + gzip.compress(_ZEROS)[:40] + b"\r\n0\r\n\r\n", (*REFUSED, (501,), (415,))),
         # headers
         "a folded header": Probe(_with_header(b"X-Folded: a\r\n b"), ((200,), *REFUSED)),
         "a header without a colon": Probe(_with_header(b"nonsense"), REFUSED),
@@ -121,14 +101,12 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "a zero byte in a header": Probe(_with_header(b"X-Zero: a\0b"), REFUSED),
         "a carriage return in a header": Probe(_with_header(b"X-Return: a\rX-Smuggled: b"), REFUSED),
         "a header of a megabyte": Probe(_with_header(b"X-Long: " + _LONG), REFUSED),
-        "ten thousand headers": Probe(
-            _with_header(b"\r\n".join(b"X-%d: %s" % (n, b"y" * 90) for n in range(10_000))), REFUSED
-        ),
+        "ten thousand headers": Probe(_with_header(b"\r\n".join(b"X-%d: %s" % (n, b"y" * 90) for n in range(10_000))),
+            REFUSED),
         "a path of a megabyte": Probe(b"GET /" + _LONG + b" HTTP/1.1\r\nHost: seqserve\r\n\r\n", (*REFUSED, (404,))),
         "no host": Probe(b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", ((200,), (400,))),
-        "ends of line without carriage return": Probe(
-            b"GET /livez HTTP/1.1\nHost: seqserve\nConnection: close\n\n", ((200,), *REFUSED)
-        ),
+        "ends of line without carriage return": Probe(b"GET /livez HTTP/1.1\nHost: seqserve\nConnection: close\n\n",
+            ((200,), *REFUSED)),
         # not HTTP/1.1
         "HTTP/1.0": Probe(b"GET /livez HTTP/1.0\r\n\r\n", ((200,),)),
         "HTTP/0.9": Probe(b"GET /livez\r\n\r\n", ((200,), *REFUSED)),
@@ -137,29 +115,18 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "a TLS greeting": Probe(bytes.fromhex("16030100a5010000a10303") + b"\0" * 160, REFUSED),
         "random bytes": Probe(bytes((index * 197 + 31) % 256 for index in range(4096)), REFUSED),
         "a method that is none": Probe(b"GE\x00T / HTTP/1.1\r\nHost: seqserve\r\n\r\n", REFUSED),
-        "CONNECT": Probe(
-            b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n",
-            ((404,), (405,), (400,), ()),
-        ),
+        "CONNECT": Probe(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n",
+            ((404,), (405,), (400,), ())),
         "an absolute address": Probe(
             b"GET http://example.org/livez HTTP/1.1\r\nHost: seqserve\r\nConnection: close\r\n\r\n",
-            ((200,), (404,), (400,)),
-        ),
+            ((200,), (404,), (400,))),
         "an upgrade to HTTP/2": Probe(
-            AFTER.replace(
-                b"Connection: close",
-                b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
-            ),
-            ((200,),),
-        ),
+            AFTER.replace(b"Connection: close",
+            b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk"), ((200,),)),
         "an upgrade to a WebSocket": Probe(
-            AFTER.replace(
-                b"Connection: close",
-                b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            ),
-            ((200,), (403,), *REFUSED),
-        ),
+            AFTER.replace(b"Connection: close",
+            b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), ((200,), (403,), *REFUSED)),
         "a body asked for first": Probe(_with_header(b"Expect: 100-continue"), ((200,), (100, 200))),
         # sizes
         "a body of a terabyte, by its header": Probe(LINE + b"Content-Length: 1099511627776\r\n\r\n{", ((413,),)),
@@ -168,10 +135,10 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "a deflate bomb": Probe(_encoded("deflate", zlib.compress(_ZEROS)), ((415,),)),
         "a bomb compressed twice": Probe(_encoded("gzip, gzip", gzip.compress(gzip.compress(_ZEROS))), ((415,),)),
         "a zstd frame that says it is huge": Probe(
-            _encoded("zstd", bytes.fromhex("28b52ffd") + b"\xe0" + b"\xff" * 8 + b"\0" * 32), ((415,),)
-        ),
+            _encoded("zstd", bytes.fromhex("28b52ffd") + b"\xe0" + b"\xff" * 8 + b"\0" * 32), ((415,),)),
     }
 )
+# fmt: on
 
 
 HALVES: Mapping[str, bytes] = MappingProxyType(

@@ -26,10 +26,7 @@ def test_passed_deadline_is_a_504(tiny_store: Path) -> None:
 
 
 def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
-    with (
-        running_app(Settings(store=tiny_store, max_waiting_requests=2)) as client,
-        ThreadPoolExecutor(3) as pool,
-    ):
+    with running_app(Settings(store=tiny_store, max_waiting_requests=2)) as client, ThreadPoolExecutor(3) as pool:
         gate = hold_answers(client)
         answers = [pool.submit(client.post, "/classify", json=BODY) for _ in range(3)]
         done = next(as_completed(answers, timeout=10))

@@ -383,6 +383,7 @@ def _rewritten_json(**changes: object) -> Callable[[bytes], bytes]:
 _NOT_PUBLISHED = "is not the file that was published: its checksum differs"
 _NO_FILE = "is not a plain file"
 
+# fmt: off
 _KINDS: dict[str, Kind] = {
     # Tampered, or lost on the way.
     "graph cut short": Kind(_cut("model.onnx"), f"model.onnx {_NOT_PUBLISHED}"),
@@ -399,27 +400,21 @@ _KINDS: dict[str, Kind] = {
     "half copied": Kind(_half_copied, "manifest.json is absent"),
     "half copied, manifest first": Kind(_manifest_first, "is absent"),
     "file that nobody named": Kind(lambda folder: (folder / "extra.py").write_text(""), "extra.py is not named"),
-    "library that nobody named": Kind(
-        lambda folder: (folder / "ops.so").write_bytes(b"\x7fELF"), "ops.so is not named"
-    ),
+    "library that nobody named": Kind(lambda folder: (folder / "ops.so").write_bytes(b"\x7fELF"),
+        "ops.so is not named"),
     "checksum of another file": Kind(
-        lambda folder: _write_manifest(
-            folder, _manifest(folder) | {"files": dict.fromkeys(_manifest(folder)["files"], "0" * 64)}
-        ),
-        "its checksum differs",
-    ),
+        lambda folder: _write_manifest(folder,
+        _manifest(folder) | {"files": dict.fromkeys(_manifest(folder)["files"], "0" * 64)}), "its checksum differs"),
     # What is no file.
     "pipe for a graph": Kind(_replaced("model.onnx", os.mkfifo), f"model.onnx {_NO_FILE}"),
-    "socket for a graph": Kind(
-        _replaced("model.onnx", lambda path: os.mknod(path, stat.S_IFSOCK | 0o600)), f"model.onnx {_NO_FILE}"
-    ),
+    "socket for a graph": Kind(_replaced("model.onnx", lambda path: os.mknod(path, stat.S_IFSOCK | 0o600)),
+        f"model.onnx {_NO_FILE}"),
     "pipe for a manifest": Kind(_replaced("manifest.json", os.mkfifo), f"manifest.json {_NO_FILE}"),
     "folder for a tokenizer": Kind(_replaced("tokenizer.json", os.mkdir), f"tokenizer.json {_NO_FILE}"),
     "link out of the bundle": Kind(_replaced("report.md", _link_out), "report.md is a symbolic link"),
     "link for a manifest": Kind(_replaced("manifest.json", _link_out), "manifest.json is a symbolic link"),
-    "link that leads nowhere": Kind(
-        _replaced("model.onnx", lambda path: path.symlink_to("nowhere")), "model.onnx is a symbolic link"
-    ),
+    "link that leads nowhere": Kind(_replaced("model.onnx", lambda path: path.symlink_to("nowhere")),
+        "model.onnx is a symbolic link"),
     "link for the whole version": Kind(_folder_is_a_link, "the folder is a symbolic link"),
     "file over the bound": Kind(_huge_file, f"report.md is larger than {MAX_FILE_BYTES} bytes"),
     # Manifests.
@@ -440,78 +435,77 @@ _KINDS: dict[str, Kind] = {
     # Graphs that are no graph, or may not be loaded.
     "graph that is text": Kind(_forged("model.onnx", b"graph"), "it is no ONNX graph"),
     "graph that is empty, forged": Kind(_forged("model.onnx", b""), "has 0 operations"),
-    "graph cut short, forged": Kind(
-        _forged("model.onnx", lambda graph: graph[: len(graph) // 2]), "it is no ONNX graph"
-    ),
+    "graph cut short, forged": Kind(_forged("model.onnx", lambda graph: graph[: len(graph) // 2]),
+        "it is no ONNX graph"),
     "graph that is a pickle": Kind(_forged("model.onnx", pickle.dumps({"weights": _Pickled()})), "it is no ONNX graph"),
-    "graph in onnxruntime's own form": Kind(
-        _forged("model.onnx", b"\x18\x00\x00\x00ORTM" + bytes(64)), "it is no ONNX graph"
-    ),
+    "graph in onnxruntime's own form": Kind(_forged("model.onnx", b"\x18\x00\x00\x00ORTM" + bytes(64)),
+        "it is no ONNX graph"),
     "operator of another domain": Kind(
         _before_the_answer(helper.make_node("Run", ["answer"], ["probabilities"], domain="own.ops")),
-        "model.onnx uses Run of the domain own.ops",
-    ),
+        "model.onnx uses Run of the domain own.ops"),
     "operator of onnxruntime's own": Kind(
         _before_the_answer(helper.make_node("EPContext", ["answer"], ["probabilities"], domain="com.microsoft")),
-        "model.onnx uses EPContext of the domain com.microsoft",
-    ),
+        "model.onnx uses EPContext of the domain com.microsoft"),
     "domain imported that isn't ONNX": Kind(
-        _graph(lambda model: model.opset_import.append(helper.make_opsetid("own.ops", 1))), "of the domain own.ops"
-    ),
+        _graph(lambda model: model.opset_import.append(helper.make_opsetid("own.ops", 1))), "of the domain own.ops"),
     "operator that isn't on the list": Kind(
         _before_the_answer(helper.make_node("RandomNormalLike", ["answer"], ["probabilities"])),
-        "the operator RandomNormalLike, which is not on the list",
-    ),
+        "the operator RandomNormalLike, which is not on the list"),
     "loop without end": Kind(_before_the_answer(_without_end()), "the operator Loop, which is not on the list"),
     "function of its own": Kind(_graph(_function), "model.onnx defines functions of its own"),
     "weights in another file": Kind(_elsewhere("weights.bin"), "model.onnx names data outside of the file"),
-    "weights in /etc/passwd": Kind(
-        _elsewhere("../../../../../etc/passwd"), "model.onnx names data outside of the file"
-    ),
-    "weights at an address in memory": Kind(
-        _elsewhere("*/_ORT_MEM_ADDR_/*"), "model.onnx names data outside of the file"
-    ),
+    "weights in /etc/passwd": Kind(_elsewhere("../../../../../etc/passwd"),
+        "model.onnx names data outside of the file"),
+    "weights at an address in memory": Kind(_elsewhere("*/_ORT_MEM_ADDR_/*"),
+        "model.onnx names data outside of the file"),
     "weight of a huge shape": Kind(_weight_shaped(2**31, 2**31), "a tensor of a shape beyond"),
     "weight of a negative size": Kind(_weight_shaped(-1), "a tensor of a shape beyond"),
     "weight larger than its data": Kind(_weight_shaped(1000, 1000), "whose data isn't as large as its shape"),
     "input of a huge shape": Kind(_graph(_huge_input), "a tensor of a shape beyond"),
     "too many operations": Kind(_graph(_many_nodes), "operations; 1 to 20000 may be"),
     "input of another name": Kind(_input_named("tokens"), "the inputs of model.onnx are not those of the manifest"),
-    "input of another type": Kind(
-        _graph(_input_of_another_type), "the inputs of model.onnx are not those of the manifest"
-    ),
+    "input of another type": Kind(_graph(_input_of_another_type),
+        "the inputs of model.onnx are not those of the manifest"),
     "output of another shape": Kind(
         _before_the_answer(helper.make_node("Concat", ["answer", "answer"], ["probabilities"], axis=1)),
-        "the outputs of model.onnx are not those of the manifest",
-    ),
+        "the outputs of model.onnx are not those of the manifest"),
     "output that nothing computes": Kind(_graph(_one_more_output), "model.onnx can't be loaded"),
     "operators of the future": Kind(_graph(_future_opset), "model.onnx can't be loaded"),
     # Graphs that run, and shouldn't.
     "weights that are NaN": Kind(_graph(_nan_weights), "golden samples differ by inf"),
     "golden answers wrong": Kind(_golden(_wrong_answers), "golden samples differ by"),
     "ids beyond the vocabulary": Kind(_golden(_huge_ids), "the tokenizer no longer gives the ids"),
+    "another tokenizer": Kind(_forged("tokenizer.json", _rewritten_json(normalizer=None)), "no longer gives the ids"),
+    "no texts to test the tokenizer with": Kind(_golden(lambda golden: Golden(golden.inputs, golden.outputs)),
+        "must record texts"),
+    "golden samples without rows": Kind(
+        _golden(lambda golden: Golden({"ids": np.array(5)}, golden.outputs, golden.texts)), "must be at least one"),
+    "golden samples of another output": Kind(_golden(lambda golden: Golden(
+        golden.inputs, {"other": golden.outputs["probabilities"]}, golden.texts)), "must record the manifest's out"),
     "work without end": Kind(_before_the_answer(*_huge_work()), "its self-test took more than", is_trial=True),
     "memory without end": Kind(_before_the_answer(*_huge_memory()), "memory", is_trial=True),
     # Golden samples and tokenizers that are none.
     "golden samples that are text": Kind(_forged("golden.npz", b"samples"), "golden samples can't be read"),
     "golden samples with a pickle in them": Kind(_forged("golden.npz", _pickled_npz), "holds pickled objects"),
-    "golden samples that are a pickle": Kind(
-        _forged("golden.npz", pickle.dumps(_Pickled())), "golden samples can't be read"
-    ),
-    "golden samples that unpack to too much": Kind(
-        _forged("golden.npz", _bomb), f"unpacked they take more than {MAX_GOLDEN_BYTES} bytes"
-    ),
+    "golden samples that are a pickle": Kind(_forged("golden.npz", pickle.dumps(_Pickled())),
+        "golden samples can't be read"),
+    "golden samples that unpack to too much": Kind(_forged("golden.npz", _bomb),
+        f"unpacked they take more than {MAX_GOLDEN_BYTES} bytes"),
     "golden samples of a huge shape": Kind(_forged("golden.npz", _header_bomb), "is shorter than its shape"),
     "tokenizer of another type": Kind(_forged("tokenizer.json", b"[1, 2, 3]"), "the tokenizer can't be read"),
-    "tokenizer without a start token": Kind(
-        _forged("tokenizer.json", _rewritten_json(post_processor=None)), "must put a start token before every text"
-    ),
+    "tokenizer without a start token": Kind(_forged("tokenizer.json", _rewritten_json(post_processor=None)),
+        "must put a start token before every text"),
+    "tokenizer that is empty": Kind(_forged("tokenizer.json", b"{}"), "the tokenizer can't be read"),
+    "tokenizer that fails": Kind(_forged("tokenizer.json", lambda content: content.replace(
+        b'"SpecialToken": {"id": "[START]"', b'"SpecialToken": {"id": "[NOT THERE]"')), "the tokenizer can't be read"),
     "tokenizer not UTF-8": Kind(_forged("tokenizer.json", b"\xff\xfe{}"), "utf-8"),
+    "report that is a list": Kind(_forged("report.json", b"[1]"), "not a JSON object"),
+    "report that is not JSON": Kind(_forged("report.json", b"{"), "report.json is not JSON"),
     "report nested without end": Kind(_forged("report.json", b"[" * 100_000), "report.json is not JSON"),
-    "reference of other labels": Kind(
-        _forged("reference.json", _rewritten_json(labels={"a": 0.5, "b": 0.5})), "labels are not those of the manifest"
-    ),
+    "reference of other labels": Kind(_forged("reference.json", _rewritten_json(labels={"a": 0.5, "b": 0.5})),
+        "labels are not those of the manifest"),
 }
+# fmt: on
 if os.geteuid() != 0:  # whom no permission stops
     _KINDS["file without permission"] = Kind(lambda folder: (folder / "model.onnx").chmod(0), "Permission denied")
 

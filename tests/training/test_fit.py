@@ -18,13 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from training.fit import Fitted, Schedule, fit, seed_everything
 
 SCHEDULE = Schedule(
-    max_epochs=4,
-    patience=4,
-    batch_size=8,
-    learning_rate=0.01,
-    weight_decay=0.01,
-    warm_up_steps=3,
-    average_decay=0.9,
+    max_epochs=4, patience=4, batch_size=8, learning_rate=0.01, weight_decay=0.01, warm_up_steps=3, average_decay=0.9
 )
 
 

@@ -197,94 +197,58 @@ def test_data_is_described_without_its_folder(tmp_path: Path) -> None:
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 HOURS = times("h", 60)
+# fmt: off
 PROBLEMS = {
-    "no date": (
-        table(["1-01", *days(40)[1:-1], "soon"]),
-        "sales.csv, column 'date', lines 2 and 41: '1-01' is no date or time that can be read for certain; write ISO",
-    ),
-    "no such day": (
-        table([*days(40), "2018-02-30"]),
-        "line 42: '2018-02-30' is no date or time that exists; correct it",
-    ),
-    "no such hour": (
-        table([*times("h", 60, "%d/%m/%Y %I:%M %p"), "14/01/2018 13:00 PM"]),
-        "'14/01/2018 13:00 PM' is no",
-    ),
+    "no date": (table(["1-01", *days(40)[1:-1], "soon"]),
+        "sales.csv, column 'date', lines 2 and 41: '1-01' is no date or time that can be read for certain; write ISO"),
+    "no such day": (table([*days(40), "2018-02-30"]),
+        "line 42: '2018-02-30' is no date or time that exists; correct it"),
+    "no such hour": (table([*times("h", 60, "%d/%m/%Y %I:%M %p"), "14/01/2018 13:00 PM"]),
+        "'14/01/2018 13:00 PM' is no"),
     "empty time": (table(["", *days(40), ""]), "sales.csv, column 'date', lines 2 and 43: the time is empty"),
     "spreadsheet number": (table(str(number) for number in range(43466, 43506)), "'43466' is no date or time"),
-    "order unknown": (
-        table(times("MS", 12, "%d/%m/%Y")),
-        "sales.csv, column 'date', line 3: '01/02/2018' may have the day or the month first, and no other row tells",
-    ),
-    "both orders": (
-        table(["01/02/2018", "13/02/2018", "02/13/2018"]),
-        "lines 3 and 4: the day stands first in '13/02/2018' and the month in '02/13/2018'; write ISO 8601",
-    ),
-    "half converted": (
-        table(["2018-02-01", "13/01/2018"]),
-        "lines 2 and 3: dates are written in two ways, '2018-02-01' and '13/01/2018', as a spreadsheet leaves them",
-    ),
-    "some with offset": (
-        table([*HOURS, "2018-02-01T00:00Z"]),
-        "lines 2 and 62: some times have a UTC offset and some have",
-    ),
-    "two offsets": (
-        table([f"{HOURS[0]}+01:00", f"{HOURS[1]}+02:00"]),
-        "lines 2 and 3: times have different UTC offsets ('2018-01-01 00:00+01:00', '2018-01-01 01:00+02:00'); write",
-    ),
-    "doubled time": (
-        table([*days(40), "2018-01-03"]),
+    "order unknown": (table(times("MS", 12, "%d/%m/%Y")),
+        "sales.csv, column 'date', line 3: '01/02/2018' may have the day or the month first, and no other row tells"),
+    "both orders": (table(["01/02/2018", "13/02/2018", "02/13/2018"]),
+        "lines 3 and 4: the day stands first in '13/02/2018' and the month in '02/13/2018'; write ISO 8601"),
+    "half converted": (table(["2018-02-01", "13/01/2018"]),
+        "lines 2 and 3: dates are written in two ways, '2018-02-01' and '13/01/2018', as a spreadsheet leaves them"),
+    "some with offset": (table([*HOURS, "2018-02-01T00:00Z"]),
+        "lines 2 and 62: some times have a UTC offset and some have"),
+    "two offsets": (table([f"{HOURS[0]}+01:00", f"{HOURS[1]}+02:00"]),
+        "lines 2 and 3: times have different UTC offsets ('2018-01-01 00:00+01:00', '2018-01-01 01:00+02:00'); write"),
+    "doubled time": (table([*days(40), "2018-01-03"]),
         "sales.csv, column 'date', lines 4 and 42: the series has two rows of '2018-01-03'; keep one of the rows, or "
-        "add them up; if the file holds several series, name the column that tells them apart (--series)",
-    ),
-    "doubled rows": (
-        table([*days(40)] * 2, [5] * 80),
-        "(40 times are doubled in the whole file); both rows hold the same",
-    ),
+        "add them up; if the file holds several series, name the column that tells them apart (--series)"),
+    "doubled rows": (table([*days(40)] * 2, [5] * 80),
+        "(40 times are doubled in the whole file); both rows hold the same"),
     "doubled hour": (table([*HOURS, HOURS[2]]), "if clocks were changed there, write the times in UTC"),
-    "gap": (
-        table(days(40)[:5] + days(40)[7:20] + days(40)[21:]),
+    "gap": (table(days(40)[:5] + days(40)[7:20] + days(40)[21:]),
         "sales.csv, column 'date', lines 6 and 7: the series has no row for 2 steps of freq D between '2018-01-05' and "
-        "'2018-01-08' (2 gaps, 3 steps in the whole file); add the rows, with 0 where nothing happened",
-    ),
-    "mistyped year": (
-        table([*days(40), "2918-02-10"]),
-        "lines 41 and 42: the series has no row for 328,718 steps of freq D between '2018-02-09' and '2918-02-10';",
-    ),
-    "hour off the others": (
-        table([*HOURS, "2018-01-03 12:17"]),
-        "line 62: '2018-01-03 12:17' is no whole number of steps of freq h (hour) from other times, such as '2018-",
-    ),
+        "'2018-01-08' (2 gaps, 3 steps in the whole file); add the rows, with 0 where nothing happened"),
+    "mistyped year": (table([*days(40), "2918-02-10"]),
+        "lines 41 and 42: the series has no row for 328,718 steps of freq D between '2018-02-09' and '2918-02-10';"),
+    "hour off the others": (table([*HOURS, "2018-01-03 12:17"]),
+        "line 62: '2018-01-03 12:17' is no whole number of steps of freq h (hour) from other times, such as '2018-"),
     "first hour off the others": (table(["2017-12-31 22:17", *HOURS]), "line 2: '2017-12-31 22:17' is no whole number"),
-    "middle of the month": (
-        table(times("MS", 30, "%Y-%m-15")),
-        "lines 2, 3, 4 and 27 more: '2018-01-15' is not the first day of a month, as freq MS needs; write the first",
-    ),
-    "one that is no last day": (
-        table([*month_ends(30), "2020-07-30"]),
-        "line 32: '2020-07-30' is not the last day of a month, as most times are; write the last day in all rows, or",
-    ),
-    "every second hour": (
-        table(times("h", 120)[::2]),
+    "middle of the month": (table(times("MS", 30, "%Y-%m-15")),
+        "lines 2, 3, 4 and 27 more: '2018-01-15' is not the first day of a month, as freq MS needs; write the first"),
+    "one that is no last day": (table([*month_ends(30), "2020-07-30"]),
+        "line 32: '2020-07-30' is not the last day of a month, as most times are; write the last day in all rows, or"),
+    "every second hour": (table(times("h", 120)[::2]),
         "column 'date': the rows keep none of the spacings that are known; they are most often apart by 2:00:00 (59 "
-        "times, as from '2018-01-01 00:00' to '2018-01-01 02:00'). Bring them to one of 15min (quarter of an hour),",
-    ),
-    "decimal comma": (
-        table(days(40), ["1", '"2,5"', *["3"] * 38]),
-        "sales.csv, column 'units', line 3: '2,5' is not a number; write numbers such as 1234.5, with a point (not a",
-    ),
+        "times, as from '2018-01-01 00:00' to '2018-01-01 02:00'). Bring them to one of 15min (quarter of an hour),"),
+    "decimal comma": (table(days(40), ["1", '"2,5"', *["3"] * 38]),
+        "sales.csv, column 'units', line 3: '2,5' is not a number; write numbers such as 1234.5, with a point (not a"),
     "thousands": (table(days(40), ['"1,234.5"', '"1.234,5"', "1 234", "n/a", *["3"] * 36]), "lines 2, 3, 4 and 1 more"),
     "digits of another script": (table(days(40), ["١٢", "1_000", *["3"] * 38]), "lines 2 and 3: '١٢' is not a number"),
-    "infinite": (
-        table(days(40), ["inf", "1e39", *["3"] * 38]),
-        "lines 2 and 3: the value is infinite or beyond 3.4e38",
-    ),
+    "infinite": (table(days(40), ["inf", "1e39", *["3"] * 38]),
+        "lines 2 and 3: the value is infinite or beyond 3.4e38"),
     "no value": (table(days(40), [""] * 40), "sales.csv: series 'units' has no value at all; remove its rows"),
-    "too short": (
-        table(days(10)),
-        "sales.csv: there are 10 values, not counting missing ones. With a horizon of 3, 11 are needed: 3 to measure",
-    ),
+    "too short": (table(days(10)),
+        "sales.csv: there are 10 values, not counting missing ones. With a horizon of 3, 11 are needed: 3 to measure"),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize(("content", "message"), PROBLEMS.values(), ids=PROBLEMS.keys())
@@ -310,28 +274,22 @@ def test_spacing_that_was_named_is_checked(tmp_path: Path, content: str, freq: F
     assert message in refusal(tmp_path, content, freq=freq)
 
 
+# fmt: off
 MANY = {
-    "no name": (
-        shops(north=days(40)).replace("north,5\n", " ,5\n"),
-        "sales.csv, column 'shop', line 7: the name of the",
-    ),
+    "no name": (shops(north=days(40)).replace("north,5\n", " ,5\n"),
+        "sales.csv, column 'shop', line 7: the name of the"),
     "two spacings": (
         shops(north=days(40), south=times("MS", 40)),
         "lines 2 and 42: series 'north' has freq D and series 'south' freq MS; all series of a file must have the same",
     ),
-    "one gap": (
-        shops(north=days(40), south=days(40)[:8] + days(40)[9:]),
-        "lines 49 and 50: series 'south' has no row for",
-    ),
-    "short": (
-        shops(a=days(40), b=days(9), c=days(8), d=days(7), e=days(6)),
-        "4 of 5 series have too few values, not counting missing ones: 'b' (9), 'c' (8), 'd' (7) and 1 more. With",
-    ),
-    "one row each": (
-        "date,shop,units\n" + "".join(f"{day},{day},1\n" for day in days(40)),
-        "sales.csv: no series has more than one row; is 'shop' what tells the series apart?",
-    ),
+    "one gap": (shops(north=days(40), south=days(40)[:8] + days(40)[9:]),
+        "lines 49 and 50: series 'south' has no row for"),
+    "short": (shops(a=days(40), b=days(9), c=days(8), d=days(7), e=days(6)),
+        "4 of 5 series have too few values, not counting missing ones: 'b' (9), 'c' (8), 'd' (7) and 1 more. With"),
+    "one row each": ("date,shop,units\n" + "".join(f"{day},{day},1\n" for day in days(40)),
+        "sales.csv: no series has more than one row; is 'shop' what tells the series apart?"),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize(("content", "message"), MANY.values(), ids=MANY.keys())

@@ -87,34 +87,24 @@ def spoilt(*rows: tuple[str, str]) -> list[tuple[str, str]]:
     return [*ROWS[:3], *rows, *ROWS[3:]]
 
 
+# fmt: off
 PROBLEMS = {
-    "empty text": (
-        spoilt(("  ", "ham")),
-        "mail.csv, column 'body', line 5: the text is empty; write one, or remove the",
-    ),
-    "empty labels": (
-        spoilt(*[("hi", " ")] * 5),
-        "mail.csv, column 'kind', lines 5, 6, 7 and 2 more: the label is empty",
-    ),
+    "empty text": (spoilt(("  ", "ham")),
+        "mail.csv, column 'body', line 5: the text is empty; write one, or remove the"),
+    "empty labels": (spoilt(*[("hi", " ")] * 5),
+        "mail.csv, column 'kind', lines 5, 6, 7 and 2 more: the label is empty"),
     "one label": ([(text, "spam") for text, _ in ROWS], "column 'kind': every row has the label 'spam'; add texts of"),
-    "too few texts": (
-        spoilt(("call 1", "rare"), ("call 2", "rare"), ("hello", "rare")),
-        "mail.csv, column 'kind', line 5: too few different texts of rare (2); each label needs 8",
-    ),
+    "too few texts": (spoilt(("call 1", "rare"), ("call 2", "rare"), ("hello", "rare")),
+        "mail.csv, column 'kind', line 5: too few different texts of rare (2); each label needs 8"),
     "too few texts of several": (spoilt(("a", "x"), ("b", "y")), "too few different texts of x (1), y (1); each"),
-    "spelt in other case": (
-        spoilt(("hello", "Spam")),
-        "mail.csv, column 'kind', lines 3 and 5: the labels 'Spam' and 'spam' differ in upper and lower case only",
-    ),
-    "free text": (
-        [(text, f"{text} indeed") for text, _ in ROWS],
-        "column 'kind': there are 256 different labels ('ba ba indeed', 'ba be indeed', ",
-    ),
-    "amounts": (
-        [(text, f"{number}.5") for number, (text, _) in enumerate(ROWS)],
-        "is this the column of labels? Amounts",
-    ),
+    "spelt in other case": (spoilt(("hello", "Spam")),
+        "mail.csv, column 'kind', lines 3 and 5: the labels 'Spam' and 'spam' differ in upper and lower case only"),
+    "free text": ([(text, f"{text} indeed") for text, _ in ROWS],
+        "column 'kind': there are 256 different labels ('ba ba indeed', 'ba be indeed', "),
+    "amounts": ([(text, f"{number}.5") for number, (text, _) in enumerate(ROWS)],
+        "is this the column of labels? Amounts"),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize(("rows", "message"), PROBLEMS.values(), ids=PROBLEMS.keys())

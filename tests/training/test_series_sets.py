@@ -143,12 +143,7 @@ FORMS = {
     "m4 hourly": ("Hourly-test.csv", b'"V1","V2","V3"\n"H1","1","2"\n', ["h"], [48]),
     "m4 weekly": ("Weekly-test.csv", b"V1,V2,V3\nW1,1,2\n", ["W"], [13]),
     "ett hourly": ("ETTh1.csv", ETT_TEXT.encode(), ["h"], [24]),
-    "ett quarters": (
-        "ETTm1.csv",
-        b"date,HUFL,OT\n2016-07-01 00:00:00,1,2\n2016-07-01 00:15:00,3,4\n",
-        ["15min"],
-        [96],
-    ),
+    "ett quarters": ("ETTm1.csv", b"date,HUFL,OT\n2016-07-01 00:00:00,1,2\n2016-07-01 00:15:00,3,4\n", ["15min"], [96]),
     "exchange": ("rates.txt", b"1,2,3,4,5,6,7,8\n2,3,4,5,6,7,8,9\n", ["D"], [14]),
     "classic": ("shampoo.csv", b'"Month","Sales"\n"1-01",3.5\n"1-02",4\n', ["MS"], [12]),
     "boardings": (

@@ -143,68 +143,52 @@ def test_parquet_is_read_as_text_with_its_rows(folder: Path) -> None:
 
 # --- problems --------------------------------------------------------------------------------------------------------
 
+# fmt: off
 MALFORMED = {
     "empty": (b"", "mail.csv: the file is empty"),
     "nothing but separators": ("\ufeff\n ;;\n\n", "mail.csv: the file is empty"),
     "header only": ("text,kind\n\n", "mail.csv: there are no rows below the names of the columns"),
-    "no such column": (
-        "id,text,label\n1,a,b\n",
-        "mail.csv: there is no column 'kind'; the columns are 'id', 'text', 'label'",
-    ),
+    "no such column": ("id,text,label\n1,a,b\n",
+        "mail.csv: there is no column 'kind'; the columns are 'id', 'text', 'label'"),
     "other case": ("Text,Kind\na,b\n", "did you mean 'Text'? The columns are 'Text', 'Kind'"),
     "mistyped": ("text,kinds\na,b\n", "did you mean 'kinds'?"),
-    "no header": (
-        "2019-01-31,5\n2019-02-28,6\n",
-        "that looks like data; put a line with the names of the columns above",
-    ),
+    "no header": ("2019-01-31,5\n2019-02-28,6\n",
+        "that looks like data; put a line with the names of the columns above"),
     "no delimiter": ("text kind\na b\n", "a comma, semicolon, tab or pipe must stand between the names"),
     "names repeat": ("text,kind,text\na,b,c\n", "mail.csv: 2 columns are called 'text'; rename all but one"),
-    "too few fields": (
-        "text,kind\na,x\nb\n",
-        "mail.csv, line 3: 1 field, but the first line names 2 columns; complete",
-    ),
-    "too many fields": (
-        "text,kind\na,x\nb, c,y\n",
+    "too few fields": ("text,kind\na,x\nb\n",
+        "mail.csv, line 3: 1 field, but the first line names 2 columns; complete"),
+    "too many fields": ("text,kind\na,x\nb, c,y\n",
         "mail.csv, line 3: 3 fields, but the first line names 2 columns; a field that holds a comma, a quote or a line "
-        'break must stand between double quotes, as in "one, two"',
-    ),
+        'break must stand between double quotes, as in "one, two"'),
     "many odd rows": ("text,kind\n" + "a,b,c\nd,e\n" * 5, "mail.csv, lines 2, 4, 6 and 2 more: 3 fields, but"),
-    "row names": (
-        "text,kind\n1,a,x\n2,b,y\n",
-        "lines 2 and 3: 3 fields, but the first line names 2 columns; if each row",
-    ),
-    "quote not closed": (
-        'text,kind\na,x\n"b,y\nc,z\n',
+    "row names": ("text,kind\n1,a,x\n2,b,y\n",
+        "lines 2 and 3: 3 fields, but the first line names 2 columns; if each row"),
+    "quote not closed": ('text,kind\na,x\n"b,y\nc,z\n',
         "mail.csv, line 3: the row that begins here has a quote that isn't closed, or that more text follows (noticed "
-        "on line 4); a quote inside a quoted field is written twice",
-    ),
+        "on line 4); a quote inside a quoted field is written twice"),
     "quote not doubled": ('text,kind\n"a\nb",x\n"he said "hi"",y\n', "mail.csv, line 4: the row that begins here"),
     "quote not closed in the names": ('"text,kind\na,x\n', "line 1: a name of a column opens with a quote"),
     "a NUL": ("text,kind\na,x\nb\0,y\n", "mail.csv, line 3: there is a NUL"),
     "a NUL in UTF-16": ("text,kind\na,x\nb\0,y\n".encode("utf-16"), "mail.csv, line 3: there is a NUL"),
-    "UTF-16 without a mark": (
-        "text,kind\na,x\n".encode("utf-16-le"),
-        "UTF-16 without a byte order mark: save it as CSV",
-    ),
+    "UTF-16 without a mark": ("text,kind\na,x\n".encode("utf-16-le"),
+        "UTF-16 without a byte order mark: save it as CSV"),
     "half of UTF-16": ("text,kind\na,x\n".encode("utf-16")[:-1], "the UTF-16 text is damaged or cut off"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "this is a binary file"),
     "a workbook": (b"PK\x03\x04\x14\0\x06\0", "is an Excel workbook or another ZIP archive: save the sheet as CSV"),
     "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel workbook"),
-    "damaged UTF-8": (
-        "text,kind\nпривет,x\n".encode() + b"\xd0,y\n",
-        "mail.csv, line 3: a character of this UTF-8 text",
-    ),
+    "damaged UTF-8": ("text,kind\nпривет,x\n".encode() + b"\xd0,y\n",
+        "mail.csv, line 3: a character of this UTF-8 text"),
     "no known encoding": (b"text,kind\na,x\n\x81\x8d,y\n", "mail.csv, line 3: this is neither UTF-8 nor Windows-1252"),
     "gzip cut off": (gzip.compress(b"text,kind\na,x\n")[:-9], "mail.csv: the gzip file is damaged or cut off"),
     "gzip damaged": (gzip.compress(b"text,kind\na,x\n")[:10] + b"\xff" * 20, "the gzip file is damaged or cut off"),
     "Parquet damaged": (b"PAR1 and no more", "mail.csv: the Parquet file is damaged or cut off"),
-    "Parquet without rows": (
-        parquet({"text": pa.array([], pa.string()), "kind": pa.array([], pa.string())}),
-        "no rows",
-    ),
+    "Parquet without rows": (parquet({"text": pa.array([], pa.string()), "kind": pa.array([], pa.string())}),
+        "no rows"),
     "Parquet without the column": (parquet({"text": ["a"]}), "there is no column 'kind'; the columns are 'text'"),
     "Parquet of lists": (parquet({"text": [["a"]], "kind": ["x"]}), "column 'text' holds list<"),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize(("content", "message"), MALFORMED.values(), ids=MALFORMED.keys())

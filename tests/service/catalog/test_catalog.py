@@ -5,14 +5,15 @@ import functools
 import itertools
 import json
 import shutil
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 from bundle.golden import Golden
@@ -20,7 +21,7 @@ from bundle.store import read_bundle, set_alias, version_folder
 from service.catalog import sandbox
 from service.catalog.catalog import Catalog
 from service.catalog.rejected import Rejected
-from service.catalog.sandbox import Passed
+from service.catalog.sandbox import Passed, Sandbox
 from service.errors import DeadlineExceeded, NotFound, NotReady, QueueFull
 from service.settings import Settings
 from service.tasks.classify.engine import TextClassifier
@@ -35,9 +36,19 @@ SANDBOX = functools.partial(sandbox.test_in_sandbox, memory_bytes=2**28, seconds
 
 
 @pytest.fixture
-def catalog(store: Path) -> Iterator[Catalog]:
+def make(store: Path) -> Iterator[Callable[..., Catalog]]:
+    """Make a catalog of the store, by default with a sandbox and no other settings."""
     with ThreadPoolExecutor(1) as executor:
-        yield catalog_of(Settings(store=store), executor, SANDBOX)
+
+        def build(sandbox: Sandbox = SANDBOX, started_ns: int = sys.maxsize, **settings: Any) -> Catalog:
+            return catalog_of(Settings(store=store, **settings), executor, sandbox, started_ns)
+
+        yield build
+
+
+@pytest.fixture
+def catalog(make: Callable[..., Catalog]) -> Catalog:
+    return make()
 
 
 def answering(catalog: Catalog, model: str, version: int | None = None) -> int:
@@ -53,17 +64,13 @@ def test_nothing_answers_before_the_first_reading(catalog: Catalog) -> None:
     assert catalog.unready()
 
 
-def test_newest_proven_version_answers(catalog: Catalog, store: Path) -> None:
+def test_newest_version_answers_unless_the_alias_is_pinned(catalog: Catalog, store: Path) -> None:
     publish_next_version(store)
     refresh(catalog)
     assert answering(catalog, "spam") == 2
     assert answering(catalog, "spam-cnn") == 2
     assert answering(catalog, "spam", 1) == 1
     assert catalog.unready() == []
-
-
-def test_pinned_alias_stays(catalog: Catalog, store: Path) -> None:
-    publish_next_version(store)
     set_alias(store, "spam", "spam-cnn", 1)
     refresh(catalog)
     assert answering(catalog, "spam") == 1
@@ -76,71 +83,6 @@ def test_unknown_names_and_versions_are_refused(catalog: Catalog) -> None:
     for model, version in (("nothing", None), ("spam", 9), ("spam-cnn", 9)):
         with pytest.raises(NotFound):
             catalog.find(model, version)
-
-
-def _wrong_answers(files: dict[str, bytes]) -> None:
-    golden = Golden.from_bytes(files["golden.npz"])
-    wrong = {name: value[::-1].copy() for name, value in golden.outputs.items()}
-    files["golden.npz"] = Golden(golden.inputs, wrong, golden.texts).to_bytes()
-
-
-def _other_tokenizer(files: dict[str, bytes]) -> None:
-    document = json.loads(files["tokenizer.json"])
-    document["normalizer"] = None
-    files["tokenizer.json"] = json.dumps(document).encode()
-
-
-def _no_texts(files: dict[str, bytes]) -> None:
-    golden = Golden.from_bytes(files["golden.npz"])
-    files["golden.npz"] = Golden(golden.inputs, golden.outputs).to_bytes()
-
-
-def _golden_without_rows(files: dict[str, bytes]) -> None:
-    golden = Golden.from_bytes(files["golden.npz"])
-    files["golden.npz"] = Golden({"ids": np.array(5)}, golden.outputs, golden.texts).to_bytes()
-
-
-def _golden_of_other_outputs(files: dict[str, bytes]) -> None:
-    golden = Golden.from_bytes(files["golden.npz"])
-    files["golden.npz"] = Golden(golden.inputs, {"other": golden.outputs["probabilities"]}, golden.texts).to_bytes()
-
-
-def _tokenizer_that_fails(files: dict[str, bytes]) -> None:
-    document = json.loads(files["tokenizer.json"])
-    document["post_processor"]["single"][0]["SpecialToken"]["id"] = "[NOT THERE]"
-    files["tokenizer.json"] = json.dumps(document).encode()
-
-
-UNPROVEN: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
-    "other answers than torch gave": (_wrong_answers, "golden samples differ"),
-    "another tokenizer": (_other_tokenizer, "the tokenizer no longer gives the ids"),
-    "no tokenizer": (lambda files: files.update({"tokenizer.json": b"{}"}), "the tokenizer can't be read"),
-    "no texts to prove the tokenizer": (_no_texts, "must record texts"),
-    "golden samples without rows": (_golden_without_rows, "golden samples must be at least one"),
-    "golden samples of another output": (_golden_of_other_outputs, "must record the manifest's outputs"),
-    "a tokenizer that fails": (_tokenizer_that_fails, "the tokenizer can't be read"),
-    "a report that is a list": (lambda files: files.update({"report.json": b"[1]"}), "not a JSON object"),
-    "a report that is not JSON": (lambda files: files.update({"report.json": b"{"}), "report.json is not JSON"),
-    "no graph": (lambda files: files.update({"model.onnx": b"graph"}), "model.onnx can't be loaded"),
-    "no golden samples": (lambda files: files.update({"golden.npz": b"samples"}), "golden samples can't be read"),
-}
-
-
-@pytest.mark.parametrize("kind", UNPROVEN)
-def test_unproven_version_never_takes_over(catalog: Catalog, store: Path, kind: str) -> None:
-    change, reason = UNPROVEN[kind]
-    publish_next_version(store, change=change)  # type: ignore[arg-type]
-    refresh(catalog)
-    assert answering(catalog, "spam") == 1
-    assert reason in catalog.snapshot.rejected["spam-cnn", 2].reason
-    assert catalog.unready() == []
-
-
-def test_graph_of_another_form_is_refused(catalog: Catalog, store: Path) -> None:
-    other = read_bundle(version_folder(store, "ridership-wavenet", 1)).files["model.onnx"]
-    publish_next_version(store, change=lambda files: files.update({"model.onnx": other}))
-    refresh(catalog)
-    assert "not those of the manifest" in catalog.snapshot.rejected["spam-cnn", 2].reason
 
 
 @pytest.mark.parametrize(
@@ -271,26 +213,11 @@ def test_refused_version_is_looked_at_again_when_it_changes(catalog: Catalog, st
     assert answering(catalog, "spam") == 2
 
 
-def test_running_service_follows_the_store(store: Path) -> None:
-    with running_app(Settings(store=store)) as client:
-
-        def version() -> int:
-            response = client.post("/classify", json={"model": "spam", "inputs": "a"})
-            assert response.status_code == 200
-            return int(response.json()["version"])
-
-        assert version() == 1
-        publish_next_version(store)
-        retry_until(lambda: version() == 2)
-        set_alias(store, "spam", "spam-cnn", 1)
-        retry_until(lambda: version() == 1)
-
-
 # --- what is trusted -------------------------------------------------------------------------------------------------
 
 
 class Judge:
-    """A trial that lets everything pass and writes down what it was asked."""
+    """A sandbox that lets everything pass and writes down what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
@@ -300,67 +227,65 @@ class Judge:
         return Passed(read_bundle(folder).digest)
 
 
-def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tried(store: Path) -> None:
+def test_what_is_there_at_start_is_trusted_and_what_arrives_is_tested(
+    make: Callable[..., Catalog], store: Path
+) -> None:
     judge = Judge()
-    with ThreadPoolExecutor(1) as executor:
-        catalog = catalog_of(Settings(store=store), executor, judge)
-        refresh(catalog)
-        assert judge.asked == []
-        publish_next_version(store)
-        refresh(catalog)
-        assert judge.asked == [("spam-cnn", 2)]
-        assert answering(catalog, "spam") == 2
+    catalog = make(judge)
+    refresh(catalog)
+    assert judge.asked == []
+    publish_next_version(store)
+    refresh(catalog)
+    assert judge.asked == [("spam-cnn", 2)]
+    assert answering(catalog, "spam") == 2
 
 
-def test_store_that_is_not_trusted_is_tried_whole(store: Path) -> None:
+def test_store_that_is_not_trusted_is_tested_whole(make: Callable[..., Catalog]) -> None:
     judge = Judge()
-    with ThreadPoolExecutor(1) as executor:
-        refresh(catalog_of(Settings(store=store, store_trusted=False), executor, judge))
+    refresh(make(judge, store_trusted=False))
     assert sorted(judge.asked) == [("any-frequency", 1), ("ridership-wavenet", 1), ("spam-cnn", 1)]
 
 
-def test_worker_that_replaces_another_tries_what_has_arrived_since_the_start(store: Path) -> None:
+def test_worker_that_replaces_another_tests_what_has_arrived_since_the_start(
+    make: Callable[..., Catalog], store: Path
+) -> None:
     time.sleep(0.02)  # the clock of files ticks every few milliseconds
     started_ns = time.time_ns()
     time.sleep(0.02)
     publish_next_version(store)
     judge = Judge()
-    with ThreadPoolExecutor(1) as executor:
-        refresh(catalog_of(Settings(store=store), executor, judge, started_ns))
+    refresh(make(judge, started_ns))
     assert judge.asked == [("spam-cnn", 2)]
 
 
-def test_only_what_was_tried_is_let_in(store: Path) -> None:
+def test_only_what_was_tested_is_let_in(make: Callable[..., Catalog], store: Path) -> None:
     async def other(folder: Path) -> Passed | Rejected:
         return Passed("0" * 64)
 
-    with ThreadPoolExecutor(1) as executor:
-        catalog = catalog_of(Settings(store=store), executor, other)
-        refresh(catalog)
-        publish_next_version(store)
-        refresh(catalog)
-        assert "have changed since its self-test" in catalog.snapshot.rejected["spam-cnn", 2].reason
-        assert answering(catalog, "spam") == 1
+    catalog = make(other)
+    refresh(catalog)
+    publish_next_version(store)
+    refresh(catalog)
+    assert "have changed since its self-test" in catalog.snapshot.rejected["spam-cnn", 2].reason
+    assert answering(catalog, "spam") == 1
 
 
-def test_trusted_version_that_has_changed_since_is_tried(store: Path) -> None:
+def test_trusted_version_that_has_changed_since_is_tested(make: Callable[..., Catalog], store: Path) -> None:
     judge = Judge()
-    with ThreadPoolExecutor(1) as executor:
-        settings = Settings(store=store, max_model_memory_bytes=1)
-        catalog = catalog_of(settings, executor, judge)
-        refresh(catalog)
-        asyncio.run(catalog.load("ridership"))  # the other one is let go
-        manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
-        manifest.write_text(manifest.read_text() + " ")
-        with pytest.raises(NotFound):
-            asyncio.run(catalog.load("spam"))
-        refresh(catalog)
-        assert judge.asked == [("spam-cnn", 1)]
-        assert asyncio.run(catalog.load("spam")).manifest.version == 1
+    catalog = make(judge, max_model_memory_bytes=1)
+    refresh(catalog)
+    asyncio.run(catalog.load("ridership"))  # the other one is let go
+    manifest = version_folder(store, "spam-cnn", 1) / "manifest.json"
+    manifest.write_text(manifest.read_text() + " ")
+    with pytest.raises(NotFound):
+        asyncio.run(catalog.load("spam"))
+    refresh(catalog)
+    assert judge.asked == [("spam-cnn", 1)]
+    assert asyncio.run(catalog.load("spam")).manifest.version == 1
 
 
 def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Catalog], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     tried: list[float] = []
@@ -370,13 +295,12 @@ def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
         return Rejected("too slow", "time")
 
     monkeypatch.setattr("service.catalog.catalog.time.monotonic", lambda: now)
-    with ThreadPoolExecutor(1) as executor:
-        catalog = catalog_of(Settings(store=store, store_trusted=False), executor, too_slow)
-        for name in ("ridership-wavenet", "any-frequency"):
-            shutil.rmtree(store / name)
-        for _ in range(40):
-            refresh(catalog)
-            now += 0.5
+    catalog = make(too_slow, store_trusted=False)
+    for name in ("ridership-wavenet", "any-frequency"):
+        shutil.rmtree(store / name)
+    for _ in range(40):
+        refresh(catalog)
+        now += 0.5
     assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(tried)] == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
@@ -384,10 +308,9 @@ def test_what_may_be_otherwise_the_next_time_is_tried_again_less_and_less_often(
 
 
 @pytest.fixture
-def narrow(store: Path) -> Iterator[Catalog]:
+def narrow(make: Callable[..., Catalog]) -> Catalog:
     """A catalog whose ceiling is smaller than any model."""
-    with ThreadPoolExecutor(1) as executor:
-        yield catalog_of(Settings(store=store, max_model_memory_bytes=1), executor, SANDBOX)
+    return make(max_model_memory_bytes=1)
 
 
 def in_memory(catalog: Catalog) -> list[tuple[str, int]]:
@@ -420,24 +343,18 @@ def test_what_is_asked_for_is_loaded_before_what_is_not(catalog: Catalog) -> Non
     asyncio.run(ask_at_once())
 
 
-def test_news_of_what_is_required_are_proved_before_the_rest(store: Path) -> None:
-    tried: list[str] = []
-
-    async def trial(folder: Path) -> Passed | Rejected:
-        tried.append(f"{folder.parent.name} {folder.name}")
-        return Passed(read_bundle(folder).digest)
-
+def test_news_of_what_is_required_is_tested_before_the_rest(make: Callable[..., Catalog], store: Path) -> None:
+    judge = Judge()
     set_alias(store, "ridership", "spam-cnn")
-    with ThreadPoolExecutor(1) as executor:
-        catalog = catalog_of(Settings(store=store), executor, trial)
-        refresh(catalog)
-        for name in ("ridership-wavenet", "spam-cnn"):
-            for _ in range(2):
-                publish_next_version(store, name)
-        refresh(catalog)
-    assert "spam-cnn 3" in tried[:2]  # two are tried at once
-    assert tried.index("spam-cnn 3") < tried.index("spam-cnn 2")
-    assert tried.index("ridership-wavenet 3") < tried.index("ridership-wavenet 2")
+    catalog = make(judge)
+    refresh(catalog)
+    for name in ("ridership-wavenet", "spam-cnn"):
+        for _ in range(2):
+            publish_next_version(store, name)
+    refresh(catalog)
+    assert ("spam-cnn", 3) in judge.asked[:2]  # two are tested at once
+    assert judge.asked.index(("spam-cnn", 3)) < judge.asked.index(("spam-cnn", 2))
+    assert judge.asked.index(("ridership-wavenet", 3)) < judge.asked.index(("ridership-wavenet", 2))
 
 
 def test_many_callers_wait_for_one_loading(catalog: Catalog) -> None:
@@ -473,14 +390,14 @@ def test_callers_wait_for_a_loading_in_bounded_number_and_time(store: Path) -> N
 
 def test_caller_of_a_name_gets_the_newest_version_that_proves_itself(catalog: Catalog, store: Path) -> None:
     publish_next_version(store)
-    publish_next_version(store, change=_wrong_answers)
+    publish_next_version(store, change=lambda files: files.update({"golden.npz": b""}))
 
     async def ask() -> int:
         await catalog.poll()
         return (await catalog.load("spam")).manifest.version
 
     assert asyncio.run(ask()) == 2
-    assert "golden samples differ" in catalog.snapshot.rejected["spam-cnn", 3].reason
+    assert ("spam-cnn", 3) in catalog.snapshot.rejected
     assert ("spam-cnn", 1) in catalog.snapshot.pending
 
 

@@ -45,11 +45,7 @@ def test_version_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("import sys; sys.exit(3)", "it crashed … (exit status 3)", "crash"),
         ("print('all is well')", "it crashed … (exit status 0)", "crash"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "something killed …", "killed"),
-        (
-            "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)",
-            "its self-test took more than 10 seconds",
-            "time",
-        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "its self-test took more than 10 seconds", "time"),
     ],
 )
 def test_what_ends_its_process_is_refused(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,38 +83,30 @@ def test_option_that_is_not_honoured_is_refused(make: Callable[..., APIRoute], o
         make(**options)
 
 
-async def with_header(payload: Payload, x_tenant: Annotated[str, Header()]) -> Answer:
-    raise NotImplementedError
-
-
-async def with_query(payload: Payload, verbose: Annotated[bool, Query()]) -> Answer:
-    raise NotImplementedError
-
-
-async def with_path(payload: Payload, name: str) -> Answer:
-    raise NotImplementedError
-
-
-async def with_cookie(payload: Payload, session: Annotated[str, Cookie()]) -> Answer:
-    raise NotImplementedError
-
-
-async def with_dependency(payload: Payload, other: Annotated[Answer, Depends(plain)]) -> Answer:
-    raise NotImplementedError
-
-
-PARAMETERS = [
-    (with_header, "header parameter x-tenant", "x_tenant"),
-    (with_query, "query parameter verbose", "verbose"),
-    (with_path, "path parameter name", "name"),
-    (with_cookie, "cookie parameter session", "session"),
-    (with_dependency, "dependencies", "other"),
+PARAMETERS: list[tuple[str, Any, str, str]] = [
+    ("x_tenant", Annotated[str, Header()], "header parameter x-tenant", "x_tenant"),
+    ("verbose", Annotated[bool, Query()], "query parameter verbose", "verbose"),
+    ("name", str, "path parameter name", "name"),
+    ("session", Annotated[str, Cookie()], "cookie parameter session", "session"),
+    ("other", Annotated[Answer, Depends(plain)], "dependencies", "other"),
 ]
 
 
-@pytest.mark.parametrize(("endpoint", "of_body", "of_json"), PARAMETERS)
-def test_parameter_that_is_not_honoured_is_refused(endpoint: Any, of_body: str, of_json: str) -> None:
-    path = "/probe/{name}" if endpoint is with_path else "/probe"
+def with_parameters(**kinds: Any) -> Any:
+    """An endpoint that takes these beside its body."""
+
+    async def endpoint(payload: Payload, **_: Any) -> Answer:
+        raise NotImplementedError
+
+    taken = [("payload", Payload), *kinds.items()]
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in taken]
+    endpoint.__signature__ = inspect.Signature(parameters, return_annotation=Answer)  # type: ignore[attr-defined]
+    return endpoint
+
+
+@pytest.mark.parametrize(("name", "kind", "of_body", "of_json"), PARAMETERS)
+def test_parameter_that_is_not_honoured_is_refused(name: str, kind: Any, of_body: str, of_json: str) -> None:
+    path, endpoint = "/probe/{name}" if name == "name" else "/probe", with_parameters(**{name: kind})
     with pytest.raises(TypeError, match=of_body):
         Echo(path, endpoint)
     with pytest.raises(TypeError, match=f"would not honour the parameter {of_json}"):
@@ -126,9 +119,7 @@ def test_path_parameter_that_no_endpoint_takes_is_refused_where_json_alone_is_re
 
 
 def test_all_at_once_are_named() -> None:
-    async def probe(payload: Payload, x_tenant: Annotated[str, Header()], verbose: bool) -> Answer:
-        raise NotImplementedError
-
+    probe = with_parameters(x_tenant=Annotated[str, Header()], verbose=bool)
     with pytest.raises(TypeError, match="the status code 202, the query parameter verbose, the header parameter x-ten"):
         Echo("/probe", probe, status_code=202)
 

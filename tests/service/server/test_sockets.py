@@ -31,10 +31,7 @@ def listening_socket(family: socket.AddressFamily) -> Iterator[socket.socket]:
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 @pytest.mark.usefixtures("host")
 def test_new_handshakes_are_dropped_and_established_connections_work(family: socket.AddressFamily) -> None:
-    with (
-        listening_socket(family) as listening,
-        socket.create_connection(listening.getsockname()[:2]) as established,
-    ):
+    with listening_socket(family) as listening, socket.create_connection(listening.getsockname()[:2]) as established:
         sockets.refuse_handshakes(listening.fileno())
         with pytest.raises(TimeoutError):
             socket.create_connection(listening.getsockname()[:2], timeout=0.3)

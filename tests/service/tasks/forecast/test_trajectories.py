@@ -36,13 +36,7 @@ LEVELS = np.array([0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9
 NORMAL: NDArray[np.float64] = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 HORIZON, CONTEXT = 4, 30
 SPEC = ForecastSpec(
-    target="y",
-    unit="",
-    freq="D",
-    season=7,
-    context_length=CONTEXT,
-    horizon=HORIZON,
-    quantile_levels=LEVELS.tolist(),
+    target="y", unit="", freq="D", season=7, context_length=CONTEXT, horizon=HORIZON, quantile_levels=LEVELS.tolist()
 )
 STEPS: NDArray[np.float64] = np.arange(1.0, HORIZON + 1)
 
