@@ -39,13 +39,12 @@ from training.data.windows import (
         (2, (3,), "", "01"),
     ],
 )
-def test_windows_and_the_incomplete_ones_at_the_end(
-    count: int, arguments: tuple[int, ...], complete: str, rest: str
-) -> None:
-    windows = ["".join(map(str, found.tolist())) for found in window(np.arange(count), *arguments)]
-    assert windows == [*complete.split(), *rest.split()]
-    whole = window(np.arange(count), *arguments, drop_remainder=True)
-    assert ["".join(map(str, found.tolist())) for found in whole] == complete.split()
+def test_windows_and_the_incomplete_ones_at_the_end(count: int, arguments: Any, complete: str, rest: str) -> None:
+    def windows(**options: Any) -> list[str]:
+        return ["".join(map(str, found.tolist())) for found in window(np.arange(count), *arguments, **options)]
+
+    assert windows() == [*complete.split(), *rest.split()]
+    assert windows(drop_remainder=True) == complete.split()
 
 
 @pytest.mark.parametrize("arguments", [(0, 1, 1), (3, 0, 1), (3, 1, 0), (-1, 1, 1)])
