@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle import promotion
-from bundle.promotion import promote, rollback, whole_versions
+from bundle.promotion import promote, rollback
 from bundle.store import Alias, BundleError, read_aliases, set_alias, version_folder
 from tests.support.stub_bundle import publish_stub
 
@@ -62,30 +62,46 @@ def test_refused_promotion_changes_nothing(
     assert not (store / promotion.PREVIOUS_FILE).exists()
 
 
-def test_rollback_undoes_promotions_one_by_one(store: Path) -> None:
-    for name, version in (("new", None), ("old", 1), ("new", 1)):
-        promote(store, "short", name, version)
-    assert rollback(store, "short").before == Alias(name="new", version=1)
+STEPS = {
+    "one promotion": ("new old:1 new:1 <", ("old", 1)),
+    "two promotions": ("new old:1 new:1 < <", ("new", None)),
+    "three promotions": ("new old:1 new:1 < < <", ("old", None)),
+    "a promotion to the same is no step": ("new new <", ("old", None)),
+    "forward again after a rollback": ("new:1 < new:1 <", ("old", None)),
+    "a version published since": ("new +new <", ("new", 1)),
+    "a version published since, and the promotion": ("new +new < <", ("old", None)),
+    "a version that never answered": ("new +old <", ("old", 2)),
+    "a version that answered last": ("old:1 old +old new <", ("old", None)),
+    "no promotion": ("<", ("old", 1)),
+    "no promotion, and a version that isn't whole": ("+old !old <", ("old", 1)),
+    "set by other means": ("new:1 =old <", ("new", 1)),
+}
+
+
+@pytest.mark.parametrize(("steps", "meaning"), STEPS.values(), ids=STEPS)
+def test_rollback_goes_back_to_what_answered_before(store: Path, steps: str, meaning: tuple[str, int | None]) -> None:
+    """Steps: `<` rolls back, `name:version` promotes, `+` publishes, `!` damages version 2, `=` sets version 1."""
+    for step in steps.split():
+        name, _, version = step.lstrip("+!=").partition(":")
+        match step[0]:
+            case "<":
+                rollback(store, "short")
+            case "+":
+                publish_stub(store, name)
+            case "!":
+                spoil(store, name, 2)
+            case "=":
+                set_alias(store, "short", name, 1)
+            case _:
+                promote(store, "short", name, int(version) if version else None)
+    assert means(store) == meaning
+
+
+def test_first_version_is_not_gone_back_from(store: Path) -> None:
+    rollback(store, "short")
+    with pytest.raises(BundleError, match="nothing is known of what short meant before"):
+        rollback(store, "short")
     assert means(store) == ("old", 1)
-    rollback(store, "short")
-    assert means(store) == ("new", None)
-    rollback(store, "short")
-    assert means(store) == ("old", None)
-
-
-def test_promotion_to_the_same_is_no_step(store: Path) -> None:
-    promote(store, "short", "new")
-    promote(store, "short", "new")
-    rollback(store, "short")
-    assert means(store) == ("old", None)
-
-
-def test_promotion_after_a_rollback_goes_forward_again(store: Path) -> None:
-    promote(store, "short", "new", 1)
-    rollback(store, "short")
-    promote(store, "short", "new", 1)
-    rollback(store, "short")
-    assert means(store) == ("old", None)
 
 
 def test_aliases_are_rolled_back_apart(store: Path) -> None:
@@ -94,48 +110,6 @@ def test_aliases_are_rolled_back_apart(store: Path) -> None:
     promote(store, "other", "old", 2)
     rollback(store, "short")
     assert (means(store), means(store, "other")) == (("old", None), ("old", 2))
-
-
-def test_version_published_since_the_promotion_is_gone_back_from_first(store: Path) -> None:
-    promote(store, "short", "new")
-    publish_stub(store, "new")
-    rollback(store, "short")
-    assert means(store) == ("new", 1)
-    rollback(store, "short")
-    assert means(store) == ("old", None)
-
-
-def test_what_never_answered_is_not_let_in(store: Path) -> None:
-    """Version 3 of `old` came while `short` meant `new`."""
-    promote(store, "short", "new")
-    publish_stub(store, "old")
-    rollback(store, "short")
-    assert means(store) == ("old", 2)
-
-
-def test_what_answered_last_is_gone_back_to(store: Path) -> None:
-    """Version 3 of `old` came, and answered, before `short` meant `new`."""
-    promote(store, "other", "old")
-    publish_stub(store, "old")
-    promote(store, "other", "new")
-    rollback(store, "other")
-    assert means(store, "other") == ("old", None)
-    assert whole_versions(store, "old")[-1] == 3
-
-
-def test_alias_that_was_never_promoted_goes_back_by_a_version(store: Path) -> None:
-    rollback(store, "short")
-    assert means(store) == ("old", 1)
-    with pytest.raises(BundleError, match="nothing is known of what short meant before"):
-        rollback(store, "short")
-    assert means(store) == ("old", 1)
-
-
-def test_versions_that_are_not_whole_are_passed_over(store: Path) -> None:
-    publish_stub(store, "old")
-    spoil(store, "old", 2)
-    rollback(store, "short")
-    assert means(store) == ("old", 1)
 
 
 def test_rollback_to_what_is_gone_is_refused(store: Path) -> None:
@@ -150,13 +124,6 @@ def test_rollback_to_what_is_gone_is_refused(store: Path) -> None:
 def test_alias_that_is_not_there_cannot_be_rolled_back(store: Path) -> None:
     with pytest.raises(BundleError, match="there is no alias shrot"):
         rollback(store, "shrot")
-
-
-def test_meaning_set_by_other_means_is_a_step_of_its_own(store: Path) -> None:
-    promote(store, "short", "new", 1)
-    set_alias(store, "short", "old", 1)
-    rollback(store, "short")
-    assert means(store) == ("new", 1)
 
 
 def test_promotion_that_was_interrupted_is_forgotten(store: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tests.prove.client import get, post
+from tests.support.raw_http import MALFORMED
 
 BODY = json.dumps({"model": "spam", "inputs": "hello"}).encode()
 AFTER = get("/livez").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
@@ -61,45 +62,19 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "chunk extensions and trailers": Probe(
             _chunked(b"%x;a=b\r\n%s\r\n" % (len(BODY), BODY), b"0\r\nX-Trailer: 1\r\n\r\n") + AFTER,
             ((200, 200), *REFUSED)),
-        "chunk size that is no number": Probe(_chunked(b"zz\r\n", BODY, b"\r\n0\r\n\r\n"), REFUSED),
-        "chunk size beyond 64 bits": Probe(_chunked(b"F" * 17 + b"\r\n", BODY), REFUSED),
-        "negative chunk size": Probe(_chunked(b"-5\r\n", BODY, b"\r\n0\r\n\r\n"), REFUSED),
-        "chunk longer than its size": Probe(_chunked(b"5\r\n", BODY, b"\r\n0\r\n\r\n"), REFUSED),
-        "chunk size line of a megabyte": Probe(_chunked(b"5;" + _LONG + b"\r\n"), REFUSED),
         "empty chunked body": Probe(_whole() + AFTER, ((400, 200),)),
         # two lengths: which one holds decides what is smuggled behind
         "length and chunked": Probe(LINE
             + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % (5 + len(SMUGGLED)) + b"0\r\n\r\n"
             + SMUGGLED, REFUSED),
-        "chunked and length": Probe(LINE + b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n"
-            + SMUGGLED, REFUSED),
-        "two lengths": Probe(LINE + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
-            REFUSED),
-        "two lengths in one line": Probe(LINE + b"Content-Length: 0, %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED, REFUSED),
-        "length with a plus": Probe(LINE + b"Content-Length: +%d\r\n\r\n" % len(BODY) + BODY, REFUSED),
         "length in hexadecimal": Probe(LINE + b"Content-Length: 0x10\r\n\r\n" + BODY, REFUSED),
-        "negative length": Probe(LINE + b"Content-Length: -1\r\n\r\n" + BODY, REFUSED),
-        "length beyond 64 bits": Probe(LINE + b"Content-Length: 99999999999999999999999\r\n\r\n" + BODY, REFUSED),
-        "length with a space before the colon": Probe(LINE + b"Content-Length : %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
-            REFUSED),
         "chunked with a space before the colon": Probe(LINE + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"
             + SMUGGLED, REFUSED),
-        "chunked, misspelt": Probe(LINE + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
-            (*REFUSED, (501,))),
         "chunked behind a tab": Probe(LINE + b"Transfer-Encoding:\tchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
             + SMUGGLED, REFUSED),
-        "chunked, then identity": Probe(LINE + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
-            (*REFUSED, (501,))),
-        "chunked twice": Probe(LINE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"
-            + SMUGGLED, (*REFUSED, (501,))),
         "chunked, compressed": Probe(LINE + b"Transfer-Encoding: gzip, chunked\r\n\r\n%x\r\n" % 40
             + gzip.compress(_ZEROS)[:40] + b"\r\n0\r\n\r\n", (*REFUSED, (501,), (415,))),
         # headers
-        "a folded header": Probe(_with_header(b"X-Folded: a\r\n b"), ((200,), *REFUSED)),
-        "a header without a colon": Probe(_with_header(b"nonsense"), REFUSED),
-        "a header without a name": Probe(_with_header(b": value"), REFUSED),
-        "a zero byte in a header": Probe(_with_header(b"X-Zero: a\0b"), REFUSED),
-        "a carriage return in a header": Probe(_with_header(b"X-Return: a\rX-Smuggled: b"), REFUSED),
         "a header of a megabyte": Probe(_with_header(b"X-Long: " + _LONG), REFUSED),
         "ten thousand headers": Probe(_with_header(b"\r\n".join(b"X-%d: %s" % (n, b"y" * 90) for n in range(10_000))),
             REFUSED),
@@ -111,12 +86,8 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "HTTP/1.0": Probe(b"GET /livez HTTP/1.0\r\n\r\n", ((200,),)),
         "HTTP/0.9": Probe(b"GET /livez\r\n\r\n", ((200,), *REFUSED)),
         "HTTP/9.9": Probe(b"GET /livez HTTP/9.9\r\nHost: seqserve\r\n\r\n", (*REFUSED, (505,))),
-        "the preface of HTTP/2": Probe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (*REFUSED, (505,))),
-        "a TLS greeting": Probe(bytes.fromhex("16030100a5010000a10303") + b"\0" * 160, REFUSED),
         "random bytes": Probe(bytes((index * 197 + 31) % 256 for index in range(4096)), REFUSED),
         "a method that is none": Probe(b"GE\x00T / HTTP/1.1\r\nHost: seqserve\r\n\r\n", REFUSED),
-        "CONNECT": Probe(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n",
-            ((404,), (405,), (400,), ())),
         "an absolute address": Probe(
             b"GET http://example.org/livez HTTP/1.1\r\nHost: seqserve\r\nConnection: close\r\n\r\n",
             ((200,), (404,), (400,))),
@@ -136,6 +107,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "a bomb compressed twice": Probe(_encoded("gzip, gzip", gzip.compress(gzip.compress(_ZEROS))), ((415,),)),
         "a zstd frame that says it is huge": Probe(
             _encoded("zstd", bytes.fromhex("28b52ffd") + b"\xe0" + b"\xff" * 8 + b"\0" * 32), ((415,),)),
+        **{name: Probe(sent + SMUGGLED, REFUSED) for name, sent in MALFORMED.items()},
     }
 )
 # fmt: on

@@ -37,7 +37,6 @@ from training.recipes import RECIPES
 from training.tasks import TrainedModel
 from training.tasks.classify import batches as text_batches
 from training.tasks.classify import fit as classify
-from training.tasks.classify.recipe import ClassifyRecipe
 from training.tasks.classify.tokenizer import MASK_ID
 from training.tasks.forecast import daily as forecast
 from training.tasks.forecast import daily_figures as forecast_figures
@@ -79,31 +78,23 @@ class Texts(TinyTexts):
         return TextSplit(TRAIN, self.valid, described("tiny texts"))
 
 
-def smallest_spam() -> ClassifyRecipe:
-    recipe = tiny_spam()
-    return dataclasses.replace(recipe, schedule=dataclasses.replace(recipe.schedule, max_epochs=3))
-
-
-@pytest.fixture(scope="module")
-def fit_texts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[LabelledTexts], TrainedModel]:
+def fit_texts(valid: LabelledTexts, folder: Path) -> TrainedModel:
     """Fit the smallest classifier with a validation part."""
-
-    def fit(valid: LabelledTexts) -> TrainedModel:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(LABELLED_TEXTS, "tiny", Texts(valid))
-            return classify.fit(smallest_spam(), 0, tmp_path_factory.mktemp("runs"), progress=False)
-
-    return fit
+    recipe = tiny_spam()
+    recipe = dataclasses.replace(recipe, schedule=dataclasses.replace(recipe.schedule, max_epochs=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LABELLED_TEXTS, "tiny", Texts(valid))
+        return classify.fit(recipe, 0, folder, progress=False)
 
 
 @pytest.fixture(scope="module")
-def with_seen(fit_texts: Callable[[LabelledTexts], TrainedModel]) -> TrainedModel:
-    return fit_texts(VALID)
+def with_seen(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    return fit_texts(VALID, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
-def with_opposite(fit_texts: Callable[[LabelledTexts], TrainedModel]) -> TrainedModel:
-    return fit_texts(OPPOSITE)
+def with_opposite(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    return fit_texts(OPPOSITE, tmp_path_factory.mktemp("runs"))
 
 
 def test_no_choice_depends_on_the_validation_part(with_seen: TrainedModel, with_opposite: TrainedModel) -> None:
@@ -117,15 +108,14 @@ def test_no_choice_depends_on_the_validation_part(with_seen: TrainedModel, with_
     assert with_opposite.metrics["model"] != with_seen.metrics["model"]
 
 
-def test_near_duplicates_of_training_texts_are_not_reported(with_seen: TrainedModel) -> None:
+def test_near_duplicates_of_training_texts_are_not_reported(
+    with_seen: TrainedModel, with_opposite: TrainedModel
+) -> None:
     assert {figures["rows"] for figures in with_seen.metrics.values()} == {30}
     assert "less 5 near-duplicates of training texts: 30 rows" in with_seen.report["evaluated_on"]
-
-
-def test_labels_turned_round_turn_the_figures_round(with_seen: TrainedModel, with_opposite: TrainedModel) -> None:
     for name in with_seen.metrics:
-        right = np.array(with_seen.metrics[name]["confusion"])
-        np.testing.assert_array_equal(with_opposite.metrics[name]["confusion"], right[::-1])
+        confusion = np.array(with_seen.metrics[name]["confusion"])
+        np.testing.assert_array_equal(with_opposite.metrics[name]["confusion"], confusion[::-1])
 
 
 # --- classify: batches -----------------------------------------------------------------------------------------------
@@ -264,13 +254,8 @@ def test_complete_origins_are_those_whose_horizon_came_true() -> None:
     assert np.isfinite(complete.actual).all()
     assert {len(array) for array in complete.inputs.values()} == {82}
     assert complete.actual[-1, -1] == (LAST_TARGET - START).days
-
-
-def test_one_day_makes_one_origin() -> None:
-    origins = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP.spec(), LAST_TARGET, LAST_TARGET)
-    assert len(origins) == 1
-    assert len(origins.complete()) == 0
-    assert np.isfinite(origins.actual).sum() == 1
+    of_one_day = Origins.of(numbered_days(LAST_TARGET), RIDERSHIP.spec(), LAST_TARGET, LAST_TARGET)
+    assert (len(of_one_day), len(of_one_day.complete()), np.isfinite(of_one_day.actual).sum()) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -328,27 +313,19 @@ def test_days_no_origin_completes_are_measured_by_the_next_day_alone() -> None:
 # --- forecast: what was held out -------------------------------------------------------------------------------------
 
 
-class OtherDays(TinySeries):
-    """The tiny series, with everything from a day on made otherwise."""
-
-    def __init__(self, first: dt.date) -> None:
-        self.first = first
-
-    def load(self) -> SeriesSplit:
-        split = super().load()
-        series, first = split.series, split.series.index_of(self.first)
-        rail, bus = series.target.copy(), series.past["bus"].copy()
-        rail[first:] = rail[first:][::-1] * 3
-        bus[first:] = 1e5
-        return SeriesSplit(CovariateSeries(series.start, rail, {"bus": bus}, series.future), split.described)
-
-
 @pytest.fixture
 def fit_other_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dt.date], TrainedModel]:
-    """Fit the tiny forecaster again, to a series that is otherwise from a day on; it reports on fewer days."""
+    """Fit the tiny forecaster to a series that is otherwise from a day on; it reports on fewer days."""
 
     def fit(first: dt.date) -> TrainedModel:
-        monkeypatch.setitem(COVARIATE_SERIES, "tiny", OtherDays(first))
+        split = TinySeries().load()
+        series, begin = split.series, split.series.index_of(first)
+        rail, bus = series.target.copy(), series.past["bus"].copy()
+        rail[begin:] = rail[begin:][::-1] * 3
+        bus[begin:] = 1e5
+        other = CovariateSeries(series.start, rail, {"bus": bus}, series.future)
+        monkeypatch.setattr(TinySeries, "load", lambda _: SeriesSplit(other, split.described))
+        monkeypatch.setitem(COVARIATE_SERIES, "tiny", TinySeries())
         recipe = dataclasses.replace(RIDERSHIP, reporting_end=RIDERSHIP.reporting_start + dt.timedelta(days=13))
         return forecast.fit(recipe, 0, tmp_path, progress=False, baselines={})
 
@@ -479,7 +456,7 @@ def sms_file(folder: Path, rows: LabelledTexts) -> Path:
 
 def ridership_file(folder: Path, series: CovariateSeries | None = None) -> Path:
     """The portal's form; by default the days the tiny forecaster was made from."""
-    series = series or TinySeries().load().series
+    series = series or ALL_DAYS
     lines = ["service_date,day_type,bus,rail_boardings,total_rides"]
     for day, (kind, bus, rail) in enumerate(
         zip(series.future["day_type"], series.past["bus"], series.target, strict=True)
@@ -526,13 +503,10 @@ def test_evaluate_measures_new_texts_apart(evaluate: Any, tmp_path: Path) -> Non
     train, new = TinyTexts().load().train, LabelledTexts(["see you later mum", "win a cash prize"], ["ham", "spam"])
     mixed = LabelledTexts(train.texts[:10] + new.texts, train.labels[:10] + new.labels)
     _, out, _ = evaluate("spam", sms_file(tmp_path, mixed))
-    said = figures_in(out)
-    assert said["all_rows"]["rows"] == 12
-    assert said["without_near_duplicates_of_training_texts"]["rows"] == 2
-
-
-def test_evaluate_on_the_training_texts_says_that_none_is_new(evaluate: Any, tmp_path: Path) -> None:
-    status, out, _ = evaluate("spam", sms_file(tmp_path, TinyTexts().load().train))
+    figures = figures_in(out)
+    assert figures["all_rows"]["rows"] == 12
+    assert figures["without_near_duplicates_of_training_texts"]["rows"] == 2
+    status, out, _ = evaluate("spam", sms_file(tmp_path, train))
     assert status == 0
     assert "every row has a near-duplicate" in figures_in(out)["without_near_duplicates_of_training_texts"]
 
@@ -550,59 +524,51 @@ def test_evaluate_repeats_the_published_figures_of_days(evaluate: Any, tiny_stor
             assert said[name][figure] == pytest.approx(value, rel=1e-4), (name, figure)
 
 
-def test_evaluate_measures_the_days_after_the_reported_ones_by_default(evaluate: Any, tmp_path: Path) -> None:
-    _, out, _ = evaluate("ridership", ridership_file(tmp_path))
-    said = figures_in(out)
-    assert (said["first_target"], said["last_target"]) == ("2019-04-21", "2019-05-15")
-    assert (said["next_day_origins"], said["complete_origins"]) == (25, 12)
+ALL_DAYS = TinySeries().load().series
 
 
-def test_evaluate_measures_the_reported_days_of_a_file_that_ends_with_them(evaluate: Any, tmp_path: Path) -> None:
-    series = TinySeries().load().series.until(dt.date(2019, 4, 21))
-    _, out, _ = evaluate("ridership", ridership_file(tmp_path, series))
-    said = figures_in(out)
-    assert (said["first_target"], said["last_target"]) == ("2019-04-01", "2019-04-20")
+@pytest.mark.parametrize(
+    ("series", "period", "first", "last", "next_day", "complete"),
+    [
+        (ALL_DAYS, (), "2019-04-21", "2019-05-15", 25, 12),  # by default the days after the reported ones
+        (ALL_DAYS.until(dt.date(2019, 4, 21)), (), "2019-04-01", "2019-04-20", 20, 7),  # or those, if they end the file
+        (ALL_DAYS, ("2019-05-10", "2019-05-12"), "2019-05-10", "2019-05-12", 3, 0),
+        (made_up_boardings(dt.date(2021, 3, 1), 40, seed=5), (), "2021-03-08", "2021-04-09", 33, 20),  # after a week
+    ],
+)
+def test_evaluate_measures_the_days_that_make_sense(
+    series: CovariateSeries,
+    period: tuple[str, ...],
+    first: str,
+    last: str,
+    next_day: int,
+    complete: int,
+    evaluate: Any,
+    tmp_path: Path,
+) -> None:
+    options = [part for pair in zip(("--start", "--end"), period, strict=False) for part in pair]
+    status, out, _ = evaluate("ridership", ridership_file(tmp_path, series), *options)
+    figures = figures_in(out)
+    assert status == 0
+    assert (figures["first_target"], figures["last_target"]) == (first, last)
+    assert (figures["next_day_origins"], figures["complete_origins"]) == (next_day, complete)
+    assert "mae_next_day" in figures["model"]
+    assert ("mae_mean_of_14" in figures["model"]) == (complete > 0)
 
 
-MAY = dt.date(2019, 5, 1)
-
-
-def days_from(series: CovariateSeries, first: dt.date) -> CovariateSeries:
-    begin = series.index_of(first)
-    bus, kinds = series.past["bus"][begin:], series.future["day_type"][begin:]
-    return CovariateSeries(first, series.target[begin:], {"bus": bus}, {"day_type": kinds})
+def days_of_may() -> CovariateSeries:
+    first = dt.date(2019, 5, 1)
+    begin = ALL_DAYS.index_of(first)
+    bus, kinds = ALL_DAYS.past["bus"][begin:], ALL_DAYS.future["day_type"][begin:]
+    return CovariateSeries(first, ALL_DAYS.target[begin:], {"bus": bus}, {"day_type": kinds})
 
 
 def test_evaluate_takes_history_before_the_file_from_the_data_set(evaluate: Any, tmp_path: Path) -> None:
     period = ("--start", "2019-05-01", "--end", "2019-05-15")
     _, whole, _ = evaluate("ridership", ridership_file(tmp_path), *period)
-    _, part, _ = evaluate("ridership", ridership_file(tmp_path, days_from(TinySeries().load().series, MAY)))
+    _, part, _ = evaluate("ridership", ridership_file(tmp_path, days_of_may()))
     assert figures_in(part) == figures_in(whole)
     assert figures_in(part)["first_target"] == "2019-05-01"
-
-
-def test_evaluate_of_a_file_far_from_the_data_set_keeps_a_week_for_history(evaluate: Any, tmp_path: Path) -> None:
-    far = made_up_boardings(dt.date(2021, 3, 1), 40, seed=5)
-    _, out, _ = evaluate("ridership", ridership_file(tmp_path, far))
-    said = figures_in(out)
-    assert (said["first_target"], said["last_target"]) == ("2021-03-08", "2021-04-09")
-    assert said["next_day_origins"] == 33
-
-
-def test_evaluate_never_measures_days_before_the_file(evaluate: Any, tmp_path: Path) -> None:
-    file = ridership_file(tmp_path, days_from(TinySeries().load().series, MAY))
-    status, _, err = evaluate("ridership", file, "--start", "2019-04-30")
-    assert status == 1
-    assert "2019-04-30 is before the first day of the file, 2019-05-01" in err
-
-
-def test_evaluate_on_a_few_days_gives_figures_of_the_next_day(evaluate: Any, tmp_path: Path) -> None:
-    status, out, _ = evaluate("ridership", ridership_file(tmp_path), "--start", "2019-05-10", "--end", "2019-05-12")
-    said = figures_in(out)
-    assert status == 0
-    assert (said["next_day_origins"], said["complete_origins"]) == (3, 0)
-    assert "mae_next_day" in said["model"]
-    assert "mae_mean_of_14" not in said["model"]
 
 
 HEADER = "service_date,day_type,bus,rail_boardings\n"
@@ -654,11 +620,37 @@ def test_file_that_cannot_be_measured_is_said_so(
         (("--start", "2019-05-02", "--end", "2019-05-01"), "no day from 2019-05-02 to 2019-05-01"),
     ],
 )
-def test_period_that_cannot_be_measured_is_said_so(
+def test_period_that_cannot_be_measured_is_named(
     period: tuple[str, ...], message: str, evaluate: Any, tmp_path: Path
 ) -> None:
     status, out, err = evaluate("ridership", ridership_file(tmp_path), *period)
     assert (status, out) == (1, "")
+    assert message in err
+
+
+def test_evaluate_never_measures_days_before_the_file(evaluate: Any, tmp_path: Path) -> None:
+    status, _, err = evaluate("ridership", ridership_file(tmp_path, days_of_may()), "--start", "2019-04-30")
+    assert status == 1
+    assert "2019-04-30 is before the first day of the file, 2019-05-01" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "message"),
+    [
+        (["eggs"], 2, "no bundle 'eggs'"),
+        (["ridership-rnn"], 2, "no bundle 'ridership-rnn'"),
+        ([""], 2, "no bundle ''"),
+        (["spam", "--version", "0"], 2, "spam-cnn has no version 0 in"),
+        (["spam", "--version", "7"], 2, "it has 1"),
+        (["spam", "--store", "/nowhere"], 1, "No such file"),
+    ],
+)
+def test_what_is_not_in_the_store_is_named(
+    arguments: list[str], expected: int, message: str, evaluate: Any, tmp_path: Path
+) -> None:
+    model, *options = arguments
+    status, out, err = evaluate(model, sms_file(tmp_path, UNSEEN), *options)
+    assert (status, out) == (expected, "")
     assert message in err
 
 
@@ -667,27 +659,6 @@ def test_date_that_is_none_is_said_so(evaluate: Any, tmp_path: Path, capsys: pyt
         evaluate("ridership", ridership_file(tmp_path), "--start", "31.12.2019")
     assert stopped.value.code == 2
     assert "--start" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("model", ["eggs", "ridership-rnn", ""])
-def test_unknown_model_is_said_so(model: str, evaluate: Any, tmp_path: Path) -> None:
-    status, out, err = evaluate(model, sms_file(tmp_path, UNSEEN))
-    assert (status, out) == (2, "")
-    assert f"no bundle {model!r}" in err
-
-
-@pytest.mark.parametrize("version", ["0", "7"])
-def test_unknown_version_is_said_so(version: str, evaluate: Any, tmp_path: Path) -> None:
-    status, out, err = evaluate("spam", sms_file(tmp_path, UNSEEN), "--version", version)
-    assert (status, out) == (2, "")
-    assert f"spam-cnn has no version {version} in" in err
-    assert "it has 1" in err
-
-
-def test_absent_store_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["evaluate", "spam", "--file", str(sms_file(tmp_path, UNSEEN)), "--store", str(tmp_path / "none")]
-    assert main(arguments) == 1
-    assert "No such file" in capsys.readouterr().err
 
 
 def test_fit_without_data_is_said_so(

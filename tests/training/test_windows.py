@@ -1,9 +1,11 @@
 """Both ways of making windows, against the examples of the lecture and of TensorFlow's and Keras's documentation."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,39 +25,26 @@ from training.data.windows import (
     window_matrix,
 )
 
-
-def lists(windows: Iterator[Values]) -> list[list[int]]:
-    return [found.tolist() for found in windows]
-
-
 # --- the window method -----------------------------------------------------------------------------------------------
 
 
-def test_window_with_shift() -> None:
-    assert lists(window(np.arange(7), 3, 2, 1, drop_remainder=True)) == [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
+@pytest.mark.parametrize(
+    ("count", "arguments", "complete", "rest"),
+    [
+        (7, (3, 2, 1), "012 234 456", "6"),
+        (7, (3, 1, 2), "024 135 246", "35 46 5 6"),
+        (7, (3,), "012 345", "6"),  # the shift is the length by default
+        (6, (4, 1), "0123 1234 2345", "345 45 5"),
+        (5, (3, 1, 2), "024", "13 24 3 4"),
+        (2, (3,), "", "01"),
+    ],
+)
+def test_windows_and_the_incomplete_ones_at_the_end(count: int, arguments: Any, complete: str, rest: str) -> None:
+    def windows(**options: Any) -> list[str]:
+        return ["".join(map(str, found.tolist())) for found in window(np.arange(count), *arguments, **options)]
 
-
-def test_window_with_stride() -> None:
-    assert lists(window(np.arange(7), 3, 1, 2, drop_remainder=True)) == [[0, 2, 4], [1, 3, 5], [2, 4, 6]]
-
-
-def test_shift_is_the_length_by_default() -> None:
-    assert lists(window(np.arange(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
-
-
-def test_tail_comes_out_short_unless_dropped() -> None:
-    assert lists(window(np.arange(6), 4, 1)) == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5], [4, 5], [5]]
-    assert lists(window(np.arange(6), 4, 1, drop_remainder=True)) == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
-
-
-def test_short_tail_with_stride() -> None:
-    assert lists(window(np.arange(5), 3, 1, 2)) == [[0, 2, 4], [1, 3], [2, 4], [3], [4]]
-
-
-def test_series_shorter_than_a_window() -> None:
-    assert lists(window(np.arange(2), 3, drop_remainder=True)) == []
-    assert lists(window(np.arange(2), 3)) == [[0, 1]]
-    assert window_matrix(np.arange(2), 3).shape == (0, 3)
+    assert windows() == [*complete.split(), *rest.split()]
+    assert windows(drop_remainder=True) == complete.split()
 
 
 @pytest.mark.parametrize("arguments", [(0, 1, 1), (3, 0, 1), (3, 1, 0), (-1, 1, 1)])
@@ -64,6 +53,8 @@ def test_impossible_windows_are_refused(arguments: tuple[int, int, int]) -> None
         list(window(np.arange(5), *arguments))
     with pytest.raises(ValueError, match="at least 1"):
         window_matrix(np.arange(5), *arguments)
+    with pytest.raises(ValueError, match="at least 1"):
+        next(stream([np.arange(9)], *arguments))
 
 
 def test_windows_share_memory_with_the_series() -> None:
@@ -129,20 +120,9 @@ def test_target_is_the_value_after_the_window() -> None:
 
 
 def test_documented_example_of_stride_and_rate() -> None:
-    found = TargetedWindows(np.arange(99), None, 10, sequence_stride=3, sampling_rate=2)
-    first, second, last = found[0], found[1], found[len(found) - 1]
-    assert isinstance(first, np.ndarray)
-    assert first.tolist() == list(range(0, 20, 2))
-    assert isinstance(second, np.ndarray)
-    assert second.tolist() == list(range(3, 23, 2))
-    assert isinstance(last, np.ndarray)
-    assert last.tolist() == list(range(78, 98, 2))
-
-
-def test_incomplete_windows_are_left_out() -> None:
-    assert len(TargetedWindows(np.arange(7), None, 3)) == 5
-    assert len(TargetedWindows(np.arange(7), None, 3, sampling_rate=3)) == 1
-    assert len(TargetedWindows(np.arange(2), None, 3)) == 0
+    found: Any = TargetedWindows(np.arange(99), None, 10, sequence_stride=3, sampling_rate=2)
+    for place, first in ((0, 0), (1, 3), (len(found) - 1, 78)):
+        assert found[place].tolist() == list(range(first, first + 20, 2))
 
 
 def test_start_and_end_index_limit_the_part_read() -> None:
@@ -153,14 +133,15 @@ def test_start_and_end_index_limit_the_part_read() -> None:
     assert pairs[-1] == ([9, 10, 11], 12)
 
 
-def test_windows_of_the_lectures_split() -> None:
-    train, valid = np.zeros(1096), np.zeros(151)
-    assert len(TargetedWindows(train, train[56:], 56)) == 1040
-    assert len(TargetedWindows(valid, valid[56:], 56)) == 95
-    assert len(window_matrix(train, 56 + 14, 1)) == 1027
-    assert len(window_matrix(valid, 56 + 14, 1)) == 82
-    assert len(window_matrix(train, 112 + 14, 1)) == 971
-    assert len(window_matrix(valid, 112 + 14, 1)) == 26
+def test_number_of_complete_windows() -> None:
+    for num_values, num_windows in ((1096, 1040), (151, 95)):  # the lecture's split
+        assert len(TargetedWindows(np.zeros(num_values), np.zeros(num_values - 56), 56)) == num_windows
+    lectures = {(1096, 56): 1027, (151, 56): 82, (1096, 112): 971, (151, 112): 26}
+    for (num_values, length), num_windows in lectures.items():
+        assert len(window_matrix(np.zeros(num_values), length + 14, 1)) == num_windows
+    for num_values, rate, num_windows in ((7, 1, 5), (7, 3, 1), (2, 1, 0)):
+        assert len(TargetedWindows(np.arange(num_values), None, 3, sampling_rate=rate)) == num_windows
+    assert window_matrix(np.arange(2), 3).shape == (0, 3)
 
 
 def test_outputs_of_a_strided_convolution_line_up_with_their_targets() -> None:
@@ -182,18 +163,19 @@ def test_batches_in_a_data_loader() -> None:
 
 def chunks(series: NDArray[np.int64], sizes: list[int]) -> Iterator[Values]:
     """The series in pieces of these sizes, over and over."""
-    place, turn = 0, 0
-    while place < len(series):
-        size = sizes[turn % len(sizes)]
+    place = 0
+    for size in itertools.cycle(sizes):
+        if place >= len(series):
+            return
         yield series[place : place + size]
-        place, turn = place + size, turn + 1
+        place += size
 
 
 @given(
     st.lists(st.integers(0, 30), max_size=4),
     st.lists(st.integers(1, 12), min_size=1, max_size=4),
     st.integers(1, 7),
-    st.integers(1, 9),
+    st.integers(1, 12),
     st.integers(1, 3),
     st.booleans(),
 )
@@ -207,12 +189,7 @@ def test_stream_gives_the_windows_of_each_source(
     assert [found.tolist() for found in stream] == expected
 
 
-def stream_of(num_sources: int, shuffle_buffer: int = 1, seed: int = 0) -> WindowStream:
-    series = [np.arange(50) + 1000 * index for index in range(num_sources)]
-    return WindowStream([_Chunks(one) for one in series], 5, 1, shuffle_buffer=shuffle_buffer, seed=seed)
-
-
-class _Chunks:
+class Chunks:
     """A source that can travel to a worker process."""
 
     def __init__(self, series: NDArray[np.int64]) -> None:
@@ -220,6 +197,11 @@ class _Chunks:
 
     def __call__(self) -> Iterator[Values]:
         return chunks(self.series, [7])
+
+
+def stream_of(num_sources: int, shuffle_buffer: int = 1, seed: int = 0) -> WindowStream:
+    series = [np.arange(50) + 1000 * index for index in range(num_sources)]
+    return WindowStream([Chunks(one) for one in series], 5, 1, shuffle_buffer=shuffle_buffer, seed=seed)
 
 
 def test_shuffling_loses_and_doubles_nothing() -> None:
@@ -269,11 +251,6 @@ def test_stream_never_holds_more_than_a_window_and_a_chunk() -> None:
         assert given_out <= start + 56 + 100
 
 
-def test_gap_between_windows_is_skipped() -> None:
-    stream = WindowStream([lambda: chunks(np.arange(30), [1])], 2, 10)
-    assert [found.tolist() for found in stream] == [[0, 1], [10, 11], [20, 21]]
-
-
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -282,25 +259,16 @@ def test_windows_of_a_file_are_those_of_its_numbers(chunk_length: int, tmp_path:
     series = np.arange(50, dtype=np.float32)
     series.tofile(tmp_path / "series.bin")
     file = BinaryFile(tmp_path / "series.bin", "float32", chunk_length)
+    assert [len(chunk) for chunk in file()] == [min(chunk_length, 50 - at) for at in range(0, 50, chunk_length)]
     found = list(WindowStream([file, file], 5, 3))
     assert found[0].dtype == torch.float32
     assert torch.equal(torch.stack(found), torch.from_numpy(np.array(2 * [*window(series, 5, 3, 1, True)])))
-
-
-def test_chunks_of_a_file_are_no_longer_than_asked_for(tmp_path: Path) -> None:
-    np.arange(50, dtype=np.int16).tofile(tmp_path / "series.bin")
-    assert [len(chunk) for chunk in BinaryFile(tmp_path / "series.bin", "int16", 20)()] == [20, 20, 10]
 
 
 def test_file_that_ends_within_a_number_is_refused(tmp_path: Path) -> None:
     (tmp_path / "torn.bin").write_bytes(bytes(41))
     with pytest.raises(ValueError, match=r"torn.bin has 41 bytes, no multiple of the 4 of a float32"):
         next(BinaryFile(tmp_path / "torn.bin")())
-
-
-def test_impossible_windows_of_a_stream_are_refused() -> None:
-    with pytest.raises(ValueError, match="shift must be at least 1"):
-        next(stream([np.arange(9)], 3, 0))
 
 
 @pytest.mark.parametrize(
