@@ -36,7 +36,7 @@ PROMISES: Mapping[str, str] = {
     "openapi-document": "schemas",
     "raw-sockets": "sockets",
     "guided-fuzzing": "guided",
-    "broken-bundles": "broken",
+    "broken-bundles": "broken_bundles",
     "hot-swaps": "swaps",
     "sigterms": "sigterms",
     "killed-workers": "killed",

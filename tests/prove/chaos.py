@@ -20,13 +20,13 @@ import psutil
 from benchmarks.serving.preload import preloaded
 from bundle.store import ALIASES_FILE, set_alias, version_folder
 from tests.prove import faults
+from tests.prove.checked_requests import AnswerChecker, random_requests
 from tests.prove.load import Failure, Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
 
-SABOTAGE = "one probability on its way to the caller becomes another"
+SABOTAGE = "one probability on its way to the client becomes another"
 TEXTS = ("spam-cnn", "spam-rnn", "spam-wavenet")
 BUNDLES = (*TEXTS, "forecast-cnn", "ridership-cnn")
 DISK_BYTES = 64 * 1024 * 1024
@@ -43,22 +43,22 @@ class Interruption:
     began: float
     ended: float
     """When the last of it can be felt; both as `time.monotonic` has it."""
-    callers: set[int]
+    clients: set[int]
     """Local ports of those whose connections it had."""
 
     def explains(self, failure: Failure) -> bool:
         """Whether it was this worker that had the request in hand, and then."""
-        return failure.local_port in self.callers and failure.sent < self.ended and failure.failed > self.began
+        return failure.local_port in self.clients and failure.sent < self.ended and failure.failed > self.began
 
 
 class Scene:
     """A service on a disk of its own, and what can happen to it."""
 
-    def __init__(self, run: Run, disk: Path, sources: Path, judge: Judge) -> None:
+    def __init__(self, run: Run, disk: Path, sources: Path, checker: AnswerChecker) -> None:
         self.disk = disk
         self.store = disk / "store"
         self.sources = sources
-        self.judge = judge
+        self.checker = checker
         self.drawn = random.Random(run.seed)
         self.version = 100
         self.longest_freeze_seconds = run.least(15, 2)
@@ -85,9 +85,9 @@ class Scene:
         worker = self.drawn.choice(self.service.workers())
         began = time.monotonic()
         worker.suspend()  # it takes no more connections, so that those it has are known
-        callers = self.service.callers_of(worker)
+        clients = self.service.clients_of(worker)
         worker.kill()
-        self.interruptions.append(Interruption(began, began + GRACE_SECONDS, callers))
+        self.interruptions.append(Interruption(began, began + GRACE_SECONDS, clients))
         time.sleep(1)
 
     def freeze(self) -> None:
@@ -95,17 +95,17 @@ class Scene:
         worker = self.drawn.choice(self.service.workers())
         began = time.monotonic()
         worker.suspend()
-        callers = self.service.callers_of(worker)
+        clients = self.service.clients_of(worker)
         time.sleep(self.drawn.uniform(0.5, self.longest_freeze_seconds))
         with contextlib.suppress(psutil.NoSuchProcess):  # it may have been replaced
             worker.resume()
-        self.interruptions.append(Interruption(began, time.monotonic() + GRACE_SECONDS, callers))
+        self.interruptions.append(Interruption(began, time.monotonic() + GRACE_SECONDS, clients))
 
     def swap(self) -> None:
         """A new version under a name whose answers are another bundle's."""
         self.version += 1
         source = self.sources / self.drawn.choice(TEXTS)
-        self.judge.published("spam-cnn", self.version, source)
+        self.checker.published("spam-cnn", self.version, source)
         publish_copy(self.store, source, "spam-cnn", self.version)
 
     def promote(self) -> None:
@@ -141,7 +141,7 @@ class Scene:
             while True:
                 file.write(bytes(1 << 20))
         self.version += 1
-        self.judge.published("spam-cnn", self.version, self.sources / "spam-rnn")
+        self.checker.published("spam-cnn", self.version, self.sources / "spam-rnn")
         with contextlib.suppress(OSError):
             publish_copy(self.store, self.sources / "spam-rnn", "spam-cnn", self.version)
         time.sleep(1.5)
@@ -168,19 +168,19 @@ class Scene:
 
 def prove(run: Run) -> Outcome:
     """A minute and a half of it, each kind of event several times."""
-    judge, notes = Judge(), []
+    checker, notes = AnswerChecker(), []
     sources = run.folder / "sources"
     for name in BUNDLES:
         (shipped,) = (SHIPPED / name).iterdir()
         shutil.copytree(shipped, sources / name)
-        judge.published(name, int(shipped.name), sources / name)
+        checker.published(name, int(shipped.name), sources / name)
     happened: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:
         disk = run.folder / "disk"
         disk.mkdir()
         is_small = stack.enter_context(_small_disk(disk))
         copy_store(disk, *BUNDLES)
-        scene = Scene(run, disk, sources, judge)
+        scene = Scene(run, disk, sources, checker)
         events: Mapping[str, Callable[[], None]] = {
             "worker killed": scene.kill,
             "worker frozen": scene.freeze,
@@ -202,12 +202,12 @@ def prove(run: Run) -> Outcome:
         scene.service.start(**scene.environment())
         stack.callback(scene.service.stop)
         port = scene.service.port
-        asked = questions(["spam", "spam-cnn", "forecast", "ridership-cnn"], run.count(400, 60), run.seed)
-        load = stack.enter_context(Load(port, asked, callers=8, pause_seconds=0.002, fault=judge.fault))
+        asked = random_requests(["spam", "spam-cnn", "forecast", "ridership-cnn"], run.count(400, 60), run.seed)
+        load = stack.enter_context(Load(port, asked, clients=8, pause_seconds=0.002, fault=checker.fault))
         deceived = load
-        if run.sabotaged:  # callers of their own, so that only what they are told can turn it red
+        if run.sabotaged:  # clients of their own, so that only what they are told can turn it red
             proxy = stack.enter_context(faults.Proxy(port, faults.once(faults.another_score)))
-            deceived = stack.enter_context(Load(proxy.port, asked, callers=2, pause_seconds=0.002, fault=judge.fault))
+            deceived = stack.enter_context(Load(proxy.port, asked, clients=2, pause_seconds=0.002, fault=checker.fault))
         load.wait_for(200)
         order: list[str] = []
         rounds = run.count(5, 1)

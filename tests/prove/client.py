@@ -1,4 +1,4 @@
-"""A caller that sees everything: bytes out, each answer or the way it failed to come, on kept-alive connections."""
+"""A client that sees everything: bytes out, each answer or the way it failed to come, on kept-alive connections."""
 
 import asyncio
 import collections

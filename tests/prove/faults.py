@@ -1,4 +1,4 @@
-"""Faults put between caller and service on purpose, to see that a promise can turn red: `SABOTAGE=promise`."""
+"""Faults put between client and service on purpose, to see that a promise can turn red: `SABOTAGE=promise`."""
 
 import asyncio
 import re
@@ -54,7 +54,7 @@ def slow(data: bytes) -> bytes:
 
 
 class Proxy:
-    """Passes bytes between callers and a port of this host, through a fault, for a `with` block."""
+    """Passes bytes between clients and a port of this host, through a fault, for a `with` block."""
 
     def __init__(self, target: int, fault: Fault) -> None:
         self._target = target

@@ -1,8 +1,8 @@
-"""Requests at a rate, whatever becomes of those before (an open loop), or one after the other from some callers.
+"""Requests at a rate, whatever becomes of those before (an open loop), or one after the other from some clients.
 
 `overload.py` starts it, in a process of its own, and reads what it prints:
 
-    python -m tests.prove.flood PORT PID SECONDS FILL_SECONDS SEED --rate RATE | --callers CALLERS
+    python -m tests.prove.flood PORT PID SECONDS FILL_SECONDS SEED --rate RATE | --clients CLIENTS
 """
 
 import argparse
@@ -77,14 +77,14 @@ class Flood:
             task.add_done_callback(asking.discard)
         await asyncio.gather(*asking)
 
-    async def closed_loop(self, callers: int) -> None:
-        """Each caller asks again when it has its answer."""
+    async def closed_loop(self, clients: int) -> None:
+        """Each client asks again when it has its answer."""
 
         async def call() -> None:
             while (now := time.monotonic()) < self._until:
                 await self._ask(now)
 
-        await asyncio.gather(*(call() for _ in range(callers)))
+        await asyncio.gather(*(call() for _ in range(clients)))
 
     async def _ask(self, due: float) -> None:
         try:
@@ -132,12 +132,12 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--rate", type=float)
-    how.add_argument("--callers", type=int)
+    how.add_argument("--clients", type=int)
     asked = parser.parse_args()
 
     async def run() -> Flood:
         flood = Flood(asked.port, asked.pid, asked.seconds, asked.fill_seconds, asked.seed)
-        asking = flood.open_loop(asked.rate) if asked.rate else flood.closed_loop(asked.callers)
+        asking = flood.open_loop(asked.rate) if asked.rate else flood.closed_loop(asked.clients)
         await asyncio.gather(asking, flood.count_cpu_seconds())
         return flood
 

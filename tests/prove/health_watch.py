@@ -1,4 +1,4 @@
-"""An unhurried caller of its own process: asks for /livez now and then; told to stop, prints the seconds each took."""
+"""An unhurried client of its own process: asks for /livez now and then; told to stop, prints the seconds each took."""
 
 import http.client
 import json

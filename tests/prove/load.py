@@ -1,4 +1,4 @@
-"""A closed loop of callers on kept-alive connections, in a thread of its own, while the trial acts on the service."""
+"""A closed loop of clients on kept-alive connections, in a thread of its own, while the trial acts on the service."""
 
 import asyncio
 import itertools
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from tests.prove.checked_requests import CheckedRequest
 from tests.prove.client import Answer, Connection, Unanswered
-from tests.prove.questions import Question
 
 PATIENCE_SECONDS = 40
 """More than the service's deadline: it answers sooner, or not at all."""
@@ -32,23 +32,23 @@ class Load:
 
     Args:
         port: where they call.
-        questions: what they ask, in turn.
-        callers: connections, each with one question at a time.
-        pause_seconds: rest of a caller after each answer.
+        requests: what they ask, in turn.
+        clients: connections, each with one request at a time.
+        pause_seconds: rest of a client after each answer.
         fault: says what is wrong with an answer; None if nothing is.
     """
 
     def __init__(
         self,
         port: int,
-        questions: Sequence[Question],
-        callers: int,
+        requests: Sequence[CheckedRequest],
+        clients: int,
         pause_seconds: float = 0,
-        fault: Callable[[Question, Answer], str | None] | None = None,
+        fault: Callable[[CheckedRequest, Answer], str | None] | None = None,
     ) -> None:
         self._port = port
-        self._questions = itertools.cycle(questions)
-        self._num_callers = callers
+        self._requests = itertools.cycle(requests)
+        self._num_clients = clients
         self._pause_seconds = pause_seconds
         self._fault = fault
         self._stopping = False
@@ -81,7 +81,7 @@ class Load:
         self._stopping = True
         self._thread.join(PATIENCE_SECONDS + 10)
         if self._thread.is_alive():
-            raise TimeoutError("callers still wait for answers")
+            raise TimeoutError("clients still wait for answers")
 
     def wait_for(self, answers: int, patience_seconds: float = 60) -> None:
         """Until so many answers have come. Raises `TimeoutError`."""
@@ -93,11 +93,11 @@ class Load:
 
     async def _run(self) -> None:
         try:
-            await asyncio.gather(*(self._call() for _ in range(self._num_callers)))
+            await asyncio.gather(*(self._client() for _ in range(self._num_clients)))
         except BaseException as error:
             self.error = error
 
-    async def _call(self) -> None:
+    async def _client(self) -> None:
         connection: Connection | None = None
         while not self._stopping:
             if connection is None or connection.ended_by_server():
@@ -110,17 +110,17 @@ class Load:
                     self.num_refused_connections += 1
                     await asyncio.sleep(0.02)
                     continue
-            question, sent = next(self._questions), time.monotonic()
+            request, sent = next(self._requests), time.monotonic()
             if connection.ended_by_server():
                 continue
             try:
-                answer = await connection.ask(question.wire, PATIENCE_SECONDS)
+                answer = await connection.ask(request.wire, PATIENCE_SECONDS)
             except Unanswered as error:
                 self.failures.append(Failure(connection.local_port, sent, time.monotonic(), str(error)))
                 connection.close()
                 continue
             self.statuses[answer.status] += 1
-            if self._fault is not None and (wrong := self._fault(question, answer)):
+            if self._fault is not None and (wrong := self._fault(request, answer)):
                 self.faults.append(wrong)
             if self._pause_seconds:
                 await asyncio.sleep(self._pause_seconds)

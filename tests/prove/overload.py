@@ -106,7 +106,7 @@ def _overloaded(run: Run, store: Path, setup: Setup) -> Outcome:
 
         def measured() -> FloodResult:
             usage.settle(psutil.Process(service.process.pid))
-            return _flood(service, capacity_seconds, 0, run.seed, f"--callers={CLIENTS}")
+            return _flood(service, capacity_seconds, 0, run.seed, f"--clients={CLIENTS}")
 
         measured()  # to warm up
         capacities.append(measured())

@@ -121,4 +121,4 @@ HALVES: Mapping[str, bytes] = MappingProxyType(
         "half a chunk": _chunked(b"ff\r\n{"),
     }
 )
-"""What is sent by callers who then hang up, say nothing more, or send a byte a second."""
+"""What is sent by clients that then hang up, say nothing more, or send a byte a second."""

@@ -1,4 +1,4 @@
-"""Two services behind nginx, replaced one after the other under load: no caller notices."""
+"""Two services behind nginx, replaced one after the other under load: no client notices."""
 
 import contextlib
 import os
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.serving.server import free_port
+from tests.prove.checked_requests import AnswerChecker, random_requests
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import ROOT, SHIPPED, Service, copy_store
 
@@ -47,17 +47,17 @@ def prove(run: Run) -> Outcome:
             ["nginx is not installed (apt-get install nginx-light)"],
         )
     count = run.count(6, 1)
-    judge = Judge()
-    judge.published("spam-cnn", 4, SHIPPED / "spam-cnn" / "4")
+    checker = AnswerChecker()
+    checker.published("spam-cnn", 4, SHIPPED / "spam-cnn" / "4")
     store = copy_store(run.folder, "spam-cnn")
-    asked = questions(["spam"], 100, run.seed)
+    asked = random_requests(["spam"], 100, run.seed)
     not_zero = 0
     with contextlib.ExitStack() as stack:
         both = [stack.enter_context(Service(run.folder, store, drain_delay_seconds=1)) for _ in range(2)]
         port = stack.enter_context(_nginx(run.folder, [service.port for service in both]))
         loads = [
-            stack.enter_context(Load(port, asked, HURRIED, fault=judge.fault)),
-            stack.enter_context(Load(port, asked, UNHURRIED, pause_seconds=0.5, fault=judge.fault)),
+            stack.enter_context(Load(port, asked, HURRIED, fault=checker.fault)),
+            stack.enter_context(Load(port, asked, UNHURRIED, pause_seconds=0.5, fault=checker.fault)),
         ]
         loads[0].wait_for(200)
         for _ in range(count):

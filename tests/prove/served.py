@@ -173,7 +173,7 @@ class Service:
             return any(held.laddr.port == self.port for held in process.net_connections("tcp") if held.laddr)
         return False
 
-    def callers_of(self, worker: psutil.Process) -> set[int]:
+    def clients_of(self, worker: psutil.Process) -> set[int]:
         """Local ports of the connections that a worker has accepted."""
         held = worker.net_connections("tcp")
         return {one.raddr.port for one in held if one.laddr.port == self.port and one.raddr}

@@ -9,10 +9,10 @@ import signal
 import socket
 import time
 
+from tests.prove.checked_requests import CheckedRequest, random_requests
 from tests.prove.client import Answer
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import Question, questions
 from tests.prove.run import Run
 from tests.prove.served import Service, copy_store
 from tests.support.raw_http import Received, connect, read_answers
@@ -28,7 +28,7 @@ def prove(run: Run) -> Outcome:
     count = run.count(50, 2)
     drawn = random.Random(run.seed)
     store = copy_store(run.folder, "spam-cnn")
-    asked = questions(["spam"], 100, run.seed, largest=16)
+    asked = random_requests(["spam"], 100, run.seed, largest=16)
     answered = under_way = lost = lost_of_crowd = not_zero = slow = failed = left_open = 0
     how: list[str] = []
     for number in range(count):
@@ -41,8 +41,8 @@ def prove(run: Run) -> Outcome:
             hurried.wait_for(200)
             time.sleep(drawn.uniform(0, 0.6))
             crowd = [stack.enter_context(connect(service.port)) for _ in range(CROWD)]
-            for caller, question in zip(crowd, itertools.cycle(asked), strict=False):
-                caller.sendall(question.wire)
+            for client, request in zip(crowd, itertools.cycle(asked), strict=False):
+                client.sendall(request.wire)
             before = hurried.num_answered + unhurried.num_answered
             began = time.monotonic()
             service.process.terminate()
@@ -62,7 +62,7 @@ def prove(run: Run) -> Outcome:
                 ]
                 failed += sum(seen for status, seen in load.statuses.items() if status not in {200, 429, 503})
                 left_open += len(load.faults)
-            told = [_heard(caller) for caller in crowd]
+            told = [_heard(client) for client in crowd]
             whole = [one for one in told if one is not None]
             lost_of_crowd += len(told) - len(whole)
             failed += sum(one.statuses[0] not in {200, 429, 503} for one in whole)
@@ -74,7 +74,7 @@ def prove(run: Run) -> Outcome:
             Measure("requests answered", answered, at_least=200 * count),
             Measure("of them after the signal", under_way, at_least=count),
             none_of("requests lost", lost),
-            none_of(f"lost of {CROWD} callers who come right before each signal", lost_of_crowd),
+            none_of(f"lost of {CROWD} clients that come right before each signal", lost_of_crowd),
             none_of("503s without Connection: close", left_open),
             none_of("requests answered with anything but 200, 429 and 503", failed),
             none_of("exits with another status than 0", not_zero),
@@ -84,14 +84,14 @@ def prove(run: Run) -> Outcome:
     )
 
 
-def _says_no_more(_question: Question, answer: Answer) -> str | None:
+def _says_no_more(_request: CheckedRequest, answer: Answer) -> str | None:
     return "503 without Connection: close" if answer.status == 503 and not answer.closes else None
 
 
-def _heard(caller: socket.socket) -> Received | None:
+def _heard(client: socket.socket) -> Received | None:
     """What somebody who came by himself was told; None if that isn't whole."""
     try:
-        received = read_answers(caller, 1, seconds=1)
+        received = read_answers(client, 1, seconds=1)
     except OSError:
         return None
     head, _, body = received.content.partition(b"\r\n\r\n")

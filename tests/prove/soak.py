@@ -3,9 +3,9 @@
 import statistics
 import time
 
+from tests.prove.checked_requests import AnswerChecker, random_requests
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store
 
@@ -20,18 +20,18 @@ GROWTH = 1.10
 def prove(run: Run) -> Outcome:
     """One minute, or `--soak-seconds`."""
     seconds = min(run.soak_seconds, 5) if run.quick else run.soak_seconds
-    judge = Judge()
+    checker = AnswerChecker()
     for name in BUNDLES:
         for version in sorted((SHIPPED / name).iterdir()):
-            judge.published(name, int(version.name), version)
-    asked = questions(MODELS, run.count(400, 40), run.seed, largest=32)
+            checker.published(name, int(version.name), version)
+    asked = random_requests(MODELS, run.count(400, 40), run.seed, largest=32)
     looks: list[tuple[float, float]] = []
     store = copy_store(run.folder, *BUNDLES)
     with (
         Service(run.folder, store, "leak" if run.sabotaged else None, workers=2) as service,
-        Load(service.port, asked, callers=8, fault=judge.fault) as load,
+        Load(service.port, asked, clients=8, fault=checker.fault) as load,
     ):
-        load.wait_for(2 * len(asked), patience_seconds=120)  # each question has met every model once or more
+        load.wait_for(2 * len(asked), patience_seconds=120)  # each request has met every model once or more
         began = time.monotonic()
         while (passed := time.monotonic() - began) < seconds:
             time.sleep(0.5)

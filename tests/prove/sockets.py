@@ -1,4 +1,4 @@
-"""Abuse of sockets: malformed HTTP, smuggling, bombs, halves, slow callers, ten thousand connections."""
+"""Abuse of sockets: malformed HTTP, smuggling, bombs, halves, slow clients, ten thousand connections."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from tests.prove.served import Service, copy_store
 
 SABOTAGE = "one answer becomes a 500"
 PATIENCE_SECONDS = 6
-SLOW_CALLERS = 40
+SLOW_CLIENTS = 40
 SLOW_SECONDS = 90
-"""By then a caller that sends a byte a second, or nothing more, has lost the connection."""
+"""By then a client that sends a byte a second, or nothing more, has lost the connection."""
 
 
 def prove(run: Run) -> Outcome:
-    """Every probe, and after it a caller who means well."""
+    """Every probe, and after it a client that means well."""
     wrong: list[str] = []
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(Service(run.folder, copy_store(run.folder, "spam-cnn")))
@@ -37,12 +37,12 @@ def prove(run: Run) -> Outcome:
             if found not in probe.answers:
                 wrong.append(f"{name}: answered {found or 'not at all, and left open'}, not one of {probe.answers}")
             if not _answers(service):
-                wrong.append(f"{name}: callers after it are not answered")
+                wrong.append(f"{name}: clients after it are not answered")
         for name, half in HALVES.items():
             for _ in range(20):
                 _hang_up(port, half)
             if not _answers(service):
-                wrong.append(f"{name}, hung up: callers after it are not answered")
+                wrong.append(f"{name}, hung up: clients after it are not answered")
         kept_open = [] if run.quick else asyncio.run(_slowly(port))
         wrong += [f"{name}: still open after {SLOW_SECONDS} seconds" for name in kept_open]
         wanted = run.count(10_000, 1_000)
@@ -73,11 +73,11 @@ class _Statuses:
 def _ask(port: int, sent: bytes) -> tuple[int, ...] | None:
     """Statuses of all that comes back until the connection ends; None if it is left open and nothing came."""
     statuses = _Statuses()
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as caller:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as client:
         with contextlib.suppress(ConnectionError):  # refused while it is still being sent: the answer is what counts
-            caller.sendall(sent)
+            client.sendall(sent)
         try:
-            while data := caller.recv(1 << 16):
+            while data := client.recv(1 << 16):
                 statuses.parser.feed_data(data)
         except TimeoutError:
             return tuple(statuses.found) or None
@@ -96,15 +96,15 @@ def _answers(service: Service) -> bool:
 
 def _hang_up(port: int, half: bytes) -> None:
     """Send and reset."""
-    with socket.create_connection(("127.0.0.1", port)) as caller:
-        caller.sendall(half)
-        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(half)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def _slowly(port: int) -> list[str]:
     """Halves followed by nothing, and by a byte a second; names of those whose connections outlive all patience."""
 
-    async def caller(name: str, half: bytes, drip: bytes) -> str | None:
+    async def client(name: str, half: bytes, drip: bytes) -> str | None:
         connection = await Connection.open(port)
         connection.write(half)
         until = time.monotonic() + SLOW_SECONDS
@@ -117,10 +117,10 @@ async def _slowly(port: int) -> list[str]:
         return None if ended else f"{name}, then {'a byte a second' if drip else 'nothing'}"
 
     tasks = [
-        caller(name, half, drip)
+        client(name, half, drip)
         for name, half in HALVES.items()
         for drip in (b"", b"a")
-        for _ in range(SLOW_CALLERS // 8)
+        for _ in range(SLOW_CLIENTS // 8)
     ]
     return sorted({name for name in await asyncio.gather(*tasks) if name})
 
@@ -138,10 +138,10 @@ async def _crowd(service: Service, count: int) -> tuple[int, float]:
         for _ in range(20):
             for request, sound in ((get("/livez"), {200}), (post("/classify", BODY), {200, 429, 503})):
                 began = time.monotonic()
-                caller = await Connection.open(service.port)
-                answer = await caller.ask(request, PATIENCE_SECONDS)
+                client = await Connection.open(service.port)
+                answer = await client.ask(request, PATIENCE_SECONDS)
                 slowest = max(slowest, time.monotonic() - began) if answer.status in sound else sys.maxsize
-                caller.close()
+                client.close()
         for connection in held:
             connection.close()
         return len(held), slowest

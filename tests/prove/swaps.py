@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bundle.store import set_alias, version_folder
 from tests.prove import faults
+from tests.prove.checked_requests import AnswerChecker, random_requests
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
 
@@ -31,19 +31,21 @@ def prove(run: Run) -> Outcome:
     count = run.count(100, 3)
     store = copy_store(run.folder, *SOURCES)
     sources = [Path(shutil.copytree(SHIPPED / name / "4", run.folder / "sources" / name)) for name in SOURCES]
-    judge = Judge()
+    checker = AnswerChecker()
     for name, source in zip(SOURCES, sources, strict=True):
-        judge.published(name, FIRST, source)
+        checker.published(name, FIRST, source)
     delays: list[float] = []
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(Service(run.folder, store, workers=2))
         port = service.port
         if run.sabotaged:
             port = stack.enter_context(faults.Proxy(port, faults.once(faults.reset))).port
-        with Load(service.port, questions(SOURCES, 200, run.seed, largest=4), callers=8, fault=judge.fault) as warming:
+        with Load(
+            service.port, random_requests(SOURCES, 200, run.seed, largest=4), clients=8, fault=checker.fault
+        ) as warming:
             warming.wait_for(run.count(1000, 100))  # each has been in use before: afterwards both are
-        asked = questions(["spam"], 100, run.seed, largest=4)
-        load = stack.enter_context(Load(port, asked, callers=8, pause_seconds=0.005, fault=judge.fault))
+        asked = random_requests(["spam"], 100, run.seed, largest=4)
+        load = stack.enter_context(Load(port, asked, clients=8, pause_seconds=0.005, fault=checker.fault))
         load.wait_for(run.count(500, 100))
         version = FIRST
         before = _memory(service, run.count(10, 1))
@@ -56,7 +58,7 @@ def prove(run: Run) -> Outcome:
                 version += 1
                 wanted = (NAME, version)
                 source = sources[version % len(sources)]
-                judge.published(*wanted, source)
+                checker.published(*wanted, source)
                 publish_copy(store, source, *wanted)
                 if number % 10 == 0:
                     set_alias(store, "spam", NAME)

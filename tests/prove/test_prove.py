@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.prove.__main__ import PROMISES, main
+from tests.prove.checked_requests import AnswerChecker, CheckedRequest, random_requests
 from tests.prove.client import Answer
 from tests.prove.mutations import requests
 from tests.prove.promise import Measure, Outcome, Promise, document, none_of, read, table, write
-from tests.prove.questions import Judge, Question, questions
 from tests.prove.served import SHIPPED
 
 
@@ -77,14 +77,14 @@ def test_the_same_seed_makes_the_same_requests() -> None:
 
 
 def test_wrong_answers_are_told_from_right_ones() -> None:
-    judge = Judge()
-    judge.published("spam-cnn", 4, SHIPPED / "spam-cnn" / "4")
-    question = Question(0, "spam", texts=["WINNER!! claim your prize at http://x.y"])
+    checker = AnswerChecker()
+    checker.published("spam-cnn", 4, SHIPPED / "spam-cnn" / "4")
+    request = CheckedRequest(0, "spam", texts=["WINNER!! claim your prize at http://x.y"])
 
     def fault(status: int, **changes: object) -> str | None:
         scores = {"spam": 0.943395, "ham": 0.056605}
         body = {"model": "spam-cnn", "version": 4, "results": [{"label": "spam", "scores": scores}], **changes}
-        return judge.fault(question, Answer(status, {}, json.dumps(body).encode(), closes=False))
+        return checker.fault(request, Answer(status, {}, json.dumps(body).encode(), closes=False))
 
     assert fault(200) is None
     assert fault(200, version=5) == "spam-cnn version 5 was never published"
@@ -95,9 +95,9 @@ def test_wrong_answers_are_told_from_right_ones() -> None:
 
 
 def test_questions_are_of_every_shape() -> None:
-    asked = questions(["spam", "forecast"], 200)
-    assert {len(question.texts) for question in asked if question.texts} >= {1, 2, 5}
-    assert max(len(values) for question in asked for values in question.series) > 500
+    asked = random_requests(["spam", "forecast"], 200)
+    assert {len(request.texts) for request in asked if request.texts} >= {1, 2, 5}
+    assert max(len(values) for request in asked for values in request.series) > 500
 
 
 @pytest.mark.parametrize("promise", ["fuzzed-requests", "killed-workers"])

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.engine.cpus import available_cpus
 from service.settings import Settings
-from tests.support.held_model import hold_answers, loaded
+from tests.support.held_model import hold_answers, load_model
 from tests.support.running_app import running_app
 
 BODY = {"model": "spam", "inputs": "hello"}
@@ -41,7 +41,7 @@ def test_full_queue_is_a_429_and_health_still_answers(tiny_store: Path) -> None:
 
 def test_defect_of_ours_is_a_500_that_tells_nothing(tiny_store: Path) -> None:
     with TestClient(create_app(Settings(store=tiny_store)), raise_server_exceptions=False) as client:
-        engine: Any = loaded(client).engine.batcher.engine
+        engine: Any = load_model(client).engine.batcher.engine
 
         def broken(_parts: Any) -> NoReturn:
             raise RuntimeError("secret path")

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 from service.catalog.loader import LoadedModel
 
 
-def loaded(client: TestClient, model: str = "spam") -> LoadedModel:
-    """What answers, in memory."""
+def load_model(client: TestClient, model: str = "spam") -> LoadedModel:
+    """The model, loaded as a request would."""
     assert client.portal is not None
     served: LoadedModel = client.portal.call(client.app_state["context"].catalog.load, model)
     return served
@@ -19,11 +19,11 @@ def loaded(client: TestClient, model: str = "spam") -> LoadedModel:
 def hold_answers(client: TestClient, model: str = "spam") -> threading.Event:
     """Make the model wait for the event."""
     gate = threading.Event()
-    engine: Any = loaded(client, model).engine.batcher.engine
+    engine: Any = load_model(client, model).engine.batcher.engine
     compute = engine.compute
 
     def wait(parts: Sequence[Any]) -> Any:
-        gate.wait(10)
+        gate.wait(60)
         return compute(parts)
 
     engine.compute = wait

@@ -25,7 +25,7 @@ from service.catalog.sandbox import Passed, Sandbox
 from service.errors import DeadlineExceeded, NotFound, NotReady, QueueFull
 from service.settings import Settings
 from service.tasks.classify.engine import TextClassifier
-from tests.support.held_model import loaded
+from tests.support.held_model import load_model
 from tests.support.next_version import publish_next_version
 from tests.support.retry import retry_until
 from tests.support.running_app import running_app
@@ -443,7 +443,7 @@ def test_nothing_holds_what_was_let_go(store: Path) -> None:
     """Not even the event loop, for its last deadline."""
     settings = Settings(store=store, max_model_memory_bytes=1, store_poll_seconds=0.02)
     with running_app(settings) as client:
-        batcher = weakref.ref(loaded(client).engine.batcher)
+        batcher = weakref.ref(load_model(client).engine.batcher)
         assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 200
         assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
         retry_until(lambda: batcher() is None)

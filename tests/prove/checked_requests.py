@@ -20,7 +20,7 @@ REFUSALS = {429, 503, 504}
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckedRequest:
     """One request."""
 
     number: int
@@ -38,7 +38,7 @@ class Question:
         return post("/forecast", json.dumps({"model": self.model, "series": series}).encode())
 
 
-def questions(models: Sequence[str], count: int, seed: int = 0, largest: int = 8) -> list[Question]:
+def random_requests(models: Sequence[str], count: int, seed: int = 0, largest: int = 8) -> list[CheckedRequest]:
     """Random shapes and sizes: from one word to more than a window, from one text or series to `largest`."""
     drawn = random.Random(seed)
     made = []
@@ -47,14 +47,14 @@ def questions(models: Sequence[str], count: int, seed: int = 0, largest: int = 8
         rows = drawn.choice([1, 1, 1, 2, drawn.randint(1, largest)])
         if model.startswith(("spam", "sentiment")):
             texts = [workload.text(drawn, int(math.exp(drawn.uniform(0, math.log(700))))) for _ in range(rows)]
-            made.append(Question(number, model, texts=texts))
+            made.append(CheckedRequest(number, model, texts=texts))
         else:
             series = [workload.series(drawn, int(math.exp(drawn.uniform(0, math.log(1000))))) for _ in range(rows)]
-            made.append(Question(number, model, series=series))
+            made.append(CheckedRequest(number, model, series=series))
     return made
 
 
-class Judge:
+class AnswerChecker:
     """Compares answers with those of onnxruntime on the bundles as they were published."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Judge:
         """What a version holds; `folder` must stay as it is."""
         self._bundles[name, version] = folder
 
-    def fault(self, question: Question, answer: Answer) -> str | None:
+    def fault(self, request: CheckedRequest, answer: Answer) -> str | None:
         """What is wrong with an answer; None if it is right, or a refusal with its reason."""
         if answer.status in REFUSALS:
             return None if _gives_a_reason(answer) else f"{answer.status} without a reason: {answer.body[:200]!r}"
@@ -76,8 +76,8 @@ class Judge:
         bundle = self._bundles.get((given["model"], given["version"]))
         if bundle is None:
             return f"{given['model']} version {given['version']} was never published"
-        right = self._answers(bundle, question)
-        if question.texts:
+        right = self._answers(bundle, request)
+        if request.texts:
             labels = json.loads((bundle / "manifest.json").read_text("utf-8"))["spec"]["labels"]
             found = [[result["scores"].get(label, math.nan) for label in labels] for result in given["results"]]
         else:
@@ -85,15 +85,15 @@ class Judge:
         if len(found) != len(right):
             return f"{len(found)} results to {len(right)} inputs"
         for row, wanted in zip(found, right, strict=True):
-            scale = 1.0 if question.texts else max(map(abs, wanted))
+            scale = 1.0 if request.texts else max(map(abs, wanted))
             if len(row) != len(wanted) or not all(
                 abs(one - other) <= TOLERANCE * scale for one, other in zip(row, wanted, strict=True)
             ):
-                return f"question {question.number}, {given['model']} {given['version']}: {row} instead of {wanted}"
+                return f"request {request.number}, {given['model']} {given['version']}: {row} instead of {wanted}"
         return None
 
-    def _answers(self, bundle: Path, question: Question) -> list[Any]:
-        key = (bundle, question.number)
+    def _answers(self, bundle: Path, request: CheckedRequest) -> list[Any]:
+        key = (bundle, request.number)
         if key not in self._right:
             if bundle not in self._engines:
                 found = engine(bundle)
@@ -101,9 +101,7 @@ class Judge:
                 self._engines[bundle] = found
             known = self._engines[bundle]
             self._right[key] = (
-                known.compute(question.texts).tolist()
-                if isinstance(known, TextEngine)
-                else known.right(question.series)
+                known.compute(request.texts).tolist() if isinstance(known, TextEngine) else known.right(request.series)
             )
         return self._right[key]
 

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from bundle.store import version_folder
+from tests.prove.checked_requests import AnswerChecker, random_requests
 from tests.prove.load import Load
 from tests.prove.promise import Measure, Outcome, none_of
-from tests.prove.questions import Judge, questions
 from tests.prove.run import Run
 from tests.prove.served import SHIPPED, Service, copy_store, publish_copy
 from tests.support.broken_bundles import BROKEN
@@ -24,14 +24,16 @@ def prove(run: Run) -> Outcome:
     store = copy_store(run.folder, NAME)
     good = run.folder / "good"
     shutil.copytree(SHIPPED / NAME / str(GOOD), good)
-    judge = Judge()
-    judge.published(NAME, GOOD, good)
+    checker = AnswerChecker()
+    checker.published(NAME, GOOD, good)
     wrong: list[str] = []
     kinds = [(name, kind) for name, kind in BROKEN.items() if not (run.quick and kind.is_trial)]
     kinds = kinds[:: run.count(1, 6)]
     with (
         Service(run.folder, store, store_poll_seconds=0.1) as service,
-        Load(service.port, questions(["spam"], 50, run.seed), callers=2, pause_seconds=0.02, fault=judge.fault) as load,
+        Load(
+            service.port, random_requests(["spam"], 50, run.seed), clients=2, pause_seconds=0.02, fault=checker.fault
+        ) as load,
     ):
         for number, (name, kind) in enumerate(kinds):
             version = GOOD + 1 + number
