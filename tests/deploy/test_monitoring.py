@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from bundle.store import publish, read_bundle, version_folder
 from tests.support.made_up_data import messages
+from tests.support.next_version import publish_next_version
+from tests.support.retry import retry_until
 from tests.support.service_process import free_port, serving
 
 pytestmark = pytest.mark.slow
@@ -73,13 +74,6 @@ def test_panels_are_described_and_do_not_overlap() -> None:
         assert panel["description"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}", panel["title"]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
 
 
 @dataclass
@@ -136,17 +130,6 @@ class Prometheus:
     def rules(self, kind: str) -> list[dict[str, Any]]:
         groups = self.ask("rules", type=kind)["groups"]
         return [rule for group in groups for rule in group["rules"]]
-
-
-def publish_next_version(store: Path) -> None:
-    """Publish the classifier's only version as its second."""
-    bundle = read_bundle(version_folder(store, "spam-cnn", 1))
-    publish(
-        store,
-        "spam-cnn",
-        dict(bundle.files),
-        lambda version, checksums: bundle.manifest.model_copy(update={"version": version, "files": checksums}),
-    )
 
 
 def load(service: Service) -> None:
@@ -224,11 +207,11 @@ def prometheus(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as scraping,
     ):
         try:
-            wait_for(watching.ready, 60, "Prometheus")
-            wait_for(lambda: bool(watching.values("seqserve_ready == 1")), 30, "the first scrape")
+            retry_until(watching.ready)
+            retry_until(lambda: watching.values("seqserve_ready == 1"))
             load(service)
             ended = time.time()
-            wait_for(lambda: scraped_after(watching, ended), 30, "the last scrape")
+            retry_until(lambda: scraped_after(watching, ended))
             yield watching
         finally:
             scraping.terminate()

@@ -7,7 +7,7 @@ import http.client
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +32,7 @@ from service.settings import Settings
 from service.tasks.table import TASKS
 from service.telemetry.request_record import SCOPE_KEY
 from tests.support.held_model import hold_answers
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 from tests.support.service_process import free_port, serving
 
@@ -207,14 +208,14 @@ def test_an_expired_key_is_refused(client: TestClient, keys: Keys) -> None:
     old = new_key("old", ["predict"], now - dt.timedelta(seconds=1), Limits())
     new = new_key("new", ["predict"], now + dt.timedelta(hours=1), Limits())
     write_keys(keys.path, [old.key, new.key])
-    wait_until(lambda: client.post("/classify", json=BODY, headers={"X-API-Key": new.text}).status_code == 200)
+    retry_until(lambda: client.post("/classify", json=BODY, headers={"X-API-Key": new.text}).status_code == 200)
     response = client.post("/classify", json=BODY, headers={"X-API-Key": old.text})
     assert (response.status_code, response.json()["detail"]) == (401, "The key has expired.")
 
 
 def test_a_revoked_key_is_refused_soon(client: TestClient, keys: Keys) -> None:
     write_keys(keys.path, [key for key in read_keys(keys.path) if key.name != "shop"])
-    wait_until(lambda: client.post("/classify", json=BODY, headers=keys.bearer("shop")).status_code == 401)
+    retry_until(lambda: client.post("/classify", json=BODY, headers=keys.bearer("shop")).status_code == 401)
     assert client.get("/models", headers=keys.bearer("board")).status_code == 200
 
 
@@ -227,10 +228,10 @@ def test_while_the_file_is_broken_its_keys_stay_valid(
     whole = keys.path.read_text()
     assert "\nseqserve_keys 5.0\n" in metrics()
     keys.path.write_text(whole.replace("predict", "everything"))
-    wait_until(lambda: "\nseqserve_keys_fault 1.0\n" in metrics())
+    retry_until(lambda: "\nseqserve_keys_fault 1.0\n" in metrics())
     assert "\nseqserve_keys 5.0\n" in metrics()
     keys.path.write_text(whole)
-    wait_until(lambda: "\nseqserve_keys_fault 0.0\n" in metrics())
+    retry_until(lambda: "\nseqserve_keys_fault 0.0\n" in metrics())
     assert "the keys read before stay valid" in caplog.text
     assert "everything" not in caplog.text
 
@@ -294,7 +295,7 @@ def test_workers_share_quotas_and_follow_the_file(tiny_store: Path, keys: Keys) 
         with ThreadPoolExecutor(6) as pool:
             assert sorted(pool.map(ask, range(30))) == [200] * 5 + [429] * 25
         write_keys(keys.path, [])
-        wait_until(lambda: {ask() for _ in range(20)} == {401})
+        retry_until(lambda: {ask() for _ in range(20)} == {401})
 
 
 def test_concurrent_requests_get_no_more_than_the_quota(client: TestClient, keys: Keys) -> None:
@@ -358,10 +359,3 @@ def test_without_keys_there_is_no_gate(tiny_store: Path, keys: Keys) -> None:
 
 def _gates(app: FastAPI) -> list[Middleware]:
     return [middleware for middleware in app.user_middleware if cast(object, middleware.cls) is Gate]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)

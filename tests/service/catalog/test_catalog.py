@@ -27,6 +27,7 @@ from service.settings import Settings
 from service.tasks.classify.engine import TextClassifier
 from tests.support.held_model import loaded
 from tests.support.next_version import publish_next_version
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 from tests.support.store_catalog import catalog_of, refresh
 from tests.support.stub_bundle import publish_stub
@@ -445,11 +446,7 @@ def test_nothing_holds_what_was_let_go(store: Path) -> None:
         batcher = weakref.ref(loaded(client).engine.batcher)
         assert client.post("/classify", json={"model": "spam", "inputs": "a"}).status_code == 200
         assert client.post("/forecast", json={"model": "ridership", "values": [1.0]}).status_code == 200
-        for _ in range(500):
-            if batcher() is None:
-                break
-            time.sleep(0.01)
-        assert batcher() is None
+        retry_until(lambda: batcher() is None)
 
 
 def test_figures_of_a_version_outlive_its_time_in_memory(store: Path) -> None:
@@ -511,12 +508,9 @@ def test_figures_of_a_version_taken_out_of_the_store_are_let_go(store: Path) -> 
             lines = client.get("/metrics").text.splitlines()
             return {line.partition("{")[0] for line in lines if 'model="spam-cnn",' in line and 'version="2"' in line}
 
-        until = time.monotonic() + 10
-        while "seqserve_labels_total" not in figures():
-            assert time.monotonic() < until
+        retry_until(lambda: "seqserve_labels_total" in figures())
         shutil.rmtree(version_folder(store, "spam-cnn", 2))
-        while left := figures():
-            assert time.monotonic() < until, left
+        retry_until(lambda: not figures())
 
 
 def test_superseded_version_is_let_go_and_answers_when_asked_for(catalog: Catalog, store: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from bundle.store import read_bundle, version_folder
 from service.catalog import sandbox
 from service.catalog.rejected import Rejected
 from service.catalog.sandbox import Passed
+from tests.support.retry import retry_until
 
 
 def tried(folder: Path, memory_bytes: int = 2**28, seconds: float = 10) -> Passed | Rejected:
@@ -61,13 +61,6 @@ def test_what_ends_its_process_is_refused(
 SLEEPER = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
 
 
-def wait_for_text(path: Path) -> None:
-    until = time.monotonic() + 10
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -93,7 +86,7 @@ def test_stop_of_the_service_ends_the_process(monkeypatch: pytest.MonkeyPatch, t
 
     async def stop_meanwhile() -> None:
         trial = asyncio.create_task(sandbox.test_in_sandbox(tmp_path, memory_bytes=2**28, seconds=10))
-        await asyncio.to_thread(wait_for_text, note)
+        await asyncio.to_thread(retry_until, lambda: note.exists() and note.read_text())
         trial.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trial

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from bundle.store import list_versions, read_bundle, read_published, version_folder
 from service.settings import Settings
 from tests.support.next_version import publish_next_version
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 
 
@@ -21,13 +22,6 @@ def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     hold = threading.Event()
     yield hold
     hold.set()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def answers(client: TestClient) -> bool:
@@ -60,7 +54,7 @@ def test_stalled_store_holds_up_nothing_that_is_in_memory(
 
     with running_app(Settings(store=store, store_poll_seconds=0.02)) as client:
         monkeypatch.setattr("service.catalog.catalog.list_versions", hang)
-        wait_until(lambda: bool(faults(client)))
+        retry_until(lambda: bool(faults(client)))
         assert faults(client) == ["the store: it has not answered for 0.2 seconds"]
         assert answers(client)
         assert "seqserve_store_readable 0.0" in client.get("/metrics").text
@@ -70,7 +64,7 @@ def test_stalled_store_holds_up_nothing_that_is_in_memory(
         assert num_hanging == 1  # nor do threads pile up
         publish_next_version(store, "spam-cnn")
         hold.set()
-        wait_until(lambda: client.post("/classify", json={"model": "spam", "inputs": "a"}).json()["version"] == 2)
+        retry_until(lambda: client.post("/classify", json={"model": "spam", "inputs": "a"}).json()["version"] == 2)
         assert faults(client) == []
         assert "seqserve_store_readable 1.0" in client.get("/metrics").text
 
@@ -86,14 +80,14 @@ def test_version_that_does_not_come_holds_up_no_other(
     with running_app(Settings(store=store, store_poll_seconds=0.02)) as client:
         monkeypatch.setattr("service.catalog.loader.read_bundle", hang)
         publish_next_version(store, "spam-cnn")
-        wait_until(lambda: bool(faults(client)))
+        retry_until(lambda: bool(faults(client)))
         assert faults(client) == ["spam-cnn version 2: its files have not come for 0.2 seconds"]
         assert sum("have not come" in message for message in caplog.messages) == 1
         publish_next_version(store, "ridership-wavenet")
-        wait_until(lambda: client.post("/forecast", json={"model": "ridership", "values": [1]}).json()["version"] == 2)
+        retry_until(lambda: client.post("/forecast", json={"model": "ridership", "values": [1]}).json()["version"] == 2)
         assert answers(client)
         hold.set()
-        wait_until(lambda: client.post("/classify", json={"model": "spam", "inputs": "a"}).json()["version"] == 2)
+        retry_until(lambda: client.post("/classify", json={"model": "spam", "inputs": "a"}).json()["version"] == 2)
         assert faults(client) == []
 
 

@@ -1,7 +1,6 @@
 """`python -m service list|promote|rollback`: what it prints and refuses, and that running services follow."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from bundle.store import _read_file, read_aliases, set_alias, version_folder
 from service.__main__ import main
 from service.settings import Settings
 from tests.support.next_version import publish_next_version
+from tests.support.retry import retry_until
 from tests.support.running_app import running_app
 from tests.support.stub_bundle import publish_stub
 from tests.support.tiny_bundles import copy_tiny_bundles
@@ -107,17 +107,15 @@ def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypa
     with running_app(Settings(store=store, store_poll_seconds=0.05)) as client:
         publish_next_version(store, "any-frequency")
 
-        def until(version: int) -> None:
-            deadline = time.monotonic() + 10
-            while client.post("/forecast", json={"model": "any", "values": [1]}).json()["version"] != version:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+        def answers(version: int) -> bool:
+            answer = client.post("/forecast", json={"model": "any", "values": [1]}).json()
+            return bool(answer["version"] == version)
 
-        until(2)
+        retry_until(lambda: answers(2))
         assert main(["promote", "any", "any-frequency", "1"]) == 0
-        until(1)
+        retry_until(lambda: answers(1))
         assert main(["rollback", "any"]) == 0
-        until(2)
+        retry_until(lambda: answers(2))
 
 
 def test_list_reads_each_version_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

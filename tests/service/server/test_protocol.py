@@ -13,6 +13,7 @@ import pytest
 
 from service.page.routes import CHART_LIBRARY_FILE
 from tests.support.raw_http import BODY, CHUNKED, LIVEZ, MALFORMED, chunked, connect, exchange, read_answers, request
+from tests.support.retry import retry_until
 from tests.support.service_process import free_port, serving
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c"
@@ -140,10 +141,7 @@ def test_a_client_that_does_not_read_is_disconnected(port: int) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
         connection.sendall(library * 8)
-        until = time.monotonic() + 60
-        while counted not in urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read():
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        retry_until(lambda: counted in urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read())
 
 
 def test_an_idle_connection_is_closed_without_an_answer(port: int) -> None:
@@ -172,9 +170,7 @@ def test_beyond_the_connection_limit_only_health_is_answered(port: int) -> None:
     assert b'seqserve_connections_dropped_total{reason="too-many"}' in content
     for connection in clients:
         connection.close()
-    until = time.monotonic() + 60
-    while exchange(port, request(), 1).statuses != [200]:
-        assert time.monotonic() < until
+    retry_until(lambda: exchange(port, request(), 1).statuses == [200])
     with connect(port) as connection:
         connection.sendall(request())
         head, _, content = read_answers(connection, 1).content.partition(b"\r\n\r\n")

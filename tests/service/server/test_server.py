@@ -19,6 +19,7 @@ from service.server.protocol import REQUESTS_PER_ITERATION
 from tests.prove.served import copy_store
 from tests.support.metric_samples import Samples, parse, value
 from tests.support.raw_http import LIVEZ, READYZ, connect, exchange, read_answers, request
+from tests.support.retry import retry_until
 from tests.support.service_process import free_port, serving
 
 
@@ -151,14 +152,13 @@ def test_many_connections_at_the_port_are_answered_before_it_closes(tmp_path: Pa
 
 def samples_after(port: int, num_requests: int) -> Samples:
     """The metrics after so many classify requests have ended."""
-    samples: Samples = {}
-    until = time.monotonic() + 60
-    while value(samples, "seqserve_requests_total", route="/classify") < num_requests:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+
+    def attempt() -> Samples | None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
             samples = parse(response.read().decode())
-    return samples
+        return samples if value(samples, "seqserve_requests_total", route="/classify") >= num_requests else None
+
+    return retry_until(attempt) or {}
 
 
 def test_rows_of_disconnected_clients_are_not_computed(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,19 +15,13 @@ import pytest
 
 from service.server import supervisor
 from service.settings import Settings
+from tests.support.retry import retry_until
 from tests.support.service_process import ROOT, free_port, serving
 
 
 def workers_of(server: "subprocess.Popen[bytes]") -> set[int]:
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
     return set(map(int, children.split()))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 def num_serving(port: int) -> int:
@@ -49,17 +42,17 @@ def test_workers_that_end_or_hang_are_replaced_and_none_is_left_behind(tiny_stor
     port = free_port()
     settings = {"SEQSERVE_WORKERS": "2", "SEQSERVE_WORKER_TIMEOUT_SECONDS": "5", "SEQSERVE_LOG_LEVEL": "error"}
     with serving(tiny_store, port, **settings) as server:
-        wait_until(lambda: num_serving(port) == 2)
+        retry_until(lambda: num_serving(port) == 2)
         killed, hanging = workers_of(server)
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: len(workers_of(server) - {killed}) == 2)
-        wait_until(lambda: num_serving(port) == 2)
+        retry_until(lambda: len(workers_of(server) - {killed}) == 2)
+        retry_until(lambda: num_serving(port) == 2)
         os.kill(hanging, signal.SIGSTOP)
-        wait_until(lambda: hanging not in workers_of(server))
-        wait_until(lambda: num_serving(port) == 2)
+        retry_until(lambda: hanging not in workers_of(server))
+        retry_until(lambda: num_serving(port) == 2)
         left = workers_of(server)
         server.kill()
-        wait_until(lambda: all(map(is_gone, left)))
+        retry_until(lambda: all(map(is_gone, left)))
 
 
 FAILING = """
