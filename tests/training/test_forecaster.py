@@ -77,10 +77,6 @@ def known() -> Inputs:
     return Origins.of(SERIES, RECIPE.spec(), begin, begin).inputs
 
 
-def changed(inputs: Inputs, **arrays: NDArray[Any]) -> Inputs:
-    return inputs | arrays
-
-
 def furthest(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Largest difference, relative to the largest value."""
     return float(np.abs(one - other).max() / np.abs(other).max())
@@ -89,22 +85,18 @@ def furthest(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
 # --- shape and order -------------------------------------------------------------------------------------------------
 
 
-def test_quantiles_of_every_day_ahead_ascend(known: Inputs, last_step: Run, every_step: Run) -> None:
+def test_both_graphs_are_those_in_torch_and_their_quantiles_ascend(
+    known: Inputs, last_step: Run, every_step: Run
+) -> None:
     rows = {name: np.concatenate([array] * 3) for name, array in known.items()}
     last, every = last_step(rows)["quantiles"], every_step(rows)["quantiles"]
     assert last.shape == (3, H, Q)
     assert every.shape == (3, T, H, Q)
     assert (np.diff(last, axis=-1) > 0).all()
     assert (np.diff(every, axis=-1) > 0).all()
-
-
-def test_graph_in_onnx_is_the_graph_in_torch(known: Inputs, last_step: Run, every_step: Run) -> None:
-    assert furthest(last_step(known)["quantiles"], forecasts(known)) < 1e-6
-    assert furthest(every_step(known)["quantiles"], forecasts(known, EveryStep(forecaster()))) < 1e-6
-
-
-def test_last_of_every_step_is_what_is_served(known: Inputs, last_step: Run, every_step: Run) -> None:
-    assert furthest(every_step(known)["quantiles"][:, -1], last_step(known)["quantiles"]) < 1e-6
+    assert furthest(last, forecasts(rows)) < 1e-6
+    assert furthest(every, forecasts(rows, EveryStep(forecaster()))) < 1e-6
+    assert furthest(every[:, -1], last) < 1e-6
 
 
 def test_calibration_moves_quantiles_away_from_the_median(known: Inputs) -> None:
@@ -132,12 +124,11 @@ def test_forecast_never_changes_with_what_comes_later(step: int, known: Inputs, 
     later, codes_later = np.arange(T) > step, np.arange(T + H) > step + H
     history, bus, codes = known["history"], known["past_bus"], known["future_day_type"]
     for hidden in (other_values(1), np.full(T, np.nan), np.zeros(T)):
-        later_changed = changed(
-            known,
-            history=np.where(later, hidden, history).astype(np.float32),
-            past_bus=np.where(later, hidden, bus).astype(np.float32),
-            future_day_type=np.where(codes_later, codes % 3 + 1, codes),
-        )
+        later_changed = known | {
+            "history": np.where(later, hidden, history).astype(np.float32),
+            "past_bus": np.where(later, hidden, bus).astype(np.float32),
+            "future_day_type": np.where(codes_later, codes % 3 + 1, codes),
+        }
         got = every_step(later_changed)["quantiles"]
         np.testing.assert_array_equal(got[:, : step + 1], expected[:, : step + 1])
         assert furthest(got[:, step + 1 :], expected[:, step + 1 :]) > 1e-3
@@ -154,7 +145,7 @@ def test_forecast_changes_with_each_thing_it_may_know(step: int, known: Inputs, 
         "future_day_type": np.where(ahead, codes % 3 + 1, codes),
     }
     for name, array in changes.items():
-        assert furthest(every_step(changed(known, **{name: array}))["quantiles"][0, step], expected) > 1e-4, name
+        assert furthest(every_step(known | {name: array})["quantiles"][0, step], expected) > 1e-4, name
 
 
 @pytest.mark.parametrize("ahead", range(1, H))
@@ -163,9 +154,9 @@ def test_forecast_of_a_day_does_not_depend_on_day_types_after_it(ahead: int, kno
     codes = known["future_day_type"]
     for other in (codes % 3 + 1, np.zeros_like(codes)):
         after = np.where(np.arange(T + H) >= T + ahead, other, codes)
-        got = last_step(changed(known, future_day_type=after))["quantiles"]
+        got = last_step(known | {"future_day_type": after})["quantiles"]
         np.testing.assert_array_equal(got[:, :ahead], expected[:, :ahead])
-    assert furthest(last_step(changed(known, future_day_type=codes % 3 + 1))["quantiles"], expected) > 1e-2
+    assert furthest(last_step(known | {"future_day_type": codes % 3 + 1})["quantiles"], expected) > 1e-2
 
 
 def test_architecture_that_sees_later_steps_is_refused() -> None:
@@ -222,7 +213,7 @@ def test_short_series_is_forecast_alike_with_and_without_its_absent_days(known: 
     short = {name: array[:, T - 20 :] for name, array in known.items()}
     history, bus = known["history"].copy(), known["past_bus"].copy()
     history[:, : T - 20], bus[:, : T - 20] = np.nan, np.nan
-    filled = last_step(changed(known, history=history, past_bus=bus))["quantiles"]
+    filled = last_step(known | {"history": history, "past_bus": bus})["quantiles"]
     assert furthest(last_step(short)["quantiles"], filled) < 1e-6
     assert furthest(filled, last_step(known)["quantiles"]) > 1e-3
 
@@ -275,11 +266,7 @@ def test_any_history_gives_finite_ordered_quantiles(case: str, code: int | None,
 
 @pytest.mark.parametrize("factor", [0.1, 20.0, 1e6])
 def test_forecast_scales_with_its_series(factor: float, known: Inputs, last_step: Run) -> None:
-    scaled = changed(
-        known,
-        history=(known["history"] * factor).astype(np.float32),
-        past_bus=(known["past_bus"] * factor).astype(np.float32),
-    )
+    scaled = known | {name: (known[name] * factor).astype(np.float32) for name in ("history", "past_bus")}
     assert furthest(last_step(scaled)["quantiles"] / factor, last_step(known)["quantiles"]) < 1e-3
 
 
@@ -291,10 +278,10 @@ def test_unknown_day_type_is_taken_to_be_that_of_a_week_before(known: Inputs, la
         hidden[0, unknown] = 0
         for place in range(T + H)[unknown]:
             filled[0, place] = filled[0, place - WEEK]
-        got = last_step(changed(known, future_day_type=hidden))["quantiles"]
-        expected = last_step(changed(known, future_day_type=filled))["quantiles"]
+        got = last_step(known | {"future_day_type": hidden})["quantiles"]
+        expected = last_step(known | {"future_day_type": filled})["quantiles"]
         np.testing.assert_array_equal(got, expected)
-        shifted = last_step(changed(known, future_day_type=np.where(hidden == 0, filled % 3 + 1, hidden)))["quantiles"]
+        shifted = last_step(known | {"future_day_type": np.where(hidden == 0, filled % 3 + 1, hidden)})["quantiles"]
         assert furthest(shifted, expected) > 1e-4
 
 
@@ -302,7 +289,7 @@ def test_training_leaves_unknown_day_types_unknown(known: Inputs) -> None:
     graph = LastStep(forecaster())
     codes = known["future_day_type"].copy()
     codes[0, T:] = 0
-    hidden = changed(known, future_day_type=codes)
+    hidden = known | {"future_day_type": codes}
     in_use = forecasts(hidden, graph)
     graph.train()  # without dropout: nothing else is random
     assert CONFIG.dropout == RECIPE.settings.dropout == 0

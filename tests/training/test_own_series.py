@@ -97,36 +97,18 @@ def test_five_days_of_a_single_week_are_days(tmp_path: Path) -> None:
     assert "11 are needed" in refusal(tmp_path, table(hours))
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "%Y-%m-%d",
-        "%Y%m%d",
-        "%Y/%m/%d",
-        "%Y-%m-%d 00:00:00",
-        "%Y-%m-%dT00:00:00.000",
-        "%d/%m/%Y",
-        "%d.%m.%Y",
-        "%m/%d/%Y",
-    ],
-)
-def test_dates_are_read_in_common_forms(tmp_path: Path, form: str) -> None:
-    found = load(tmp_path, table(days(40, form)))
-    assert found.freq == "D"
-    assert (found.series[0].start, len(found.series[0].values)) == (START, 40)
+FORMS = [
+    *[("D", form) for form in ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y")],
+    *[("D", form) for form in ("%Y-%m-%d 00:00:00", "%Y-%m-%dT00:00:00.000")],
+    *[("MS", "%Y-%m"), ("YS", "%Y"), ("h", "%m/%d/%Y %I:%M %p"), ("30min", "%-d.%-m.%Y %-H:%M")],
+    ("YS", "%d/%m/%Y"),  # days alike in either order need no proof
+]
 
 
-@pytest.mark.parametrize(
-    ("form", "freq"), [("%Y-%m", "MS"), ("%Y", "YS"), ("%m/%d/%Y %I:%M %p", "h"), ("%-d.%-m.%Y %-H:%M", "30min")]
-)
-def test_months_years_and_hours_are_read_in_common_forms(tmp_path: Path, form: str, freq: str) -> None:
+@pytest.mark.parametrize(("freq", "form"), FORMS)
+def test_dates_and_times_are_read_in_common_forms(tmp_path: Path, freq: str, form: str) -> None:
     found = load(tmp_path, table(times(freq, 800, form)))
-    assert found.freq == freq
-    assert (found.series[0].start, len(found.series[0].values)) == (START, 800)
-
-
-def test_dates_alike_in_either_order_need_no_proof(tmp_path: Path) -> None:
-    assert load(tmp_path, table(times("YS", 12, "%d/%m/%Y"))).freq == "YS"
+    assert (found.freq, found.series[0].start, len(found.series[0].values)) == (freq, START, 800)
 
 
 def test_order_of_day_and_month_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,21 +137,25 @@ def test_last_days_of_months_stand_for_the_first(tmp_path: Path, caplog: pytest.
     )
 
 
-def test_empty_and_na_values_are_missing(tmp_path: Path) -> None:
-    values = [1, "", "NA", "nan", "NULL", "-2.5", "+1e3", ".5", *range(32)]
-    found = load(tmp_path, table(days(40), values))
-    np.testing.assert_array_equal(found.series[0].values[:8], [1, np.nan, np.nan, np.nan, np.nan, -2.5, 1000, 0.5])
-    assert found.described.rows == {"series": 1, "values": 36}
-
-
-def test_missing_values_at_the_ends_are_left_out(tmp_path: Path) -> None:
-    found = load(tmp_path, table(days(40), ["", "", *range(35), "", "", ""]))
-    assert found.series[0].start == START + dt.timedelta(days=2)
-    np.testing.assert_array_equal(found.series[0].values, np.arange(35))
-
-
-def test_constant_series_is_read(tmp_path: Path) -> None:
-    assert set(load(tmp_path, table(days(40), [7] * 40)).series[0].values) == {7.0}
+@pytest.mark.parametrize(
+    ("values", "expected", "start"),
+    [
+        (
+            [1, "", "NA", "nan", "NULL", "-2.5", "+1e3", ".5", *range(8)],
+            [1, *[np.nan] * 4, -2.5, 1000, 0.5, *range(8)],
+            START,
+        ),
+        (["", "", *range(9), "", "", ""], range(9), START + dt.timedelta(days=2)),  # left out at the ends
+        ([7] * 9, [7] * 9, START),
+    ],
+)
+def test_empty_and_na_values_are_missing(
+    tmp_path: Path, values: list[Any], expected: Iterable[float], start: dt.datetime
+) -> None:
+    found = load(tmp_path, table(days(len(values)), values), horizon=1)
+    np.testing.assert_array_equal(found.series[0].values, [*expected])
+    assert found.series[0].start == start
+    assert found.described.rows == {"series": 1, "values": int(np.isfinite([*expected]).sum())}
 
 
 def test_gaps_are_filled_with_missing_values_on_demand(tmp_path: Path) -> None:

@@ -18,11 +18,6 @@ from training.data.source import sha256
 from training.data.table_file import Table, TableProblem, read_table
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
-
-
 def read(
     folder: Path, content: str | bytes, columns: Sequence[str] = ("text", "kind"), name: str = "mail.csv"
 ) -> Table:
@@ -73,55 +68,40 @@ def test_what_was_written_is_read(
         assert list(table.numbers) == list(range(2, len(rows) + 2))
 
 
-def test_lines_are_those_where_rows_begin(folder: Path) -> None:
-    table = read(folder, 'text,kind\n"one\ntwo\r\nthree",a\n\nfour,b\n\n\n"five",c')
+def test_lines_are_those_where_rows_begin(tmp_path: Path) -> None:
+    table = read(tmp_path, 'text,kind\n"one\ntwo\r\nthree",a\n\nfour,b\n\n\n"five",c')
     assert table.columns["text"] == ["one\ntwo\r\nthree", "four", "five"]
     assert list(table.numbers) == [2, 6, 9]
     assert table.place(1) == "line 6"
 
 
-def test_excel_export_is_read(folder: Path) -> None:
-    table = read(folder, '\ufefftext;kind;\r\n"a; ""b"" 😀";x;\r\n c ;y;;\r\n;;\r\n\r\n')
-    assert table.columns == {"text": ['a; "b" 😀', " c "], "kind": ["x", "y"]}
+FORMS = {
+    "Excel's export": ('\ufefftext;kind;\r\n"a; ""b"" 😀";x;\r\n c ;y;;\r\n;;\r\n\r\n', ['a; "b" 😀', " c "]),
+    "Excel's own first line": ("sep=;\r\ntext;kind\r\na,b;x\r\n", ["a,b"]),
+    "the delimiter that finds the columns": ("a,b,c;text;kind\n1,2,3;one, two;x\n", ["one, two"]),
+    "an index without a name, and other columns": (",text,also,also, kind \n0,one,1,2,x\n", ["one"]),
+    "a text beyond the csv module's limit": ("text,kind\n" + "x" * 300_000 + ",x\n", ["x" * 300_000]),
+    "other separators of lines": ("text,kind\na\u2028b\x85c\x0bd,x\n", ["a\u2028b\x85c\x0bd"]),
+}
 
 
-def test_excels_own_first_line_names_the_delimiter(folder: Path) -> None:
-    table = read(folder, "sep=;\r\ntext;kind\r\na,b;x\r\n")
-    assert table.columns["text"] == ["a,b"]
-    assert list(table.numbers) == [3]
+@pytest.mark.parametrize(("content", "texts"), FORMS.values(), ids=FORMS)
+def test_common_forms_are_read(tmp_path: Path, content: str, texts: list[str]) -> None:
+    table = read(tmp_path, content)
+    assert table.columns == {"text": texts, "kind": ["x", "y"][: len(texts)]}
+    assert table.numbers[0] == (3 if content.startswith("sep") else 2)
 
 
-def test_delimiter_is_the_one_that_finds_the_columns(folder: Path) -> None:
-    assert read(folder, "a,b,c;text;kind\n1,2,3;one, two;x\n").columns["text"] == ["one, two"]
-
-
-def test_index_without_a_name_and_other_columns_are_no_matter(folder: Path) -> None:
-    table = read(folder, ",text,also,also, kind \n0,one,1,2,x\n")
-    assert table.columns == {"text": ["one"], "kind": ["x"]}
-
-
-def test_text_longer_than_the_csv_modules_limit_is_read(folder: Path) -> None:
-    assert read(folder, "text,kind\n" + "x" * 300_000 + ",a\n").columns["text"] == ["x" * 300_000]
-
-
-def test_other_separators_of_lines_are_part_of_a_text(folder: Path) -> None:
-    assert read(folder, "text,kind\na\u2028b\x85c\x0bd,x\n").columns["text"] == ["a\u2028b\x85c\x0bd"]
-
-
-def test_gzip_is_known_by_its_content(folder: Path) -> None:
+def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
     content = b"text,kind\na,x\n"
-    assert read(folder, gzip.compress(content), name="MAIL.CSV.GZ").columns["text"] == ["a"]
-    assert read(folder, gzip.compress(content), name="mail.csv").columns["text"] == ["a"]
-    assert read(folder, content, name="mail.csv.gz").columns["text"] == ["a"]
+    packed = gzip.compress(content)
+    for sent, name in ((packed, "MAIL.CSV.GZ"), (packed, "mail.csv"), (content, "mail.csv.gz")):
+        table = read(tmp_path, sent, name=name)
+        assert (table.columns["text"], table.sha256) == (["a"], sha256(sent))
 
 
-def test_checksum_is_that_of_the_file(folder: Path) -> None:
-    packed = gzip.compress(b"text,kind\na,x\n")
-    assert read(folder, packed).sha256 == sha256(packed)
-
-
-def test_windows_1252_is_read_and_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    table = read(folder, "text,kind\r\nplain,x\r\n“café” £5,y\r\n".encode("cp1252"))
+def test_windows_1252_is_read_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = read(tmp_path, "text,kind\r\nplain,x\r\n“café” £5,y\r\n".encode("cp1252"))
     assert table.columns["text"] == ["plain", "“café” £5"]
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
         "mail.csv is not UTF-8 (see line 3) and is read as Windows-1252; if letters come out wrong, save it as CSV in "
@@ -129,14 +109,14 @@ def test_windows_1252_is_read_and_said(folder: Path, caplog: pytest.LogCaptureFi
     ]
 
 
-def test_encoding_and_delimiter_are_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_encoding_and_delimiter_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    read(folder, "text\tkind\na\tx\n".encode("utf-16"))
+    read(tmp_path, "text\tkind\na\tx\n".encode("utf-16"))
     assert caplog.messages == ["mail.csv: 1 rows, UTF-16, divided by tab"]
 
 
-def test_parquet_is_read_as_text_with_its_rows(folder: Path) -> None:
-    table = read(folder, parquet({"id": [1, 2], "text": ["a", None], "kind": [0, 1]}), name="mail.parquet")
+def test_parquet_is_read_as_text_with_its_rows(tmp_path: Path) -> None:
+    table = read(tmp_path, parquet({"id": [1, 2], "text": ["a", None], "kind": [0, 1]}), name="mail.parquet")
     assert table.columns == {"text": ["a", ""], "kind": ["0", "1"]}
     assert table.place(1) == "row 2"
 
@@ -192,28 +172,28 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize(("content", "message"), MALFORMED.values(), ids=MALFORMED.keys())
-def test_malformed_file_is_refused_by_line_and_reason(folder: Path, content: str | bytes, message: str) -> None:
+def test_malformed_file_is_refused_by_line_and_reason(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(TableProblem) as refused:
-        read(folder, content)
+        read(tmp_path, content)
     assert message in str(refused.value)
-    assert str(folder) not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)
 
 
-def test_absent_file_and_folder_are_said_so(folder: Path) -> None:
+def test_absent_file_and_folder_are_said_so(tmp_path: Path) -> None:
     with pytest.raises(TableProblem, match=r"gone\.csv: there is no such file"):
-        read_table(folder / "gone.csv", ["text"])
+        read_table(tmp_path / "gone.csv", ["text"])
     with pytest.raises(TableProblem, match="can't be read: Is a directory"):
-        read_table(folder, ["text"])
+        read_table(tmp_path, ["text"])
 
 
-def test_one_column_for_two_purposes_is_refused(folder: Path) -> None:
+def test_one_column_for_two_purposes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TableProblem, match="'text' is asked for twice"):
-        read(folder, "text,kind\na,x\n", ["text", "text"])
+        read(tmp_path, "text,kind\na,x\n", ["text", "text"])
 
 
-def test_limit_of_the_csv_module_is_left_as_it_was(folder: Path) -> None:
+def test_limit_of_the_csv_module_is_left_as_it_was(tmp_path: Path) -> None:
     before = csv.field_size_limit()
-    read(folder, "text,kind\na,x\n")
+    read(tmp_path, "text,kind\na,x\n")
     with pytest.raises(TableProblem):
-        read(folder, 'text,kind\n"a,x\n')
+        read(tmp_path, 'text,kind\n"a,x\n')
     assert csv.field_size_limit() == before

@@ -107,15 +107,15 @@ def test_running_service_follows_promotion_and_rollback(tmp_path: Path, monkeypa
     with running_app(Settings(store=store, store_poll_seconds=0.05)) as client:
         publish_next_version(store, "any-frequency")
 
-        def until(version: int) -> None:
-            body = {"model": "any", "values": [1]}
-            retry_until(lambda: client.post("/forecast", json=body).json()["version"] == version)
+        def answers(version: int) -> bool:
+            answer = client.post("/forecast", json={"model": "any", "values": [1]}).json()
+            return bool(answer["version"] == version)
 
-        until(2)
+        retry_until(lambda: answers(2))
         assert main(["promote", "any", "any-frequency", "1"]) == 0
-        until(1)
+        retry_until(lambda: answers(1))
         assert main(["rollback", "any"]) == 0
-        until(2)
+        retry_until(lambda: answers(2))
 
 
 def test_list_reads_each_version_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

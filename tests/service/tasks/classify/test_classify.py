@@ -3,11 +3,9 @@
 import itertools
 from collections import Counter
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
-from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from bundle.store import read_bundle, version_folder
@@ -15,7 +13,8 @@ from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import EncodedText
 from service.engine.batcher import BatchStats
 from service.tasks.classify.engine import TextAnswer, TextClassifier
-from service.tasks.classify.schema import ClassifyResponse, ClassifyResult
+from service.tasks.classify.schema import ClassifyResult
+from tests.support.answers import classify
 from tests.support.drift_reference import reference_of
 from tests.support.made_up_data import messages
 
@@ -26,14 +25,6 @@ TEXTS = [
     "😀 e\u0301 \u202eright to left \u0000 \U0001f9d1\u200d\U0001f680",
     "ok",
 ]
-
-
-def classify(client: TestClient, **body: Any) -> dict[str, Any]:
-    response = client.post("/classify", json={"model": "spam"} | body)
-    assert response.status_code == 200, response.text
-    TypeAdapter(ClassifyResponse).validate_python(response.json())
-    answer: dict[str, Any] = response.json()
-    return answer
 
 
 def test_spam_and_ham_are_told_apart(client: TestClient) -> None:

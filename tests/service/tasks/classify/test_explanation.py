@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from bundle.tasks.classify.text import EncodedText
 from service.settings import Settings
 from service.tasks.classify.explanation import HiddenWords, Word, find_words, share_rows
+from tests.support.answers import classify
 from tests.support.running_app import running_app
 
 TEXTS = [
@@ -22,15 +23,13 @@ TEXTS = [
 ]
 
 
-def classify(client: TestClient, inputs: str | list[str], **body: Any) -> list[dict[str, Any]]:
-    response = client.post("/classify", json={"model": "spam", "inputs": inputs} | body)
-    assert response.status_code == 200, response.text
-    results: list[dict[str, Any]] = response.json()["results"]
+def results_of(client: TestClient, inputs: str | list[str], **body: Any) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = classify(client, inputs=inputs, **body)["results"]
     return results
 
 
 def explain(client: TestClient, text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    [result] = classify(client, text, explain=True)
+    [result] = results_of(client, text, explain=True)
     explanation: list[dict[str, Any]] = result.pop("explanation")
     return result, explanation
 
@@ -82,7 +81,7 @@ def test_offsets_are_code_points_of_the_text_sent(client: TestClient, text: str)
 def test_weight_is_what_the_score_loses_without_the_word(client: TestClient, text: str) -> None:
     result, explanation = explain(client, text)
     for word in explanation:
-        [without] = classify(client, text[: word["start"]] + text[word["end"] :])
+        [without] = results_of(client, text[: word["start"]] + text[word["end"] :])
         assert word["weight"] == pytest.approx(result["score"] - without["scores"][result["label"]], abs=5e-6)
 
 
@@ -90,15 +89,15 @@ def test_without_its_heaviest_word_the_score_falls_most(client: TestClient) -> N
     result, explanation = explain(client, TEXTS[0])
     assert result["label"] == "spam"
     rest = [TEXTS[0][: word["start"]] + TEXTS[0][word["end"] :] for word in explanation]
-    scores = [one["scores"]["spam"] for one in classify(client, rest)]
+    scores = [one["scores"]["spam"] for one in results_of(client, rest)]
     heaviest = int(np.argmax([word["weight"] for word in explanation]))
     assert int(np.argmin(scores)) == heaviest
     assert result["score"] - scores[heaviest] > 0.01
 
 
 def test_explained_result_is_the_same_otherwise(client: TestClient) -> None:
-    plain = classify(client, TEXTS)
-    explained = classify(client, TEXTS, explain=True)
+    plain = results_of(client, TEXTS)
+    explained = results_of(client, TEXTS, explain=True)
     for without, result in zip(plain, explained, strict=True):
         assert "explanation" not in without
         assert result.pop("explanation")
@@ -109,7 +108,7 @@ def test_explained_result_is_the_same_otherwise(client: TestClient) -> None:
 
 def test_each_of_many_texts_has_its_own_explanation(client: TestClient) -> None:
     texts = [*TEXTS, "", TEXTS[1], *(f"call {number} now" for number in range(100))]
-    for text, result in zip(texts, classify(client, texts, explain=True), strict=True):
+    for text, result in zip(texts, results_of(client, texts, explain=True), strict=True):
         _, alone = explain(client, text)
         assert [word["text"] for word in result["explanation"]] == [word["text"] for word in alone]
         weights = [word["weight"] for word in alone]
@@ -118,7 +117,7 @@ def test_each_of_many_texts_has_its_own_explanation(client: TestClient) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\r\n\t", "\u00a0\u2003"])
 def test_text_without_words_has_an_empty_explanation(client: TestClient, text: str) -> None:
-    assert classify(client, text, explain=True)[0]["explanation"] == []
+    assert results_of(client, text, explain=True)[0]["explanation"] == []
 
 
 def test_of_a_truncated_text_only_what_is_read_is_explained(client: TestClient) -> None:
@@ -126,16 +125,16 @@ def test_of_a_truncated_text_only_what_is_read_is_explained(client: TestClient) 
     result, explanation = explain(client, text)
     assert result["truncated"]
     last = explanation[-1]
-    up_to, before = classify(client, [text[: last["end"]], text[: last["start"]]])
+    up_to, before = results_of(client, [text[: last["end"]], text[: last["start"]]])
     assert up_to["scores"] == pytest.approx(result["scores"], abs=1e-5)
     assert not before["truncated"]
-    [one_more] = classify(client, text[: last["end"] + len(" prize \U0001f680 call")])
+    [one_more] = results_of(client, text[: last["end"] + len(" prize \U0001f680 call")])
     assert one_more["truncated"]
 
 
 def test_as_many_words_as_allowed_are_explained(tiny_store: Path) -> None:
     with running_app(Settings(store=tiny_store, max_explained_words=5)) as client:
-        assert len(classify(client, ["see you", "now ok !!!"], explain=True)[1]["explanation"]) == 3
+        assert len(results_of(client, ["see you", "now ok !!!"], explain=True)[1]["explanation"]) == 3
         body = {"model": "spam", "inputs": ["see you", "now ok ! ?"]}
         response = client.post("/classify", json=body | {"explain": True})
         assert response.status_code == 422

@@ -15,6 +15,7 @@ from service.errors import Invalid
 from service.settings import Settings
 from service.tasks.forecast.engine import decode_weights, with_hidden
 from service.tasks.forecast.explanation import HiddenSegments, Segment, hide_segments, split, weigh
+from tests.support.answers import forecast
 from tests.support.made_up_data import boardings
 from tests.support.running_app import running_app
 
@@ -23,15 +24,8 @@ RAIL = HISTORY.rail.tolist()
 WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": HISTORY.bus.tolist()}}
 
 
-def forecast(client: TestClient, **body: Any) -> list[dict[str, Any]]:
-    response = client.post("/forecast", json={"model": "ridership"} | body)
-    assert response.status_code == 200, response.text
-    forecasts: list[dict[str, Any]] = response.json()["forecasts"]
-    return forecasts
-
-
 def explain(client: TestClient, **body: Any) -> list[tuple[int, int, float]]:
-    [one] = forecast(client, explain=True, **body)
+    [one] = forecast(client, explain=True, **body)["forecasts"]
     return [(segment["start"], segment["end"], segment["weight"]) for segment in one["explanation"]]
 
 
@@ -91,12 +85,12 @@ def test_weights_are_shares_of_all_movements() -> None:
 
 
 def test_weights_can_be_checked_by_sending_nulls(client: TestClient) -> None:
-    [whole] = forecast(client, horizon=5, **WHOLE)
+    [whole] = forecast(client, horizon=5, **WHOLE)["forecasts"]
     explanation = explain(client, horizon=5, **WHOLE)
     movements = []
     for start, end, _ in explanation:
         values = [None if start <= place < end else value for place, value in enumerate(RAIL)]
-        [rest] = forecast(client, horizon=5, **WHOLE | {"values": values})
+        [rest] = forecast(client, horizon=5, **WHOLE | {"values": values})["forecasts"]
         movements.append(np.abs(np.subtract(rest["median"], whole["median"])).mean())
     assert [weight for *_, weight in explanation] == pytest.approx(movements / np.sum(movements), abs=1e-4)
     assert max(weight for *_, weight in explanation) > 0.1
@@ -110,8 +104,8 @@ def test_ranges_count_from_the_first_value_sent(client: TestClient) -> None:
 
 def test_explained_forecast_is_the_same_otherwise(client: TestClient) -> None:
     for horizon in (1, 14, 33):
-        [plain] = forecast(client, horizon=horizon, **WHOLE)
-        [explained] = forecast(client, horizon=horizon, explain=True, **WHOLE)
+        [plain] = forecast(client, horizon=horizon, **WHOLE)["forecasts"]
+        [explained] = forecast(client, horizon=horizon, explain=True, **WHOLE)["forecasts"]
         assert "explanation" not in plain
         assert explained["median"] == pytest.approx(plain["median"], rel=1e-4)
         assert explained["warnings"] == plain["warnings"]
@@ -155,7 +149,7 @@ def test_only_segment_that_is_known_has_all_the_weight(client: TestClient, value
 def test_each_of_many_series_has_its_own_explanation(client: TestClient) -> None:
     series = [{"values": RAIL[: 20 + 3 * place], "start": "2019-01-01"} for place in range(30)]
     series.insert(3, {"values": [1.0], "start": "2019-01-01"})
-    for one, answer in zip(series, forecast(client, series=series, explain=True), strict=True):
+    for one, answer in zip(series, forecast(client, series=series, explain=True)["forecasts"], strict=True):
         alone = explain(client, **one)
         assert [(each["start"], each["end"]) for each in answer["explanation"]] == [each[:2] for each in alone]
         weights = [weight for *_, weight in alone]
@@ -165,7 +159,7 @@ def test_each_of_many_series_has_its_own_explanation(client: TestClient) -> None
 def test_as_many_segments_as_allowed_are_explained(tiny_store: Path) -> None:
     with running_app(Settings(store=tiny_store, max_explained_stretches=8)) as client:
         series = [{"values": RAIL[:28]}, {"values": RAIL[:25]}]
-        assert len(forecast(client, series=series, explain=True)) == 2
+        assert len(forecast(client, series=series, explain=True)["forecasts"]) == 2
         body = {"model": "ridership", "series": [*series, {"values": RAIL[:2]}]}
         response = client.post("/forecast", json=body | {"explain": True})
         assert response.status_code == 422

@@ -5,24 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from service.tasks.forecast.schema import ForecastResponse
+from tests.support.answers import forecast
 from tests.support.made_up_data import boardings
 
 HISTORY = boardings(dt.date(2019, 1, 1), 120, 5)
 RAIL = HISTORY.rail.tolist()
 BUS = HISTORY.bus.tolist()
 WHOLE = {"values": RAIL, "start": "2019-01-01", "past_covariates": {"bus": BUS}}
-
-
-def forecast(client: TestClient, **body: Any) -> dict[str, Any]:
-    response = client.post("/forecast", json={"model": "ridership"} | body)
-    assert response.status_code == 200, response.text
-    TypeAdapter(ForecastResponse).validate_python(response.json())
-    answer: dict[str, Any] = response.json()
-    return answer
 
 
 def test_next_step_is_the_default(client: TestClient) -> None:
