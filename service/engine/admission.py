@@ -101,7 +101,7 @@ class Admission:
     def __exit__(self, kind: type[BaseException] | None, *_raised: object) -> None:
         self._queue.leave(self._num_rows)
         if kind is not None and issubclass(kind, TimeoutError):
-            limit = f"{self._seconds:.3g} seconds"
+            limit = f"{round(self._seconds, 1) or self._seconds:.3g} seconds"
             message = f"The answer was not ready within {limit}; send fewer rows, or try again later."
             raise DeadlineExceeded(message) from None
 
