@@ -23,19 +23,13 @@ class Answers:
     """As the task gives them."""
 
 
+@dataclass(eq=False)
 class Predictor:
-    """Answers calls with the models of a catalog.
+    """Answers calls with the models of a catalog."""
 
-    Args:
-        tasks: by name.
-        catalog: finds and loads models.
-        settings: limits of one call.
-    """
-
-    def __init__(self, tasks: Mapping[str, Task], catalog: Catalog, settings: Settings) -> None:
-        self._tasks = tasks
-        self._catalog = catalog
-        self._settings = settings
+    tasks: Mapping[str, Task]
+    catalog: Catalog
+    settings: Settings
 
     async def predict(
         self,
@@ -47,23 +41,14 @@ class Predictor:
         deadline: float,
         identity: RequestRecord,
     ) -> Answers:
-        """Answer one call.
-
-        Args:
-            task: key in `TASKS`.
-            model: alias or name of a bundle.
-            version: which one of it; None for the one in service.
-            inputs: as the task takes them, at least one.
-            options: as the task takes them.
-            deadline: when the answers must be there, by the event loop's clock (`time.monotonic`).
-            identity: whom the rows are charged to; it also records what the call took.
+        """Answer one call. `deadline` is by the event loop's clock; rows are charged to `identity`.
 
         Raises `Invalid`, with field paths that begin with `inputs` or the name of an option; `NotFound`,
         `NotReady`, `QueueFull`, `DeadlineExceeded`, and what `identity.charge` raises.
         """
-        entry = self._tasks[task]
-        entry.check(inputs, options, self._settings)
-        loaded = self._catalog.find(model, version) or await self._catalog.load(model, version, deadline)
+        entry = self.tasks[task]
+        entry.check(inputs, options, self.settings)
+        loaded = self.catalog.find(model, version) or await self.catalog.load(model, version, deadline)
         if loaded.task is not entry:
             raise Invalid([FieldError(("model",), loaded.task.mismatch)])
         manifest = loaded.manifest

@@ -1,8 +1,7 @@
 """The model cache: which versions are in memory, and which are evicted: the least recently used beyond a limit.
 
-A version with requests stays, whatever the limit; so a single one may be larger than it. A superseded version, one that
-no name resolves to any more, is evicted 60 s after the last request for its number; the last one that answered for a
-bundle stays 60 s after that, for a rollback.
+A version with requests stays. One that no name resolves to any more is evicted 60 s after the last request for its
+number; the last one that answered for a bundle stays 60 s after that, for a rollback.
 """
 
 import math
@@ -18,11 +17,7 @@ SUPERSEDED_SECONDS = 60.0
 
 
 class ModelCache:
-    """Loaded models by key; for the event loop, or one thread.
-
-    Args:
-        max_bytes: what they may take together; 0: no limit.
-    """
+    """Loaded models by key, of `max_bytes` together at most (0: no limit); for one thread."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -39,12 +34,7 @@ class ModelCache:
         return self.models.pop(key)
 
     def surplus(self, resolved: Collection[Key], just_asked: Key | None = None) -> list[Key]:
-        """What to evict now; none that has requests.
-
-        Args:
-            resolved: what a name resolves to; anything else is superseded.
-            just_asked: stays this time.
-        """
+        """What to evict now, as no name resolves to it or it is too much; nothing with requests, nor `just_asked`."""
         now = time.monotonic()
         num_bytes = sum(model.num_bytes for model in self.models.values())
         used_at = {key: self.used_at.get(key, -math.inf) for key in self.models}

@@ -1,20 +1,19 @@
 """Keeps a `Snapshot` in step with the store, and the versions that are asked for in memory.
 
-Every version in the store is loaded once, one after the other, and self-tested (`loader`); what is asked for goes
-first, and its requests wait for it. What isn't trusted, as is all that arrives while the service runs, is tested before
-in a process of its own (`sandbox`). One that fails is rejected with its reason and never answers; what answered before
-goes on. The snapshot is immutable and swapped in one step, so a request sees either the old state or the new one. Which
-of the tested versions are in memory is another matter (`cache`): one that isn't is loaded and tested again when it is
+Every version is loaded once and self-tested (`loader`), what is asked for first. What isn't trusted, as is all that
+arrives while the service runs, is tested in a sandbox before. One that fails is rejected and never answers. The
+snapshot is immutable and swapped in one step. A version that isn't in memory (`cache`) is loaded again when it is
 asked for.
 """
 
 import asyncio
 import logging
+import math
 import time
 import weakref
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bundle.store import Alias, BundleError, list_versions, read_aliases, version_folder
@@ -38,12 +37,10 @@ LONGEST_PAUSE_SECONDS = 600.0
 
 
 class Reading(NamedTuple):
-    """What one poll of the store found."""
+    """What one poll of the store found; None is what can't be read."""
 
     present: frozenset[Key] | None
-    """None: can't be read."""
     aliases: Mapping[str, Alias] | None
-    """None: can't be read."""
     modified: Mapping[Key, int]
     """When each version that was asked for last changed."""
     fault: str | None
@@ -65,49 +62,38 @@ class Retry:
     """When to test again what was rejected."""
 
     modified: int
-    """When it was changed last, in nanoseconds; it is tested again when that changes."""
-    at: float | None = None
-    """And at this time, by the monotonic clock, where the same files may pass the next time."""
+    """When its files last changed, in nanoseconds: once that changes."""
+    at: float = math.inf
+    """By the monotonic clock, where the same files may pass the next time."""
     pause_seconds: float = 0.0
+    """From then to the next one."""
 
 
+@dataclass(eq=False)
 class Catalog:
-    """See the module.
+    """See the module."""
 
-    Args:
-        settings: where the store is, how much memory the versions may take.
-        loader: loads versions.
-        metrics: count loads and swaps.
-        loading: where versions are loaded; one thread, since making sessions isn't documented to be safe in several.
-        sandbox: tests versions that aren't trusted.
-        started_ns: when the service started, since the epoch: what was in the store by then may be trusted.
-    """
+    settings: Settings
+    loader: Loader
+    metrics: Metrics
+    loading: Executor
+    """One thread: making sessions isn't documented to be safe in several."""
+    sandbox: Sandbox
+    started_ns: int
+    """Since the epoch; what was in the store by then may be trusted."""
+    _loads: dict[Key, Loading] = field(default_factory=dict)
+    _reading: asyncio.Future[Reading] | None = None
+    _knows_aliases: bool = False
+    _retries: dict[Key, Retry] = field(default_factory=dict)
+    _freed: bool = False
+    _has_evicted: bool = False
 
-    def __init__(
-        self,
-        settings: Settings,
-        loader: Loader,
-        metrics: Metrics,
-        loading: Executor,
-        sandbox: Sandbox,
-        started_ns: int,
-    ) -> None:
-        self._settings = settings
-        self._metrics = metrics
-        self._loader = loader
-        self._loading = loading
-        self._cache = ModelCache(settings.max_model_memory_bytes)
-        self._loads: dict[Key, Loading] = {}
-        self._sandbox = sandbox
-        self._started_ns = started_ns
+    def __post_init__(self) -> None:
+        self._cache = ModelCache(self.settings.max_model_memory_bytes)
         self._sandboxes = asyncio.Semaphore(SANDBOXES_AT_ONCE)
-        self._trusted: set[Key] | None = None if settings.store_trusted else set()  # None: the store is yet to be read
-        self._reading: asyncio.Future[Reading] | None = None
-        self._knows_aliases = False
-        self._retries: dict[Key, Retry] = {}
+        # None: the store is yet to be read.
+        self._trusted: set[Key] | None = None if self.settings.store_trusted else set()
         self._again: set[Key] = set()  # rejected, and to be tested again
-        self._freed = False
-        self._has_evicted = False
         self.snapshot = Snapshot()
 
     def find(self, model: str, version: int | None = None) -> LoadedModel | None:
@@ -124,13 +110,12 @@ class Catalog:
         return loaded
 
     async def load(self, model: str, version: int | None = None, deadline: float | None = None) -> LoadedModel:
-        """What answers, loaded first where it isn't in memory; all its requests wait for one loading.
+        """What answers, loaded first where it isn't in memory. `deadline` is by the loop's clock; None: as set.
 
-        Raises as `find`, `QueueFull` when too many wait already, `DeadlineExceeded` when it isn't loaded by the
-        deadline: a time of the event loop, by default as far away as the settings say.
+        Raises as `find`, `QueueFull` when too many wait already, and `DeadlineExceeded`.
         """
         if deadline is None:
-            deadline = asyncio.get_running_loop().time() + self._settings.deadline_seconds
+            deadline = asyncio.get_running_loop().time() + self.settings.deadline_seconds
         try:
             async with asyncio.timeout_at(deadline):
                 while True:  # where it is rejected an older version answers
@@ -138,14 +123,11 @@ class Catalog:
                     if loaded_model is not None:
                         return loaded_model
         except TimeoutError:
-            limit = f"{self._settings.deadline_seconds:g} seconds"
+            limit = f"{self.settings.deadline_seconds:g} seconds"
             raise DeadlineExceeded(f"The model was not loaded within {limit}; try again later.") from None
 
     async def tested(self, model: str, version: int | None = None) -> TestedVersion:
-        """What answers, whether it is in memory or not; loaded only where it wasn't tested yet.
-
-        Raises as `Snapshot.find`, and `NotReady` when loading takes too long.
-        """
+        """What answers, in memory or not. Raises as `Snapshot.find`, and `NotReady` when loading takes too long."""
         key = self.snapshot.key_of(model, version)
         if key is not None:
             return self.snapshot.versions[key]
@@ -184,7 +166,7 @@ class Catalog:
         testing = asyncio.create_task(self.test_pending())
         try:
             while True:
-                await asyncio.sleep(self._settings.store_poll_seconds)
+                await asyncio.sleep(self.settings.store_poll_seconds)
                 try:
                     await self.poll()
                     self._note_stalls()
@@ -202,10 +184,7 @@ class Catalog:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def poll(self) -> None:
-        """Read once what the store holds, and swap the snapshot; what is new is left to `test_pending`.
-
-        Where the store doesn't answer, the next poll waits for the same answer.
-        """
+        """Read once what the store holds, and swap the snapshot; what is new is left to `test_pending`."""
         if self._reading is None:
             self._reading = disk.ask(self._read, list(self._retries))
         answered, _ = await asyncio.wait({self._reading}, timeout=disk.STALL_SECONDS)
@@ -219,7 +198,7 @@ class Catalog:
             self._swap(replace(before, fault=reading.fault))
             return
         if self._trusted is None:
-            started_ns = self._started_ns
+            started_ns = self.started_ns
             self._trusted = {key for key in present if 0 < reading.modified.get(key, 0) <= started_ns}
         versions = {key: tested for key, tested in before.versions.items() if key in present}
         rejected = {key: reason for key, reason in before.rejected.items() if key in present}
@@ -228,7 +207,7 @@ class Catalog:
         self._again = {
             key
             for key, retry in self._retries.items()
-            if reading.modified.get(key, retry.modified) != retry.modified or (retry.at is not None and now >= retry.at)
+            if reading.modified.get(key, retry.modified) != retry.modified or now >= retry.at
         }
         pending = present - versions.keys() - rejected.keys()
         aliases = before.aliases if reading.aliases is None else reading.aliases
@@ -238,8 +217,8 @@ class Catalog:
             if key not in versions:
                 self._evict(key)
         # A request that ends after its version was removed is counted all the same, until the next poll.
-        for key in (before.versions.keys() | before.rejected.keys() | self._metrics.counted_versions()) - present:
-            self._metrics.forget(*key)
+        for key in (before.versions.keys() | before.rejected.keys() | self.metrics.counted_versions()) - present:
+            self.metrics.forget(*key)
 
     async def test_pending(self) -> None:
         """Load what was not tested yet, and what was rejected and has changed."""
@@ -280,11 +259,11 @@ class Catalog:
             await asyncio.to_thread(how)
 
     def _required(self) -> list[str]:
-        return self._settings.required_models or list(self.snapshot.aliases)
+        return self.settings.required_models or list(self.snapshot.aliases)
 
     async def _wait_for(self, key: Key) -> LoadedModel | None:
         loading = self._load(key)
-        if loading.num_requests >= self._settings.max_waiting_requests:
+        if loading.num_requests >= self.settings.max_waiting_requests:
             raise QueueFull(
                 "Too many requests wait for this model to be loaded; try again later.", retry_after_seconds=1
             )
@@ -308,27 +287,18 @@ class Catalog:
         finally:
             asked = self._loads.pop(key).num_requests > 0
             self._freed = True  # loading takes more for a moment than what it leaves
-        self._metrics.load_seconds.observe(time.perf_counter() - started)
+        self.metrics.load_seconds.observe(time.perf_counter() - started)
         if isinstance(loaded, Rejected):
             self._reject(key, loaded, modified)
             return None
-        self._metrics.loads.labels(*key, "proved").inc()
-        self._metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
+        self.metrics.loads.labels(*key, "proved").inc()
+        self.metrics.model_memory_bytes.labels(*key).set(loaded.num_bytes)
         self._cache.models[key] = loaded
-        if before is None:
-            logger.info("%s version %d passed its self-test and is served", *key)
-        else:
-            logger.info("%s version %d is in memory again", *key)
-        snapshot = self.snapshot
-        kept = TestedVersion(loaded.manifest, loaded.digest, loaded.metrics, loaded.task_metrics, loaded.report)
+        outcome = "passed its self-test and is served" if before is None else "is in memory again"
+        logger.info("%s version %d %s", *key, outcome)
         self._retries.pop(key, None)
-        self._swap(
-            replace(
-                snapshot,
-                versions={**snapshot.versions, key: kept},
-                rejected={other: reason for other, reason in snapshot.rejected.items() if other != key},
-                pending=snapshot.pending - {key},
-            )
+        self._settle(
+            key, TestedVersion(loaded.manifest, loaded.digest, loaded.metrics, loaded.task_metrics, loaded.report)
         )
         if asked or key in map(self.snapshot.key_of, self._required()):
             self._cache.used_at[key] = time.monotonic()
@@ -336,11 +306,8 @@ class Catalog:
         return loaded
 
     async def _tested(self, key: Key, before: TestedVersion | None) -> tuple[LoadedModel | Rejected, int]:
-        """One version, and when it had changed last before it was read.
-
-        What isn't trusted, or has changed, is tested in a sandbox first; what is loaded is what was tested there.
-        """
-        folder = version_folder(self._settings.store, *key)
+        """One version, after the sandbox where it isn't trusted or has changed, and when it last changed."""
+        folder = version_folder(self.settings.store, *key)
         loading = self._loads[key]
         loading.reading_since = time.monotonic()
         modified = await disk.ask(last_modified, folder)
@@ -348,45 +315,47 @@ class Catalog:
         known = None if before is None else before.digest
         if known is None and key not in (self._trusted or ()):
             async with self._sandboxes:  # which have a bound of their own
-                outcome = await self._sandbox(folder)
+                outcome = await self.sandbox(folder)
             if isinstance(outcome, Rejected):
                 return outcome, modified
             known = outcome.digest
         loading.reading_since = time.monotonic()
-        bundle = await disk.ask(self._loader.read, folder)
+        bundle = await disk.ask(self.loader.read, folder)
         loading.reading_since, loading.is_stalled = None, False
         if isinstance(bundle, Rejected):
             return bundle, modified
         if known is not None and bundle.digest != known:
             return Rejected("its files have changed since its self-test", "unreadable"), modified
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._loading, self._loader.load, bundle, before), modified
+        return await loop.run_in_executor(self.loading, self.loader.load, bundle, before), modified
 
     def _reject(self, key: Key, rejected: Rejected, modified: int) -> None:
-        snapshot = self.snapshot
-        if snapshot.rejected.get(key) != rejected:
-            self._metrics.loads.labels(*key, "refused").inc()
+        if self.snapshot.rejected.get(key) != rejected:
+            self.metrics.loads.labels(*key, "refused").inc()
             logger.error("%s version %d is rejected: %s", *key, rejected.reason)
         if self._trusted is not None:
             self._trusted.discard(key)  # whatever it is the next time, it has arrived since the start
-        retry = Retry(modified)
+        pause = self._retries.get(key, Retry(modified)).pause_seconds
+        self._retries[key] = Retry(modified)
         if rejected.why in RETRYABLE:
-            earlier = self._retries.get(key)
-            pause = 0.0 if earlier is None or earlier.at is None else earlier.pause_seconds
-            further = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
-            retry = Retry(modified, time.monotonic() + pause, further)
-        self._retries[key] = retry
-        self._swap(
-            replace(
-                snapshot,
-                versions={other: tested for other, tested in snapshot.versions.items() if other != key},
-                rejected={**snapshot.rejected, key: rejected},
-                pending=snapshot.pending - {key},
-            )
-        )
+            following = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
+            self._retries[key] = Retry(modified, time.monotonic() + pause, following)
+        self._settle(key, rejected)
+
+    def _settle(self, key: Key, outcome: TestedVersion | Rejected) -> None:
+        """Put what became of a version into the snapshot."""
+        versions, rejected = dict(self.snapshot.versions), dict(self.snapshot.rejected)
+        versions.pop(key, None)
+        rejected.pop(key, None)
+        if isinstance(outcome, Rejected):
+            rejected[key] = outcome
+        else:
+            versions[key] = outcome
+        pending = self.snapshot.pending - {key}
+        self._swap(replace(self.snapshot, versions=versions, rejected=rejected, pending=pending))
 
     def _note_stalls(self) -> None:
-        """Say once of each version that is being read for too long."""
+        """Log once of each version that is being read for too long."""
         now = time.monotonic()
         for (name, version), loading in self._loads.items():
             since = loading.reading_since
@@ -396,7 +365,7 @@ class Catalog:
 
     def _read(self, rejected: Iterable[Key]) -> Reading:
         """Read the store, and when the rejected versions, the first time all, last changed; blocks."""
-        store = self._settings.store
+        store = self.settings.store
         try:
             present = frozenset((name, version) for name, found in list_versions(store).items() for version in found)
         except OSError as error:
@@ -410,28 +379,28 @@ class Catalog:
 
     def _swap(self, after: Snapshot) -> None:
         if after.fault and after.fault != self.snapshot.fault:
-            logger.error("the store %s: %s", self._settings.store, after.fault)
+            logger.error("the store %s: %s", self.settings.store, after.fault)
         elif self.snapshot.fault and not after.fault and self.snapshot.versions:
-            logger.info("the store %s can be read again", self._settings.store)
+            logger.info("the store %s can be read again", self.settings.store)
         for alias in after.aliases:
-            self._metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
+            self.metrics.swaps.labels(alias)  # 0 from the start, so that the first swap is an increase
         for alias in after.aliases.keys() & self.snapshot.aliases.keys():
             was, now = self.snapshot.key_of(alias), after.key_of(alias)
             if was is not None and was != now:
-                self._metrics.swaps.labels(alias).inc()
+                self.metrics.swaps.labels(alias).inc()
                 logger.info("%s is answered by %s now", alias, "none" if now is None else f"{now[0]} version {now[1]}")
         self.snapshot = after
 
     def _evict_surplus(self, just_asked: Key | None = None) -> None:
         for key in self._cache.surplus(self.snapshot.resolved(), just_asked):
             self._evict(key)
-            self._metrics.evictions.labels(*key).inc()
+            self.metrics.evictions.labels(*key).inc()
             logger.info("%s version %d is evicted from memory", *key)
 
     def _evict(self, key: Key) -> None:
         loaded_model = self._cache.pop(key)
         loaded_model.metrics.waiting_requests.set(0)
-        self._metrics.model_memory_bytes.labels(*key).set(0)
+        self.metrics.model_memory_bytes.labels(*key).set(0)
         loaded_model.engine.batcher.cancel_alarm()
         self._freed = self._has_evicted = True
         weakref.finalize(loaded_model.engine.batcher, self._note_freed).atexit = False

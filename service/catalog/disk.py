@@ -1,8 +1,4 @@
-"""Calls that a disk may never answer: a store on a network that stalls holds up nobody but who needs it.
-
-Each call has a thread of its own, which nobody waits for at the end: neither a pool's other work nor a stop of the
-service hangs behind a disk.
-"""
+"""Calls that a disk may never answer, each in a thread of its own: a stalled store holds up nobody but who needs it."""
 
 import asyncio
 import contextlib
@@ -13,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 STALL_SECONDS = 3.0
-"""After so long without an answer the disk is said to stall; mostly it answers within milliseconds."""
+"""After so long without an answer the disk stalls; mostly it answers within milliseconds."""
 
 
 def ask(function: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":

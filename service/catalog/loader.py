@@ -43,23 +43,10 @@ class LoadedModel(TestedVersion):
 
 
 class Loader:
-    """Loads versions; blocks, so it is for threads.
-
-    Args:
-        settings: limits of the batchers.
-        tasks: by name.
-        metrics: of the process.
-        inference: where batches are computed.
-        encoding: where long inputs are encoded.
-    """
+    """Loads versions; blocks, so it is for threads."""
 
     def __init__(
-        self,
-        settings: Settings,
-        tasks: Mapping[str, Task],
-        metrics: Metrics,
-        inference: Executor,
-        encoding: Executor,
+        self, settings: Settings, tasks: Mapping[str, Task], metrics: Metrics, inference: Executor, encoding: Executor
     ) -> None:
         limits = Limits(settings.max_batch_rows, settings.max_batch_elements, settings.max_waiting_requests)
         self._resources = Resources(settings, limits, inference, encoding)
@@ -74,12 +61,7 @@ class Loader:
             return _rejected(folder.parent.name, folder.name, error)
 
     def load(self, bundle: Bundle, before: TestedVersion | None = None) -> LoadedModel | Rejected:
-        """Test and load one version, one call at a time; never raises for what is wrong with it.
-
-        Args:
-            bundle: as it was read.
-            before: the version as it was loaded earlier; its metrics are continued.
-        """
+        """Test and load one version; never raises for what is wrong with it. It continues the metrics of `before`."""
         manifest = bundle.manifest
         task = self._tasks[manifest.spec.task]
         allocated = allocated_bytes()
@@ -107,7 +89,7 @@ def _rejected(name: str, version: str, error: Exception) -> Rejected:
 
 
 def last_modified(folder: Path) -> int:
-    """When a folder or anything in it last changed, in nanoseconds; 0 if it can't be told."""
+    """When a folder or anything in it last changed, in nanoseconds; 0 if that isn't known."""
     try:
         states = [folder.stat(), *(path.lstat() for path in folder.iterdir())]
         return max(max(state.st_mtime_ns, state.st_ctime_ns) for state in states)

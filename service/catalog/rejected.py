@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Why = Literal["unreadable", "files", "graph", "proof", "memory", "time", "crash", "killed", "defect"]
-"""What kind of reason it is: the store didn't give it just now; the files aren't those of a bundle; the graph may not
-or can't be loaded; golden samples or tokenizer; more memory or time than a trial has; it crashed the trial, or
-something killed that; a defect of ours."""
+"""The store didn't give it just now; the files aren't those of a bundle; the graph; golden samples or tokenizer;
+too much memory or time; it crashed the sandbox, or something killed that; a defect of the service.
+"""
 
 RETRYABLE: frozenset[Why] = frozenset({"unreadable", "time", "killed"})
 """What may be otherwise the next time, with the same files."""

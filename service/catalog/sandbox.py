@@ -1,8 +1,7 @@
 """The sandbox: a version that isn't trusted has its self-test in a process of its own first, within limits.
 
-onnxruntime and the tokenizer are native code, and a graph can ask for any memory and time. What crashes, never ends, or
-takes too much, takes only that process with it. `sandbox_process` runs there, a fresh one for each version,
-since a process with threads can't be forked. It runs as the same user.
+onnxruntime and the tokenizer are native code: what crashes, never ends or takes too much takes only that process with
+it. `sandbox_process` runs there, a fresh one for each version, as the same user.
 """
 
 import asyncio
@@ -37,13 +36,7 @@ Sandbox = Callable[[Path], Awaitable[Passed | Rejected]]
 
 
 async def test_in_sandbox(folder: Path, *, memory_bytes: int, seconds: float) -> Passed | Rejected:
-    """Test a version in a process of its own.
-
-    Args:
-        folder: of the version.
-        memory_bytes: what it may take, beyond what the process takes without it.
-        seconds: of CPU that it may use; `WALL_SECONDS_PER_CPU_SECOND` times that may pass.
-    """
+    """Test a version in a process of its own, within so much CPU time, and memory beyond that of an empty one."""
     try:
         process = await asyncio.create_subprocess_exec(
             *_command(folder, memory_bytes, seconds),
@@ -56,9 +49,8 @@ async def test_in_sandbox(folder: Path, *, memory_bytes: int, seconds: float) ->
     except OSError as error:
         return Rejected(f"no process could be started for its self-test: {error.strerror}", "killed")
     assert process.stdout is not None
-    too_long = Rejected(
-        f"its self-test took more than {seconds:g} seconds; SEQSERVE_TRIAL_SECONDS is the bound", "time"
-    )
+    bound = "SEQSERVE_TRIAL_SECONDS is the bound"
+    too_long = Rejected(f"its self-test took more than {seconds:g} seconds; {bound}", "time")
     try:
         async with asyncio.timeout(_START_SECONDS + seconds * WALL_SECONDS_PER_CPU_SECOND):
             output = await process.stdout.read()
@@ -85,10 +77,7 @@ def _command(folder: Path, memory_bytes: int, seconds: float) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without the settings, which may hold secrets, and what is preloaded, which would count as the model's memory.
-
-    Nothing reserves memory for more than one thread.
-    """
+    """Without settings, which may hold secrets, and preloads, which would count as the model's memory."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("PYTHON")}
     return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 

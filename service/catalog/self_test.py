@@ -1,6 +1,6 @@
-"""The self-test of a version: its graph holds only what may be in one and reproduces the golden samples.
+"""The self-test of a version: nothing is in its graph but what may be, and it reproduces the golden samples.
 
-What its task adds to a bundle is tested by the task. It runs in a worker (`loader`) and in a sandbox alike.
+What its task adds to a bundle is tested by the task. Run in a worker (`loader`) and in a sandbox alike.
 """
 
 import json

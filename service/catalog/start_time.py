@@ -1,8 +1,4 @@
-"""When the service started: bundles that were in the store by then are trusted, later ones are tested in a sandbox.
-
-The environment hands it to all workers: one that replaces another must not trust what arrived since, which may be what
-the other died of.
-"""
+"""When the service started: bundles in the store by then are trusted. The environment hands it to all workers."""
 
 import os
 import time

@@ -9,7 +9,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bundle.promotion import Change, promote, rollback, whole_versions
 from bundle.store import Alias, BundleError, list_versions, read_aliases, read_bundle, version_folder
@@ -19,21 +18,15 @@ from service.settings import Settings
 
 COMMANDS = ("list", "check", "promote", "rollback")
 
-_LIST = """Show what each alias resolves to and which versions the store holds. A version is `ok` when its files are
-those that were published; else the reason is shown. `check` also runs the self-test."""
-
-_CHECK = """Run the self-test of versions as a running service does for those that arrive, each in a process of its own,
-and print `passed` or why a service would reject it. Without VERSION all of a bundle, without NAME all of the store. The
-exit status is 1 if one would be rejected."""
-
-_PROMOTE = """Point an alias at a bundle, and remember what it pointed at before. Without VERSION it resolves to the
-newest one, now and whenever one is published; with VERSION it is pinned to that one. An alias that isn't there is made.
-Refused if the version isn't in the store or its files are not those that were published."""
-
-_ROLLBACK = """Let an alias mean what answered before. One that means the newest version, of which one was published
-since its promotion, is pinned to the version before the newest. Any other gets the meaning it had before its last
-promotion; if that was the newest version and newer ones were published since, it is pinned to the one of then. Each
-further rollback goes one step further back, until nothing is known any more. To go forward again, promote."""
+_LIST = (
+    "Show what each alias resolves to, and each version in the store with its state; `check` runs the self-test, too."
+)
+_CHECK = """Run the self-test of versions in a sandbox, and print `passed` or why a service would reject one. Without
+VERSION all of a bundle, without NAME all of the store. The exit status is 1 if one would be rejected."""
+_PROMOTE = """Point an alias at a bundle: without VERSION at its newest one, now and whenever one is published, else at
+that one. Refused if the version isn't in the store or its files are not those that were published."""
+_ROLLBACK = """Point an alias at what answered before: where it means the newest version and one was published since its
+promotion, at the version before; else at what it meant before its last promotion. Each goes one step further back."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,9 +49,9 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         match asked.command:
             case "promote":
-                print(_told(store, asked.alias, promote(store, asked.alias, asked.name, asked.version)))
+                print(_described(store, asked.alias, promote(store, asked.alias, asked.name, asked.version)))
             case "rollback":
-                print(_told(store, asked.alias, rollback(store, asked.alias)))
+                print(_described(store, asked.alias, rollback(store, asked.alias)))
             case "check":
                 return _check(settings, asked.name, asked.version)
             case _:
@@ -89,13 +82,13 @@ def _check(settings: Settings, name: str | None, version: int | None) -> int:
         folder = version_folder(settings.store, *key)
         tested = test_in_sandbox(folder, memory_bytes=settings.trial_memory_bytes, seconds=settings.trial_seconds)
         outcome = asyncio.run(tested)
-        told = "passed" if isinstance(outcome, Passed) else outcome.reason
+        shown = "passed" if isinstance(outcome, Passed) else outcome.reason
         status |= not isinstance(outcome, Passed)
-        print(f"{key[0]} {key[1]}: {told}", flush=True)
+        print(f"{key[0]} {key[1]}: {shown}", flush=True)
     return status
 
 
-def _told(store: Path, alias: str, change: Change) -> str:
+def _described(store: Path, alias: str, change: Change) -> str:
     def meaning(target: Alias) -> str:
         return _meaning(target, whole_versions(store, target.name) if target.version is None else [])
 
@@ -115,8 +108,8 @@ def _listed(store: Path) -> str:
     keys = [(name, version) for name, versions in list_versions(store).items() for version in versions]
     states = {key: _state(version_folder(store, *key)) for key in keys}
     whole: dict[str, list[int]] = defaultdict(list)
-    for (name, version), state in states.items():
-        if state.reason is None:
+    for (name, version), (_, reason) in states.items():
+        if reason is None:
             whole[name].append(version)
     aliases = [("ALIAS", "RESOLVES TO")]
     answering: dict[tuple[str, int], list[str]] = defaultdict(list)
@@ -124,21 +117,15 @@ def _listed(store: Path) -> str:
         aliases.append((alias, _meaning(target, whole[target.name])))
         answering[target.name, target.version or max(whole[target.name], default=0)].append(alias)
     versions = [("BUNDLE", "VERSION", "CREATED", "ALIASES", "STATE")]
-    for (name, version), state in states.items():
+    for (name, version), (created, reason) in states.items():
         called = ", ".join(answering[name, version]) or "-"
-        versions.append((name, str(version), state.created or "-", called, state.reason or "ok"))
+        versions.append((name, str(version), created, called, reason or "ok"))
     return f"{text_table(aliases)}\n\n{text_table(versions)}"
 
 
-class _State(NamedTuple):
-    """When a version was made, and why it isn't whole; None where the other is told."""
-
-    created: str | None
-    reason: str | None
-
-
-def _state(folder: Path) -> _State:
+def _state(folder: Path) -> tuple[str, str | None]:
+    """When a version was made, and None, or why it isn't whole."""
     try:
-        return _State(read_bundle(folder).manifest.created, None)
+        return read_bundle(folder).manifest.created, None
     except BundleError as error:
-        return _State(None, str(error))
+        return "-", str(error)

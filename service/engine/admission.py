@@ -24,8 +24,7 @@ MAX_FACTOR = 4
 class Backlog:
     """The rows at one model that are yet to be answered, and how long a row takes.
 
-    Not the number of requests: a thousand short texts take a moment, ten requests of a thousand long ones don't. Wall
-    time, so whatever else the process does between two batches counts: other models, reading, refusing.
+    In wall time, so whatever else the process does between two batches counts.
     """
 
     __slots__ = ("_num_rows", "_row_seconds")
@@ -58,7 +57,7 @@ class Backlog:
     def learn(self, num_rows: int, seconds: float, *, more_wait: bool) -> None:
         """Rows took so many seconds, the time since the rows before included.
 
-        A batch that more rows wait behind was full; a smaller one takes longer per row, and doesn't raise the average.
+        A batch that no rows wait behind is small: it takes longer for a row, and doesn't raise the average.
         """
         row_seconds, known = seconds / num_rows, self._row_seconds
         if known is None:
@@ -81,15 +80,9 @@ class Queue(Protocol):
 
 
 class Admission:
-    """A place in a queue: `with Admission(…)`.
+    """A request in a queue: `with Admission(…)`. `deadline` is by the event loop's clock.
 
-    Entering raises `QueueFull` when too many requests have one, or their rows take too long; a `TimeoutError` within
-    leaves as `DeadlineExceeded`.
-
-    Args:
-        queue: of the model.
-        deadline: by the event loop's clock.
-        num_rows: of the request.
+    Entering raises `QueueFull`; a `TimeoutError` within leaves as `DeadlineExceeded`.
     """
 
     __slots__ = ("_num_rows", "_queue", "_seconds", "deadline")
@@ -108,7 +101,7 @@ class Admission:
     def __exit__(self, kind: type[BaseException] | None, *_raised: object) -> None:
         self._queue.leave(self._num_rows)
         if kind is not None and issubclass(kind, TimeoutError):
-            limit = f"{self._seconds:.3g} seconds"
+            limit = f"{round(self._seconds, 1) or self._seconds:.3g} seconds"
             message = f"The answer was not ready within {limit}; send fewer rows, or try again later."
             raise DeadlineExceeded(message) from None
 

@@ -1,18 +1,14 @@
-"""Rows in, answers out, computed in batches. Knows an engine and how many rows there are, nothing of HTTP.
+"""Rows in, answers out, computed in batches of rows of like size.
 
-Rows that find the engine free are computed at once; what arrives meanwhile forms the next batch, within a budget of
-rows and padded elements. Only rows of like size share a batch, so a short row doesn't pay for a long one. The size
-whose first rows have waited longest goes first; what is left of a request with more rows than a batch holds queues
-again behind the others.
-
-Short batches are computed on the event loop, longer ones in a thread, in batches as large as the budget lets. A client
-that is alone is answered at once, without a task, and its many batches are computed in one go in the thread.
+Rows that find the engine free are computed at once; what arrives meanwhile forms the next batch. The size whose first
+rows have waited longest goes first; what is left of a request queues again behind the others. Short batches are
+computed on the event loop, longer ones in a thread. A client that is alone is answered at once, without a task.
 """
 
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -26,11 +22,11 @@ from service.errors import QueueFull
 
 INLINE_SECONDS = 0.004
 """A batch expected to take no longer is computed on the event loop: the way to a thread and back takes as long as a
-short text does. The loop is never blocked for more than this, or `FULL_BATCHES` times as much."""
+short text does."""
 
 INLINE_BATCHES = 2
-"""More rows than so many such batches hold go to a thread, where batches may be larger: unless they are short, so that
-`INLINE_ROWS` make one. Then every batch would mean GIL contention between thread and event loop."""
+"""More rows than so many such batches hold go to a thread, in larger batches: unless `INLINE_ROWS` of them make one,
+since then each batch would mean GIL contention between thread and event loop."""
 
 INLINE_ROWS = 16
 
@@ -39,21 +35,14 @@ FULL_BATCHES = 3
 row takes less time than one by one, and the admitted requests need that time."""
 
 REFUSING_ITERATIONS = 4
-"""Then so many iterations follow without a batch, most of them short: a new request, a health check for instance, needs
-several until it is answered, and shouldn't wait for batches between them."""
+"""Then so many iterations follow without a batch: a health check needs several until it is answered."""
 
-THREAD_SECONDS = 0.05
-"""A single request's batches are computed in one thread, one after another, for so long at most: the way there and back
-takes 200 µs where a CPU has to be woken, and other models may have to wait for the thread. Requests to the same model
-wait for no more than one batch."""
+QUIET_ITERATIONS = 2
+"""A batch begins after so many iterations of the event loop without a new request: requests that are being read make it
+larger."""
 
 RowIndices = slice | NDArray[np.intp]
 """Which of a request's rows they are."""
-
-
-QUIET_ITERATIONS = 2
-"""A batch begins after so many iterations of the event loop without a new request: one takes microseconds where nothing
-else is to be done, and where requests are to be read, reading them first makes fewer and larger batches."""
 
 
 class Sliceable(Protocol):
@@ -156,20 +145,17 @@ class _Block(Generic[Rows, Answers]):
     num_rows: int
     order: int
 
-    def split(self, num_rows: int, order: int) -> "tuple[_Block[Rows, Answers], _Block[Rows, Answers]]":
-        """The first `num_rows`, and the rest with a new place in the order."""
-        indices = self.indices
-        first: RowIndices
-        rest: RowIndices
+    def split_off(self, num_rows: int) -> "_Block[Rows, Answers]":
+        """The first `num_rows`, which this block then lacks."""
+        indices, first = self.indices, self.rows[:num_rows]
+        own: RowIndices
         if isinstance(indices, slice):
             middle = indices.start + num_rows
-            first, rest = slice(indices.start, middle), slice(middle, indices.stop)
+            own, self.indices = slice(indices.start, middle), slice(middle, indices.stop)
         else:
-            first, rest = indices[:num_rows], indices[num_rows:]
-        return (
-            _Block(self.submission, first, self.rows[:num_rows], num_rows, self.order),
-            _Block(self.submission, rest, self.rows[num_rows:], self.num_rows - num_rows, order),
-        )
+            own, self.indices = indices[:num_rows], indices[num_rows:]
+        self.rows, self.num_rows = self.rows[num_rows:], self.num_rows - num_rows
+        return _Block(self.submission, own, first, num_rows, self.order)
 
 
 @dataclass(slots=True)
@@ -180,8 +166,8 @@ class _Batch(Generic[Rows, Answers]):
     inline: bool
     blocks: list[_Block[Rows, Answers]] = field(default_factory=list)
     num_rows: int = 0
-    num_parts: int = 1
-    """Of a single request's only block, where it holds more than a batch may: they are computed one after another."""
+    rest: _Block[Rows, Answers] | None = None
+    """Of the request whose rows are too many: queues again once the batch is computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,24 +183,20 @@ class _Computed(Generic[Answers]):
 
 @dataclass
 class Batcher(Generic[Rows, Answers]):
-    """Batches for one model.
-
-    Args:
-        engine: runs one batch; one at a time, on the event loop or in `executor`.
-        executor: where long batches are computed.
-        limits: budget of a batch, bound of the queue.
-        stats: gets what is measured.
-    """
+    """Batches for one model."""
 
     engine: Engine[Rows, Answers]
+    """Runs one batch at a time."""
     executor: Executor
+    """Where long batches are computed."""
     limits: Limits
     stats: BatchStats = field(default_factory=BatchStats)
     backlog: Backlog = field(default_factory=Backlog)
-    _queues: dict[int, deque[_Block[Rows, Answers]]] = field(default_factory=dict)
+    _queues: dict[int, deque[_Block[Rows, Answers]]] = field(default_factory=lambda: defaultdict(deque))
     """By size."""
     _orders: Iterator[int] = field(default_factory=itertools.count)
-    _num_requests: int = 0
+    num_requests: int = 0
+    """Admitted and not over."""
     _is_refusing: bool = False
     """Whether any request was refused since the last iteration of the event loop."""
     _is_alone: bool = False
@@ -227,15 +209,10 @@ class Batcher(Generic[Rows, Answers]):
     _row_seconds: dict[int, float] = field(default_factory=dict)
     """CPU time of a row lately, by size."""
 
-    @property
-    def num_requests(self) -> int:
-        """Requests admitted and not over."""
-        return self._num_requests
-
     def refuse_if_full(self, seconds: float) -> None:
-        """Raises `QueueFull` where there is no place, or a request with so much time would wait in vain."""
+        """Raises `QueueFull` where no more may wait, or a request with so much time would wait in vain."""
         try:
-            if self._num_requests >= self.limits.max_waiting_requests:
+            if self.num_requests >= self.limits.max_waiting_requests:
                 raise QueueFull("Too many requests wait for this model; try again later.", retry_after_seconds=1)
             self.backlog.refuse_if_long(seconds)
         except QueueFull:
@@ -244,25 +221,24 @@ class Batcher(Generic[Rows, Answers]):
 
     def enter(self, num_rows: int) -> None:
         """Admit a request with so many rows."""
-        self._num_requests += 1
+        self.num_requests += 1
         self.backlog.enter(num_rows)
 
     def leave(self, num_rows: int) -> None:
         """It is over."""
-        self._num_requests -= 1
+        self.num_requests -= 1
         self.backlog.leave(num_rows)
 
     def cancel_alarm(self) -> None:
         """Of an unloaded model: else the event loop holds it until the last deadline."""
-        if self._alarm is not None and not self._num_requests:
+        if self._alarm is not None and not self.num_requests:
             self._alarm.cancel()
             self._alarm = None
 
     async def submit(self, rows: Rows, deadline: float, timed: Timed) -> Answers:
         """Compute rows, at least one; the answers come in the same order. `deadline` is by the loop's clock.
 
-        Raises whatever the engine raises, and `TimeoutError` at the deadline. Rows of a cancelled request that still
-        wait are dropped.
+        Raises what the engine raises, and `TimeoutError`. Rows of a cancelled request that still wait are dropped.
         """
         submission = self._open(len(rows), deadline)
         self._queue(submission, rows)
@@ -274,10 +250,7 @@ class Batcher(Generic[Rows, Answers]):
     def _queue(self, submission: Submission[Rows, Answers], rows: Rows) -> None:
         for size, indices, own in self.engine.parts(rows):
             block = _Block(submission, indices, own, len(own), next(self._orders))
-            queue = self._queues.get(size)
-            if queue is None:
-                queue = self._queues[size] = deque()
-            queue.append(block)
+            self._queues[size].append(block)
 
     async def _answer(self, submission: Submission[Rows, Answers], timed: Timed) -> Answers:
         is_late = submission.deadline <= asyncio.get_running_loop().time()
@@ -314,12 +287,12 @@ class Batcher(Generic[Rows, Answers]):
         batch = self._next_batch()
         assert batch is not None
         try:
-            computed = [self._compute([block.rows for block in batch.blocks], batch.num_rows, is_timed=False)]
+            computed = self._compute(batch, is_timed=False)
         except Exception as error:
             batch.blocks[0].submission.fail(error)
         else:
-            self._take_back(batch, computed)
-            self.backlog.learn(batch.num_rows, computed[0].seconds, more_wait=False)
+            self._deliver(batch, computed)
+            self.backlog.learn(batch.num_rows, computed.seconds, more_wait=False)
         return True
 
     def _next_iteration(self) -> None:
@@ -342,7 +315,7 @@ class Batcher(Generic[Rows, Answers]):
             self._set_alarm(min(later))
 
     async def _gather_requests(self) -> None:
-        """Let requests in that are being read; returns when none has come for a moment, or enough have."""
+        """Let requests in that are being read, until none has come for a moment, or enough have."""
         until = time.perf_counter() + INLINE_SECONDS
         quiet, seen = 0, len(self._live)
         while quiet < QUIET_ITERATIONS and seen < self.limits.max_batch_rows and time.perf_counter() < until:
@@ -351,7 +324,6 @@ class Batcher(Generic[Rows, Answers]):
             seen = len(self._live)
 
     def _more_wait(self) -> bool:
-        """Whether another batch could begin now."""
         return any(self._queues.values())
 
     def _before_batch(self) -> None:
@@ -374,14 +346,15 @@ class Batcher(Generic[Rows, Answers]):
                     return
                 try:
                     if batch.inline:
-                        computed = [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
+                        computed = self._compute(batch)
                     else:
-                        computed = await loop.run_in_executor(self.executor, self._compute_in_thread, batch)
+                        computed = await loop.run_in_executor(self.executor, self._compute, batch)
                 except Exception as error:
                     for block in batch.blocks:
                         block.submission.fail(error)
                 else:
-                    num_rows += self._take_back(batch, computed)
+                    self._deliver(batch, computed)
+                    num_rows += batch.num_rows
                 num_batches += 1
                 more_wait = self._more_wait()
                 if num_batches < FULL_BATCHES and batch.inline and self._is_refusing and more_wait:
@@ -395,10 +368,6 @@ class Batcher(Generic[Rows, Answers]):
                     await asyncio.sleep(0)  # others run between batches
         finally:
             self._pump = None
-
-    def _learn(self, size: int, row_seconds: float) -> None:
-        known = self._row_seconds.get(size, row_seconds)
-        self._row_seconds[size] = known + 0.1 * (row_seconds - known)
 
     def _next_batch(self) -> _Batch[Rows, Answers] | None:
         for size in list(self._queues):
@@ -422,11 +391,7 @@ class Batcher(Generic[Rows, Answers]):
             queue.popleft()
             if block.num_rows > max_rows:
                 num_parts = -(-block.num_rows // max_rows)  # of like size: a small one at the end takes longer a row
-                if inline or len(self._live) > 1:
-                    block, rest = block.split(-(-block.num_rows // num_parts), next(self._orders))
-                    queue.append(rest)
-                else:
-                    batch.num_parts = num_parts
+                batch.rest, block = block, block.split_off(-(-block.num_rows // num_parts))
             batch.blocks.append(block)
             batch.num_rows += block.num_rows
         return batch
@@ -443,53 +408,29 @@ class Batcher(Generic[Rows, Answers]):
             return min(budget, num_inline), True
         return budget, False
 
-    def _compute_in_thread(self, batch: _Batch[Rows, Answers]) -> list[_Computed[Answers]]:
-        """One batch; of a single request's rows as many as there is time for, until another request comes."""
-        if batch.num_parts == 1:
-            return [self._compute([block.rows for block in batch.blocks], batch.num_rows)]
-        rows = batch.blocks[0].rows
-        computed: list[_Computed[Answers]] = []
-        begin, until = 0, time.perf_counter() + THREAD_SECONDS
-        for num_parts in range(batch.num_parts, 0, -1):
-            if computed and (len(self._live) != 1 or time.perf_counter() > until):
-                break
-            end = begin - (begin - batch.num_rows) // num_parts
-            computed.append(self._compute([rows[begin:end]], end - begin))
-            begin = end
-        return computed
-
-    def _compute(self, parts: Sequence[Rows], num_rows: int, *, is_timed: bool = True) -> _Computed[Answers]:
-        """One batch. Its CPU time is learnt, for it must not grow with what else the machine does, unless not timed."""
+    def _compute(self, batch: _Batch[Rows, Answers], *, is_timed: bool = True) -> _Computed[Answers]:
+        """CPU time doesn't grow with what else the machine does, or with waiting for the GIL."""
         cpu_began = time.thread_time() if is_timed else 0.0
         began = time.perf_counter()
-        answers, padding_ratio = self.engine.compute(parts)
+        answers, padding_ratio = self.engine.compute([block.rows for block in batch.blocks])
         seconds = time.perf_counter() - began
         cpu_seconds = time.thread_time() - cpu_began if is_timed else None
-        if len(answers) != num_rows:
-            raise RuntimeError(f"{num_rows} rows went in, {len(answers)} came out")
+        if len(answers) != batch.num_rows:
+            raise RuntimeError(f"{batch.num_rows} rows went in, {len(answers)} came out")
         return _Computed(answers, padding_ratio, seconds, cpu_seconds)
 
-    def _take_back(self, batch: _Batch[Rows, Answers], computed: Sequence[_Computed[Answers]]) -> int:
-        """Deliver what is computed, queue what isn't; how many rows were."""
-        blocks, num_rows = batch.blocks, 0
-        for one in computed:
-            own, num_own = blocks, len(one.answers)
-            num_rows += num_own
-            if num_rows < batch.num_rows:
-                block, rest = blocks[0].split(num_own, next(self._orders))
-                own, blocks = [block], [rest]
-            stats = self.stats
-            stats.num_rows.append(num_own)
-            stats.padding_ratios.append(one.padding_ratio)
-            stats.inference_seconds.append(one.seconds)
-            if one.cpu_seconds is not None:
-                self._learn(batch.size, one.cpu_seconds / num_own)
-            self._deliver(own, one)
-        if num_rows < batch.num_rows:
-            self._queues.setdefault(batch.size, deque()).append(blocks[0])
-        return num_rows
-
-    def _deliver(self, blocks: Sequence[_Block[Rows, Answers]], computed: _Computed[Answers]) -> None:
+    def _deliver(self, batch: _Batch[Rows, Answers], computed: _Computed[Answers]) -> None:
+        stats, blocks = self.stats, batch.blocks
+        if batch.rest is not None:
+            batch.rest.order = next(self._orders)
+            self._queues[batch.size].append(batch.rest)
+        stats.num_rows.append(batch.num_rows)
+        stats.padding_ratios.append(computed.padding_ratio)
+        stats.inference_seconds.append(computed.seconds)
+        if computed.cpu_seconds is not None:
+            row_seconds = computed.cpu_seconds / batch.num_rows
+            known = self._row_seconds.get(batch.size, row_seconds)
+            self._row_seconds[batch.size] = known + 0.1 * (row_seconds - known)
         for submission in {block.submission for block in blocks}:
             submission.inference_seconds += computed.seconds
         begin = 0

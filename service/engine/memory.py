@@ -1,9 +1,7 @@
 """The memory of this process: what is allocated, what is resident, and how freed memory returns to the system.
 
-Models, tokenizers and arrays come from malloc, so the difference before and after loading a model is what the model
-takes. Resident memory tells less: a new model first fills the pages that an earlier one left.
-
-malloc is the GNU C library's, or tcmalloc's where it is preloaded, as in the image (docs/decisions/0018).
+A model takes what malloc hands out while it is loaded; resident memory tells less. malloc is the GNU C library's, or
+tcmalloc's where it is preloaded, as in the image (docs/decisions/0018).
 """
 
 import asyncio
@@ -51,10 +49,7 @@ if _IS_GLIBC:
 
 
 def tune_process() -> None:
-    """Set malloc, the garbage collector and the GIL for serving. Call it when everything is imported.
-
-    Imported objects are never collected again: going through them would delay every client by 20 ms.
-    """
+    """Set malloc, the garbage collector and the GIL for serving. Imported objects are never collected again."""
     if IS_TCMALLOC:
         name = b"tcmalloc.max_total_thread_cache_bytes"
         _LIBC.MallocExtension_SetNumericProperty(name, ctypes.c_size_t(THREAD_CACHE_BYTES))

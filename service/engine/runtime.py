@@ -7,7 +7,7 @@ import numpy as np
 from bundle.golden import Arrays
 from bundle.tensors import TensorSpec
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers unless told not to
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; since 1.29 it reports to its makers otherwise
 
 import onnxruntime as ort
 
@@ -17,18 +17,13 @@ class ModelUnusable(ValueError):
 
 
 class InferenceFailed(RuntimeError):
-    """onnxruntime failed on arrays that fit the manifest: a defect of ours or of the bundle."""
+    """onnxruntime failed on arrays that fit the manifest: a defect of the service or of the bundle."""
 
 
 class Runtime:
-    """One graph in memory, safe to call from several threads.
+    """One graph in memory, safe to call from several threads. Raises `ModelUnusable`.
 
-    Args:
-        model: content of `model.onnx`.
-        inputs, outputs: what the manifest says of them; the graph must agree.
-        rows_are_alike: whether all rows have one length, so that memory can be planned by their number.
-
-    Raises `ModelUnusable`.
+    With `rows_are_alike` all rows have one length, so that memory can be planned by their number.
     """
 
     def __init__(

@@ -14,15 +14,8 @@ from service.settings import Settings
 MAX_EXCESS_CONNECTIONS = 1024
 """Connections beyond the limit that are accepted all the same, to answer `/livez`, `/readyz` and `/metrics` on them."""
 
-DROP_REASONS = (
-    "header-timeout",
-    "body-timeout",
-    "send-timeout",
-    "too-many",
-    "not-http",
-    "headers-too-large",
-    "drained",
-)
+_TIMEOUTS = ("header-timeout", "body-timeout", "send-timeout")
+DROP_REASONS = (*_TIMEOUTS, "too-many", "not-http", "headers-too-large", "drained")
 """Why the service closes a connection before a request is complete or its answer is read."""
 
 
@@ -35,19 +28,13 @@ class ExcessConnection(Protocol):
 
 @dataclass
 class ConnectionLimits:
-    """The connections of one worker.
-
-    Args:
-        settings: limits and timeouts.
-        num_open: shows how many connections are open.
-        dropped: counts connections that the service closed, by reason.
-    """
+    """The connections of one worker: how many are open, and those that it closed, by reason."""
 
     settings: Settings
     num_open: Gauge
     dropped: Counter
     stopping: bool = False
-    """Set when the worker is told to stop: each answer from then on is the last of its connection."""
+    """Set when the worker is to stop: each answer from then on is the last of its connection."""
     max_connections: int = field(init=False)
     _excess: dict[ExcessConnection, None] = field(default_factory=dict)
     """Oldest first."""

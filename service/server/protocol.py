@@ -1,11 +1,8 @@
 """uvicorn's HTTP protocol with limits: on time, on the size of headers, on the number of connections.
 
-Timeouts: the server calls `check_timeouts` on every connection once a second, so a timeout may fire a second late. A
-timer for each request would cost as much as reading the request.
-
-Closing: a response that refuses a connection comes after the answers to earlier requests on it. A connection is never
-closed with unread input, since the system would reset it and discard answers in flight. Its write side is closed; input
-is read and dropped until the client closes too.
+The server calls `check_timeouts` on every connection once a second: a timer for each request would cost as much as
+reading it. A connection is never closed with unread input, since the system would reset it and discard answers in
+flight: its write side is closed, and input is read and dropped until the client closes too.
 """
 
 import asyncio
@@ -24,16 +21,8 @@ from service.http import problem
 from service.http.headers import NO_SNIFFING
 from service.http.observer import ABORT_STATUS, ARRIVAL_TIME
 from service.http.route import cancel
-from service.server.early_responses import (
-    BODY_TIMEOUT,
-    HEADER_TIMEOUT,
-    HEADERS_TOO_LARGE,
-    MALFORMED,
-    STOPPING,
-    TOO_MANY,
-    TOO_MANY_DETAIL,
-    EarlyResponse,
-)
+from service.server import early_responses as early
+from service.server.early_responses import EarlyResponse
 from service.server.limits import ConnectionLimits
 from service.server.sockets import accept_packets
 
@@ -60,9 +49,7 @@ REQUESTS_PER_ITERATION = 16
 class RequestThrottle:
     """Starts at most `REQUESTS_PER_ITERATION` requests in one iteration of the event loop.
 
-    One iteration reads everything that has arrived on all connections. If all of it started at once, a thousand clients
-    that retry as soon as they are refused would fill each iteration with refusals. The engine, which gets one batch an
-    iteration, would starve.
+    Otherwise a thousand clients that retry as soon as they are refused would fill each iteration, which has one batch.
     """
 
     __slots__ = ("_loop", "_num_left", "_waiting")
@@ -105,13 +92,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits: ConnectionLimits = self.app_state["connection_limits"]
         self._throttle: RequestThrottle = self.app_state["throttle"]
         self._receiving = IDLE
-        self._num_requests = 0
-        self._num_hosts = 0
-        self._num_bytes = self._chunk_bytes = 0
-        self._headers_start = 0
-        self._body_progress = 0
-        self._is_excess = False
-        self._ignores_input = False
+        self._num_requests = self._num_hosts = 0
+        self._num_bytes = self._chunk_bytes = self._headers_start = self._body_progress = 0
+        self._is_excess = self._ignores_input = False
         self._last_response: EarlyResponse | None = None
         self._started_cycle: RequestResponseCycle | None = None
         self.write_closed = False
@@ -157,18 +140,18 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self.refuse(cause.response if isinstance(cause, RequestRefused) else MALFORMED)
+            self.refuse(cause.response if isinstance(cause, RequestRefused) else early.MALFORMED)
             return
         if self._receiving == IDLE:
             return
         limit = self._limits.settings.max_header_bytes
         if self._receiving == HEADERS and self._num_bytes - self._headers_start > limit:
-            self.refuse(HEADERS_TOO_LARGE)
+            self.refuse(early.HEADERS_TOO_LARGE)
         elif self._receiving == BODY and self._num_bytes - self._body_progress > limit + len(data):
             if self.cycle.response_complete:
                 self.close_write_side()  # the rest of a body that was refused
             else:
-                self.refuse(MALFORMED)  # chunk extensions, or trailers, without end
+                self.refuse(early.MALFORMED)  # chunk extensions, or trailers, without end
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -178,7 +161,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._num_hosts = 0
         self._headers_start = self._num_bytes
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise RequestRefused(TOO_MANY)
+            raise RequestRefused(early.TOO_MANY)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
@@ -191,15 +174,15 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, unless another server could read these headers differently."""
         if self.parser.get_method() == b"CONNECT":
-            raise RequestRefused(MALFORMED)
+            raise RequestRefused(early.MALFORMED)
         version = self.parser.get_http_version()
         if (self._num_hosts != 1 and (self._num_hosts or version == "1.1")) or version not in {"1.1", "1.0"}:
-            raise RequestRefused(MALFORMED)
+            raise RequestRefused(early.MALFORMED)
         limit = self._limits.settings.max_header_bytes
         if self._num_bytes - self._headers_start + self._chunk_bytes > limit:
             num_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if num_bytes > limit:
-                raise RequestRefused(HEADERS_TOO_LARGE)
+                raise RequestRefused(early.HEADERS_TOO_LARGE)
         if self.parser.should_upgrade():
             self.scope["method"] = self.parser.get_method().decode()
             return  # `data_received` goes on
@@ -274,7 +257,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def refuse_and_close(self) -> None:
         """Refuse an excess connection at once, without waiting for the client to close."""
-        self.refuse(TOO_MANY)
+        self.refuse(early.TOO_MANY)
         cast(ResponseTransport, self.transport).close_both_sides()
 
     def end_keep_alive(self) -> None:
@@ -294,15 +277,15 @@ class LimitedProtocol(HttpToolsProtocol):
     def refuse_for_stop(self) -> None:
         """Refuse the request under way, or the next one that may be on its way, since the worker stops."""
         if self.write_closed or not self._has_open_cycle:
-            self.refuse(STOPPING)
+            self.refuse(early.STOPPING)
             return
-        self._limits.count_drop(STOPPING.reason)
+        self._limits.count_drop(early.STOPPING.reason)
         self.pipeline.clear()
         if self.cycle.response_started:
             self.close_write_side()
             return
-        self._abort(self.cycle, STOPPING)
-        self._send_and_close(STOPPING)
+        self._abort(self.cycle, early.STOPPING)
+        self._send_and_close(early.STOPPING)
 
     def close_write_side(self) -> None:
         """Send nothing more, and drop input until the client closes too."""
@@ -341,12 +324,12 @@ class LimitedProtocol(HttpToolsProtocol):
             elif without_progress > timeout or in_state > timeout + (
                 (self._num_bytes - self._bytes_at_state) / MIN_BYTES_PER_SECOND
             ):
-                self.refuse(BODY_TIMEOUT) if has_open_cycle else self.close_write_side()
+                self.refuse(early.BODY_TIMEOUT) if has_open_cycle else self.close_write_side()
         elif has_open_cycle:
             pass  # its deadline ends it
         elif self._receiving == HEADERS or not self._num_requests:
             if in_state > settings.header_timeout_seconds:
-                self.refuse(HEADER_TIMEOUT)
+                self.refuse(early.HEADER_TIMEOUT)
         elif in_state > settings.keep_alive_seconds:
             self.close_write_side()
 
@@ -358,11 +341,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def _upgrade_to_websocket(self, rest: bytes) -> None:
         """Hand the connection over to uvicorn's websocket protocol; `rest` follows the handshake."""
         if self._is_excess:
-            self.refuse(TOO_MANY)
+            self.refuse(early.TOO_MANY)
         elif self._limits.stopping:
-            self.refuse(STOPPING)
+            self.refuse(early.STOPPING)
         elif rest or self._has_open_cycle:
-            self.refuse(MALFORMED)  # a client must wait for the answer to its handshake, and sends it alone
+            self.refuse(early.MALFORMED)  # a client must wait for the answer to its handshake, and sends it alone
         else:
             self.transport = cast(ResponseTransport, self.transport).detach()
             self.handle_websocket_upgrade()
@@ -398,14 +381,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class ResponseTransport:
-    """A transport that sends what is written in one loop iteration in one go, and whose `close` lets the client finish.
+    """A transport that sends what is written in one loop iteration at once, and whose `close` lets the client finish.
 
-    uvicorn writes the head and the body of an answer one after the other. Sent apart, the client wakes up for the head
-    only to find the body missing: a fifth of a short text's whole time (docs/performance.md).
-
-    Args:
-        transport: for all else.
-        protocol: of the connection.
+    uvicorn writes head and body one after the other. Sent apart, the client wakes up for the head only to find the body
+    missing: a fifth of a short text's whole time (docs/performance.md).
     """
 
     def __init__(self, transport: asyncio.Transport, protocol: LimitedProtocol) -> None:
@@ -471,7 +450,7 @@ class HealthOnly:
         if scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
-        self._limits.count_drop(TOO_MANY.reason)
-        response = problem.answer(NotReady(TOO_MANY_DETAIL, retry_after_seconds=1))
+        self._limits.count_drop(early.TOO_MANY.reason)
+        response = problem.answer(NotReady(early.TOO_MANY_DETAIL, retry_after_seconds=1))
         response.headers.update(NO_SNIFFING)
         await response(scope, receive, send)

@@ -43,11 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """A worker's end of the connection to its supervisor: a byte a second from the event loop shows that it runs.
-
-    Args:
-        connection: one end of a socket pair; it closes when the supervisor ends.
-    """
+    """A worker's end of the connection to its supervisor: a byte a second from the event loop shows that it runs."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -76,12 +72,7 @@ class Heartbeat:
 
 
 class Server(uvicorn.Server):
-    """The server of one worker.
-
-    Args:
-        settings: timeouts and limits.
-        heartbeat: to the supervisor; None without one.
-    """
+    """The server of one worker; without a supervisor it has no heartbeat."""
 
     def __init__(self, settings: Settings, heartbeat: Heartbeat | None = None) -> None:
         super().__init__(configuration(settings))
@@ -129,7 +120,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def main_loop(self) -> None:
-        """Serve until told to stop."""
+        """Serve until asked to stop."""
         tenths = 0
         while not await self.on_tick(tenths):
             if tenths % 10 == 0:

@@ -1,8 +1,7 @@
 """A listening socket that several workers accept connections from.
 
-A worker accepts one connection a loop iteration, so that workers share them: asyncio's own server would accept all that
-wait. Where iterations are long it accepts several. Otherwise a client behind a thousand others, be it one that asks for
-health, would wait a batch for each of them.
+A worker accepts one connection a loop iteration, so that workers share them; where iterations are long, several, so
+that a client behind a thousand others doesn't wait a batch for each of them.
 """
 
 import asyncio
@@ -27,13 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class SharedPort:
-    """In place of asyncio's own server, for what uvicorn asks of one.
-
-    Args:
-        listening: bound and listening.
-        make_protocol: for each connection.
-        context: for TLS; None without it.
-    """
+    """In place of asyncio's own server, for what uvicorn asks of one."""
 
     def __init__(
         self, listening: socket.socket, make_protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None

@@ -48,14 +48,11 @@ def max_connections(wanted: int) -> int:
 
 
 def refuse_handshakes(file_descriptor: int) -> None:
-    """Drop new TCP handshakes at a listening socket; connections that are established can still be accepted.
+    """Drop new TCP handshakes at a listening socket; established connections can still be accepted. On Linux only.
 
-    Closing a listening socket resets the connections that wait at it. So handshakes are dropped first, then what waits
-    is accepted, then the socket is closed. A client whose SYN is dropped retries after a second and finds the port
-    closed. Does nothing on other systems than Linux.
-
-    A BPF filter may be refused: a host has a limit on them (`net.core.bpf_jit_limit`), with a reserve for root. Then a
-    minimum TTL that no packet has drops them. Established connections inherit it: see `accept_packets`.
+    Closing a listening socket resets the connections that wait at it, so these are accepted first. A client whose SYN
+    is dropped retries after a second and finds the port closed. Where the host's limit on BPF filters is reached
+    (`net.core.bpf_jit_limit`), a minimum TTL that no packet has drops them: see `accept_packets`.
     """
     if sys.platform != "linux":
         return

@@ -1,10 +1,7 @@
 """Runs several workers on one port: starts them, replaces those that end or hang, and stops them all.
 
-The listening socket is opened here and shared: connections that wait while a worker is replaced wait for the others.
-Each worker has a socket pair to the supervisor: a byte a second from its event loop, and its end when either side ends.
-
-uvicorn's own supervisor checks each worker's process in turn, up to five seconds each, sees signals twice a second,
-waits for ever for a worker that hangs while stopping, and leaves workers behind when it is killed.
+The listening socket is opened here and shared. Each worker has a socket pair to the supervisor: a byte a second from
+its event loop, and its end when either side ends. uvicorn's own supervisor waits for ever for a worker that hangs.
 """
 
 import logging

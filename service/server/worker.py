@@ -9,7 +9,7 @@ from service.settings import Settings
 
 
 def main(listening: int, heartbeat: int) -> int:
-    """Serve on a listening socket until told to stop; the arguments are numbers of open files."""
+    """Serve on a listening socket until asked to stop; the arguments are numbers of open files."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     Server(Settings(), Heartbeat(socket.socket(fileno=heartbeat))).run([socket.socket(fileno=listening)])

@@ -20,10 +20,7 @@ def missing_folder() -> str | None:
 
 @contextlib.contextmanager
 def workers_folder(num_workers: int) -> Iterator[None]:
-    """For several workers: an empty folder inside the one the variable names, or in shared memory; removed at the end.
-
-    prometheus_client maps its files into memory: a write to such a file on a full disk kills the process.
-    """
+    """With several workers: a temporary folder inside the one that the variable names, or in shared memory."""
     inside = os.environ.pop(WORKERS_FOLDER, None)
     if num_workers == 1:
         yield
@@ -33,3 +30,9 @@ def workers_folder(num_workers: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="seqserve-metrics-", dir=inside) as folder:
         os.environ[WORKERS_FOLDER] = folder
         yield
+
+
+def in_memory() -> str | None:
+    """A folder in shared memory, if there is one: a write to a mapped file on a full disk kills the process."""
+    folder = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
+    return folder if os.access(folder, os.W_OK) else None

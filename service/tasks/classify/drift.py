@@ -17,11 +17,7 @@ FEWEST_ROWS = 500
 
 
 class RecentTexts:
-    """Counts of recent texts, by bin of score and length and by label.
-
-    Args:
-        reference: of the bundle.
-    """
+    """Counts of recent texts, by bin of score and length and by label."""
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
@@ -32,10 +28,7 @@ class RecentTexts:
         """Whether `counts` would give others than it did last."""
 
     def add(self, labels: Sequence[str], scores: Sequence[float], lengths: Sequence[int]) -> None:
-        """Take note of texts and what they were answered; `scores` are those of `reference.score`.
-
-        They are counted together later: one by one, counting would take longer than all else that is noted of a text.
-        """
+        """Take note of texts and their answers; `scores` are those of `reference.score`."""
         self._uncounted += zip(labels, scores, lengths, strict=True)
         self.has_news = True
         if len(self._uncounted) >= FADING_ROWS:

@@ -1,7 +1,6 @@
 """Occlusion explanation: which words a label rests on. Each is hidden in turn, and the rest of the text classified.
 
-A hidden word's characters are taken out of the text, and the rest is encoded again: sending the text without them gives
-the score that the weight was computed from. Words are found in the text itself, not in its tokens.
+Words are found in the text itself, not in its tokens: sending the text without one gives the score behind its weight.
 
 Source: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (occlusion).
 """
@@ -51,11 +50,7 @@ def _boundary() -> "regex.Pattern[str]":
 
 
 def find_words(text: str) -> Iterator[Word]:
-    """Words and signs in order, as Unicode divides a text (UAX #29); white space is left out.
-
-    An emoji with all that belongs to it is one word, and so is a sign that is repeated: "!!!". Where a script puts no
-    spaces, as Chinese or Thai, each character with its marks is one.
-    """
+    """Words and signs in order, as Unicode divides a text (UAX #29), without white space. A repeated sign is one."""
     word = None
     boundaries = (match.start() for match in _boundary().finditer(text))
     for start, end in itertools.pairwise(boundaries):
@@ -84,10 +79,7 @@ def without(text: str, word: Word) -> str:
 async def hide_words(
     texts: Sequence[str], encoder: TextEncoder, max_words: int, executor: Executor
 ) -> list[HiddenWords]:
-    """Each text's words, and its ids without each of them; `executor` is where texts are encoded.
-
-    Raises `Invalid` beyond `max_words` in all, before any is hidden.
-    """
+    """Each text's words, and its ids without each of them. Raises `Invalid` beyond `max_words` in all."""
     loop = asyncio.get_running_loop()
 
     def find(text: str, most: int) -> tuple[list[Word], int]:
@@ -122,10 +114,7 @@ async def hide_words(
 def share_rows(
     encoded: Sequence[EncodedText], hidden: Sequence[HiddenWords]
 ) -> tuple[list[EncodedText], list[list[int]]]:
-    """All rows to compute, and by text the index of the row without each word.
-
-    The texts themselves come first. Where hiding different words leaves the same ids, they are computed once.
-    """
+    """All rows to compute, the texts first, and by text the index of the row without each word."""
     rows = list(encoded)
     indices: dict[tuple[int, ...], int] = {}
     without_each = []

@@ -3,6 +3,7 @@
 import collections
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
@@ -32,38 +33,18 @@ class Answer(Protocol):
 
 
 class ClassifyMetrics:
-    """The instruments.
-
-    Args:
-        registry: where they are registered.
-    """
+    """The instruments."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.truncations = Counter(
-            "seqserve_truncations", "Texts of which only the beginning was read", MODEL, registry=registry
-        )
-        self.labels = Counter("seqserve_labels", "Texts by the label answered", (*MODEL, "label"), registry=registry)
-        self.score = Histogram(
-            "seqserve_score",
-            "Calibrated probability of the positive label; where there is none, of the label answered",
-            MODEL,
-            buckets=SCORE_BUCKETS,
-            registry=registry,
-        )
-        self.unknown_token_ratio = Histogram(
-            "seqserve_unknown_token_ratio",
-            "Share of one text's tokens that the model's vocabulary lacks",
-            MODEL,
-            buckets=SHARE_BUCKETS,
-            registry=registry,
-        )
-        self.recent_rows = Gauge(
-            "seqserve_recent_rows",
-            "Recent texts by bin of the bundle's reference; older ones fade out",
-            (*MODEL, "of", "bin"),
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        self.truncations = counter("seqserve_truncations", "Texts of which only the beginning was read", MODEL)
+        self.labels = counter("seqserve_labels", "Texts by the label answered", (*MODEL, "label"))
+        shown = "Calibrated probability of the positive label; where there is none, of the label answered"
+        self.score = histogram("seqserve_score", shown, MODEL, buckets=SCORE_BUCKETS)
+        unknown, name = "Share of one text's tokens that the model's vocabulary lacks", "seqserve_unknown_token_ratio"
+        self.unknown_token_ratio = histogram(name, unknown, MODEL, buckets=SHARE_BUCKETS)
+        recent, binned = "Recent texts by bin of the bundle's reference; older ones fade out", (*MODEL, "of", "bin")
+        self.recent_rows = Gauge("seqserve_recent_rows", recent, binned, multiprocess_mode="livesum", registry=registry)
 
     def of(self, bundle: Bundle, assets: TextAssets) -> "ClassifierMetrics":
         """Those of one version."""
@@ -73,16 +54,10 @@ class ClassifyMetrics:
         self, instruments: Mapping[str, Metric], versions: Mapping[tuple[str, int], object]
     ) -> Iterator[Metric]:
         """Drift, and the reference that unknown tokens are compared with."""
-        drift = GaugeMetricFamily(
-            "seqserve_drift_psi",
-            "Population stability index of recent scores, lengths and labels against the bundle's reference",
-            labels=(*MODEL, "of"),
-        )
-        unknown = GaugeMetricFamily(
-            "seqserve_reference_unknown_token_ratio",
-            "Mean of seqserve_unknown_token_ratio over the texts of the bundle's reference",
-            labels=MODEL,
-        )
+        index_of = "Population stability index of recent scores, lengths and labels against the bundle's reference"
+        drift = GaugeMetricFamily("seqserve_drift_psi", index_of, labels=(*MODEL, "of"))
+        mean_of = "Mean of seqserve_unknown_token_ratio over the texts of the bundle's reference"
+        unknown = GaugeMetricFamily("seqserve_reference_unknown_token_ratio", mean_of, labels=MODEL)
         references = {
             key: own.reference
             for key, own in sorted(versions.items())

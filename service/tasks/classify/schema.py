@@ -38,9 +38,7 @@ class ClassifyRequest(RequestModel):
     version: Integer | None = Field(None, description="ask for one version; default: the one in service")
     inputs: Texts
     top_k: PositiveInteger | None = Field(None, description="scores given per text, best first; default: all labels")
-    explain: bool = Field(
-        False, description="weigh each word: how much it raises or lowers the score; costs a row more for every word"
-    )
+    explain: bool = Field(False, description="weigh each word; costs a row more for every word")
 
 
 class WordWeight(TypedDict):
@@ -49,33 +47,18 @@ class WordWeight(TypedDict):
     start: Annotated[int, Field(description="first code point of the word in the text")]
     end: Annotated[int, Field(description="code point behind its last one")]
     text: Annotated[str, Field(description="the word: `text[start:end]` of the text sent")]
-    weight: Annotated[
-        float,
-        Field(
-            description="`score` minus what the same label scores for the text without these characters; "
-            "below 0 where the word lowers the score"
-        ),
-    ]
+    weight: Annotated[float, Field(description="`score` minus that of the same label for the text without the word")]
 
 
 class ClassifyResult(TypedDict):
     """The label of one text."""
 
-    label: Annotated[
-        str, Field(description="the best label; where the model has an operating threshold, decided by it")
-    ]
+    label: Annotated[str, Field(description="the best label, by the model's operating threshold where it has one")]
     score: Annotated[float, Field(description="calibrated probability of `label`")]
-    scores: Annotated[
-        dict[str, float], Field(description="the `top_k` best labels with their probabilities, best first")
-    ]
-    truncated: Annotated[
-        bool, Field(description="the text goes beyond the model's window; only its beginning was read")
-    ]
+    scores: Annotated[dict[str, float], Field(description="the `top_k` best labels with their probabilities")]
+    truncated: Annotated[bool, Field(description="only the beginning of the text was read: it is too long")]
     explanation: NotRequired[
-        Annotated[
-            list[WordWeight],
-            Field(description="with `explain`: the words that the model read, in order; without it the key is absent"),
-        ]
+        Annotated[list[WordWeight], Field(description="with `explain`: the words that the model read, in order")]
     ]
 
 

@@ -27,12 +27,8 @@ each segment of the history is hidden in turn; its weight is its share of how fa
 class ForecastSummary(BaseModel):
     """What `GET /models` says of a forecaster."""
 
-    frequencies: list[Freq] = Field(
-        [], description="spacings of the series it forecasts; none of a model of another task"
-    )
-    seasons: dict[Freq, int] = Field(
-        {}, description="steps in one season by spacing, as the seasonal-naive forecast has it"
-    )
+    frequencies: list[Freq] = Field([], description="spacings of the series it forecasts")
+    seasons: dict[Freq, int] = Field({}, description="steps in one season by spacing")
 
 
 def summarise(spec: ForecastSpec) -> ForecastSummary:

@@ -40,9 +40,7 @@ class LevelCoverage(TypedDict):
 
     num_outcomes: int
     num_inside: int
-    coverage: Annotated[
-        float, Field(description="share inside; an honest interval of level 80 comes to 0.8 in the long run")
-    ]
+    coverage: Annotated[float, Field(description="share inside; in the long run 0.8 for level 80")]
 
 
 class OutcomesResponse(TypedDict):
@@ -74,13 +72,8 @@ async def count_outcomes(payload: OutcomesRequest, context: Context, record: Req
         by_level[outcome.level].append(outcome.lower <= outcome.actual <= outcome.upper)
     for level, inside in by_level.items():
         metrics.count_actuals(level, num_inside=sum(inside), num_actuals=len(inside))
-    levels = {level_name(level): _coverage(inside) for level, inside in sorted(by_level.items())}
+    levels: dict[str, LevelCoverage] = {}
+    for level, inside in sorted(by_level.items()):
+        share = round(sum(inside) / len(inside), 6)
+        levels[level_name(level)] = {"num_outcomes": len(inside), "num_inside": sum(inside), "coverage": share}
     return {"model": tested.manifest.name, "version": tested.manifest.version, "levels": levels}
-
-
-def _coverage(inside: list[bool]) -> LevelCoverage:
-    return {
-        "num_outcomes": len(inside),
-        "num_inside": sum(inside),
-        "coverage": round(sum(inside) / len(inside), 6),
-    }

@@ -64,13 +64,12 @@ async def encode(series: Sequence[Series], spec: ForecastSpec, horizon: int) -> 
         for covariate in spec.future_covariates
     }
     contexts: list[SeriesContext] = []
-    context_by_known: dict[
-        int, SeriesContext
-    ] = {}  # by the number of known values: all that matters where only values were sent
+    context_by_known: dict[int, SeriesContext] = {}  # of series of which only values were sent
     errors: list[FieldError] = []
     yield_at = time.perf_counter() + INLINE_SECONDS
     for index, one in enumerate(series):
-        is_bare = not some_infinite and _has_only_values(one)
+        has_dates = one.start is not None or one.freq is not None
+        is_bare = not (some_infinite or has_dates or one.past_covariates or one.future_covariates)
         if is_bare and (same := context_by_known.get(num_known[index])) is not None:
             contexts.append(same)
             continue
@@ -92,10 +91,6 @@ async def encode(series: Sequence[Series], spec: ForecastSpec, horizon: int) -> 
     if spec.freq is None:
         rows["freq"] = np.array([[freq_code(one.freq)] for one in series], dtype=np.int64)
     return EncodedSeries(rows, codes, contexts)
-
-
-def _has_only_values(one: Series) -> bool:
-    return one.start is None and one.freq is None and not one.past_covariates and not one.future_covariates
 
 
 def _describe(

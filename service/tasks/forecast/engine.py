@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,36 +24,26 @@ from service.tasks.task import Resources
 from service.telemetry.request_record import RequestRecord
 
 
+@dataclass(eq=False)
 class Forecaster:
-    """One forecaster in memory.
+    """One forecaster in memory."""
 
-    Args:
-        spec: of the manifest.
-        run: its graph.
-        stats: of its batches.
-        resources: executors and limits.
-    """
+    spec: ForecastSpec
+    assets: None
+    run: Run
+    stats: BatchStats
+    metrics: ForecasterMetrics
+    resources: Resources
 
-    def __init__(
-        self,
-        spec: ForecastSpec,
-        _assets: None,
-        run: Run,
-        stats: BatchStats,
-        _metrics: ForecasterMetrics,
-        resources: Resources,
-    ) -> None:
-        self._spec = spec
-        self._settings = resources.settings
-        self.batcher: Batcher[Columns, Columns] = Batcher(
-            ColumnEngine(run), resources.inference, resources.limits, stats
-        )
+    def __post_init__(self) -> None:
+        inference, limits = self.resources.inference, self.resources.limits
+        self.batcher: Batcher[Columns, Columns] = Batcher(ColumnEngine(self.run), inference, limits, self.stats)
 
     async def answer(
         self, series: Sequence[Series], options: ForecastOptions, admission: Admission, identity: RequestRecord
     ) -> list[Forecast]:
         """The forecasts of series, in order; see `Engine` of `service.tasks.task`."""
-        spec, horizon = self._spec, options.horizon
+        spec, horizon = self.spec, options.horizon
         _check_levels(options.levels, spec)
         encoded = await encode(series, spec, horizon)
         identity.lap("encode")
@@ -62,7 +53,7 @@ class Forecaster:
             identity.charge_rows(len(rows))
             return (await self.batcher.submit(rows, admission.deadline, identity)).arrays["quantiles"]
 
-        hidden = await hide(encoded, series, self._settings) if options.explain else []
+        hidden = await hide(encoded, series, self.resources.settings) if options.explain else []
         answered = await compute(with_hidden(encoded.rows, hidden))
         answers = answered[:, :horizon].astype(np.float64)
         quantiles = answers[: len(series)]
@@ -179,10 +170,7 @@ def decode(
 
 
 def _round(exact: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Each series of `[series, …]` to seven digits of its largest number, which is what float32 holds.
-
-    Rounding is monotone, so the order of the quantiles is kept.
-    """
+    """Each series of `[series, …]` to seven digits of its largest number, as float32 holds; keeps the order."""
     largest = np.maximum(np.abs(exact).max(axis=(1, 2)), 1e-30)
     decimals = 7 - np.ceil(np.log10(largest)).astype(int)
     rounded = np.empty_like(exact)
@@ -192,16 +180,11 @@ def _round(exact: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def decode_weights(
-    hidden: Sequence[HiddenSegments],
-    quantiles: NDArray[np.float64],
-    without: NDArray[np.float64],
+    hidden: Sequence[HiddenSegments], quantiles: NDArray[np.float64], without: NDArray[np.float64]
 ) -> list[list[SegmentWeight]]:
-    """Weights of the segments of each series.
+    """Weights of the segments of each series; `hidden` is empty where no explanation is asked for.
 
-    Args:
-        hidden: of each series; empty where no explanation is asked for.
-        quantiles: `[series, horizon, levels]`, with the whole history.
-        without: `[segments, horizon, levels]`, without each segment of each series in turn.
+    `quantiles` are `[series, horizon, levels]`, with the whole history; `without` `[segments, horizon, levels]`.
     """
     middle = quantiles.shape[2] // 2
     without_each = np.split(without[:, :, middle], np.cumsum([len(own.without) for own in hidden]))[:-1]

@@ -31,8 +31,7 @@ class Segment(NamedTuple):
 class HiddenSegments:
     """The segments of one series that hold known values, and in the same order its history without each.
 
-    `without` is `float32[segments, context_length]`. A single segment can't be hidden, nothing would be left: then it
-    has no rows. `scale` is the size of the series' largest known value, 1 where all are 0.
+    A single segment can't be hidden: then `without` has no rows. `scale` is the size of the largest known value, or 1.
     """
 
     segments: list[Segment]
@@ -41,10 +40,7 @@ class HiddenSegments:
 
 
 def split(num_values: int, context_length: int, season: int) -> list[Segment]:
-    """The values that the model reads in segments, oldest first.
-
-    Seasons counted back from the end, the oldest maybe incomplete; or equal parts, no shorter than one value.
-    """
+    """Segments, oldest first: seasons counted back from the end, or equal parts, no shorter than one value."""
     oldest = max(0, num_values - context_length)
     num_read = num_values - oldest
     if MIN_SEASONS <= -(-num_read // season) <= MAX_SEASONS:
@@ -57,7 +53,7 @@ def split(num_values: int, context_length: int, season: int) -> list[Segment]:
 
 def hide_segments(history: NDArray[np.float32], num_values: int, season: int) -> HiddenSegments:
     """Hide each segment of a series of `num_values` values, whose newest are `history`."""
-    first = num_values - len(history)  # place in the series where the context begins; below 0 where it is longer
+    first = num_values - len(history)  # index in the series where the context begins; below 0 where it is longer
     known = [
         segment
         for segment in split(num_values, len(history), season)
@@ -74,10 +70,7 @@ def hide_segments(history: NDArray[np.float32], num_values: int, season: int) ->
 def weigh(median: NDArray[np.floating], without: NDArray[np.floating], scale: float) -> list[float]:
     """Each segment's share of all movements of the median; all 0 where nothing moves.
 
-    Args:
-        median: `[steps]`, with the whole history.
-        without: `[segments, steps]`, without each of them. Empty: there is one segment only, and all rests on it.
-        scale: size of the history's values.
+    `median` is `[steps]`, with the whole history; `without` `[segments, steps]`, empty where there is one segment.
     """
     if not len(without):
         return [1.0]

@@ -14,19 +14,11 @@ USUAL_LEVELS = (80, 95)
 
 
 class ForecastMetrics:
-    """The instruments.
-
-    Args:
-        registry: where they are registered.
-    """
+    """The instruments."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.outcomes = Counter(
-            "seqserve_outcomes",
-            "Intervals whose actual value became known, by level in percent and whether it lay inside",
-            (*MODEL, "level", "inside"),
-            registry=registry,
-        )
+        known = "Intervals whose actual value became known, by level in percent and whether it lay inside"
+        self.outcomes = Counter("seqserve_outcomes", known, (*MODEL, "level", "inside"), registry=registry)
 
     def of(self, bundle: Bundle, _assets: None) -> "ForecasterMetrics":
         """Those of one version."""
@@ -37,19 +29,14 @@ class ForecastMetrics:
     ) -> Iterator[Metric]:
         """Coverage of the intervals."""
         outcomes = instruments.get("seqserve_outcomes")
-        coverage = GaugeMetricFamily(
-            "seqserve_interval_coverage",
-            "Share of the intervals of one level in percent that held what came true, since the start",
-            labels=(*MODEL, "level"),
-        )
-        nominal = GaugeMetricFamily(
-            "seqserve_interval_nominal_coverage",
-            "What seqserve_interval_coverage should be: the level itself, as a share",
-            labels=(*MODEL, "level"),
-        )
+        by_level = (*MODEL, "level")
+        held = "Share of the intervals of one level in percent that held what came true, since the start"
+        coverage = GaugeMetricFamily("seqserve_interval_coverage", held, labels=by_level)
+        wanted = "What seqserve_interval_coverage should be: the level itself, as a share"
+        nominal = GaugeMetricFamily("seqserve_interval_nominal_coverage", wanted, labels=by_level)
         counts: dict[tuple[str, ...], dict[str, float]] = defaultdict(lambda: {"true": 0.0, "false": 0.0})
         for sample in outcomes.samples if outcomes else ():
-            key = tuple(sample.labels[name] for name in (*MODEL, "level"))
+            key = tuple(sample.labels[name] for name in by_level)
             counts[key][sample.labels["inside"]] += sample.value
         for key, inside in sorted(counts.items()):
             nominal.add_metric(key, float(key[-1]) / 100)

@@ -146,11 +146,7 @@ class SegmentWeight(TypedDict):
     start: Annotated[int, Field(description="first index of the segment in `values`")]
     end: Annotated[int, Field(description="index behind its last one")]
     weight: Annotated[
-        float,
-        Field(
-            description="how far the medians of the model's own horizon move, on average, when these values are null, "
-            "as a share of the movements of all segments: they sum to 1, or are all 0 where nothing moves"
-        ),
+        float, Field(description="share of how far the medians move when these values are null; all sum to 1 or are 0")
     ]
 
 
@@ -159,28 +155,13 @@ class Forecast(TypedDict):
 
     id: NotRequired[Annotated[str, Field(description="as sent; without one the key is absent")]]
     median: list[float]
-    intervals: Annotated[
-        dict[str, Interval],
-        Field(description="by level in percent; lower ≤ median ≤ upper, wider ones contain"),
-    ]
+    intervals: Annotated[dict[str, Interval], Field(description="by level in percent; wider ones contain others")]
     timestamps: NotRequired[
-        Annotated[
-            list[str],
-            Field(description="of the steps; absent unless `start` was sent and the spacing is known"),
-        ]
+        Annotated[list[str], Field(description="of the steps; absent unless `start` was sent and the spacing is known")]
     ]
-    warnings: Annotated[
-        list[str],
-        Field(description="what was missing and treated so, and from which step on it is forecast recursively"),
-    ]
+    warnings: Annotated[list[str], Field(description="what was missing; from which step on it is forecast recursively")]
     explanation: NotRequired[
-        Annotated[
-            list[SegmentWeight],
-            Field(
-                description="with `explain`: segments that hold known values, oldest first; without it the key is "
-                "absent"
-            ),
-        ]
+        Annotated[list[SegmentWeight], Field(description="with `explain`: segments of known values, oldest first")]
     ]
 
 

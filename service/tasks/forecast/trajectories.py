@@ -1,11 +1,7 @@
 """Recursive forecasting beyond the model's own horizon, over sampled trajectories.
 
-The model's own quantiles are the first block of steps. Trajectories are sampled from them and appended to the history,
-and the model forecasts the next block of each; its quantiles are those of the mixture, and each trajectory goes on with
-its own forecast. Feeding the median back alone would forget at every block how uncertain the one before was.
-`docs/decisions/0005-sampled-paths.md` says how the constants were chosen.
-
-Arrays in, arrays out: knows a callable that computes rows, nothing of requests.
+Trajectories are sampled from the quantiles of a block of steps and appended to the history; the model forecasts the
+next block of each, whose quantiles are those of the mixture (`docs/decisions/0005-sampled-paths.md`).
 """
 
 import asyncio
@@ -27,7 +23,7 @@ Compute = Callable[[Arrays], Awaitable[Quantiles]]
 
 NUM_TRAJECTORIES = 64
 STEP_CORRELATION = 0.7
-"""Of the noise of two neighbouring steps of a trajectory in a block; between blocks the model itself links them."""
+"""Of the noise of two neighbouring steps of a trajectory, within a block; between blocks the model links them."""
 POOLED_LEVELS = 32
 """Levels that each trajectory's quantile function is read at when trajectories are pooled."""
 SERIES_AT_ONCE = 4
@@ -50,10 +46,9 @@ class KnownSteps:
 async def forecast_recursively(
     known: Sequence[KnownSteps], spec: ForecastSpec, horizon: int, compute: Compute
 ) -> NDArray[np.float64]:
-    """Quantiles `[series, horizon, levels]`; the first `spec.horizon` steps are the known ones.
+    """Quantiles `[series, horizon, levels]`, the same whatever shares the batch; NaN where the model gives no numbers.
 
-    A series has the same forecast each time, whatever shares the batch. Where the model gives no numbers, NaN follows.
-    Raises the first of what `compute` raises.
+    The first `spec.horizon` steps are the known ones. Raises the first of what `compute` raises.
     """
     room = asyncio.Semaphore(SERIES_AT_ONCE)
 
@@ -104,8 +99,7 @@ async def _forecast_one(
 def draw_levels(generator: "np.random.Generator", num_steps: int) -> NDArray[np.float64]:
     """Levels `[NUM_TRAJECTORIES, num_steps]` to sample at: dependent along a trajectory, equally spaced in each step.
 
-    Normal noise, an autoregression of order one, decides only which trajectory gets which level: a Gaussian
-    copula by ranks. So each step has its whole distribution, not 64 random draws.
+    Normal noise, an autoregression of order one, decides which trajectory gets which level: a Gaussian copula by ranks.
     """
     noise = generator.standard_normal((NUM_TRAJECTORIES, num_steps))
     for before, step in itertools.pairwise(range(num_steps)):
@@ -117,14 +111,9 @@ def draw_levels(generator: "np.random.Generator", num_steps: int) -> NDArray[np.
 def quantile_function(
     quantiles: NDArray[np.float64], levels: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Quantiles at any levels within (0, 1): linear between the model's own, exponential tails beyond the outermost.
+    """Quantiles `[..., wanted]` at levels within (0, 1): linear between the model's own, exponential tails beyond.
 
-    Args:
-        quantiles: `[..., levels]`, ascending over the last axis.
-        levels: the model's levels, ascending.
-        wanted: `[..., wanted]`; the axes before the last are broadcast against those of `quantiles`.
-
-    A tail falls off as it does between its two outermost levels, so it has no width where these agree.
+    `quantiles` are `[..., levels]`, ascending. A tail falls off as it does between its two outermost levels.
     """
     above = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
     share = (wanted - levels[above - 1]) / (levels[above] - levels[above - 1])
@@ -141,8 +130,7 @@ def quantile_function(
 def pooled(conditional: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Quantiles `[steps, levels]` of the mixture, with equal weights, of what `[paths, steps, levels]` say.
 
-    The levels read are equally spaced over all paths and dealt to them in turn, so where all paths agree their common
-    quantiles come back.
+    The levels read are spaced equally over all paths: where all agree, their common quantiles come back.
     """
     num_trajectories, num_steps, _ = conditional.shape
     dealt = (np.arange(POOLED_LEVELS) + (np.arange(num_trajectories)[:, None] + 0.5) / num_trajectories) / POOLED_LEVELS

@@ -89,7 +89,7 @@ def test_what_only_a_trial_shows_is_refused_by_one(tiny_store: Path, tmp_path: P
 def test_metrics_say_what_kind_of_reason_it_is(catalog: Catalog, store: Path) -> None:
     version = arrive(store, BROKEN["loop without end"])
     refresh(catalog)
-    shown = Exposition(catalog._metrics, catalog.snapshot, ready=True, readable=True, deadline_seconds=1)
+    shown = Exposition(catalog.metrics, catalog.snapshot, ready=True, readable=True, deadline_seconds=1)
     text = generate_latest(shown).decode()
     assert f'seqserve_version_refused{{model="spam-cnn",version="{version}",why="graph"}} 1.0' in text
 

@@ -318,7 +318,7 @@ def in_memory(catalog: Catalog) -> list[tuple[str, int]]:
 
 
 def count(catalog: Catalog, name: str, **labels: str) -> float:
-    return catalog._metrics.registry.get_sample_value(name, labels) or 0.0
+    return catalog.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 def test_what_was_found_is_shown_until_it_has_proved_itself(catalog: Catalog) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -148,30 +148,13 @@ def test_what_is_left_of_many_rows_queues_behind_others(make: Callable[..., Text
     assert [shape[0] for shape in engine.shapes] == [4, 2, 4, 4, 3]
 
 
-class CountingExecutor(ThreadPoolExecutor):
-    """Of one thread; counts what is handed to it."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-        self.num_jobs = 0
-
-    def submit(self, *job: Any, **options: Any) -> Future[Any]:
-        self.num_jobs += 1
-        return super().submit(*job, **options)
-
-
-@pytest.mark.parametrize(("seconds", "num_jobs"), [(60, 1), (0, 3)])
-def test_batches_of_a_lone_caller_are_computed_at_a_stretch(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, seconds: float, num_jobs: int
-) -> None:
-    monkeypatch.setattr(batcher_module, "THREAD_SECONDS", seconds)
+def test_batches_of_a_lone_client_are_of_like_size(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batcher_module, "INLINE_SECONDS", 0)  # however fast rows turn out to be
-    with CountingExecutor() as executor:
+    with ThreadPoolExecutor(1) as executor:
         batcher = Batcher(TextEngine(engine), executor, Limits(4, 1000, 8))
         assert asyncio.run(ask(batcher, [row(4, n) for n in range(10)], 5)) == [2 * n for n in range(10)]
     assert [shape[0] for shape in engine.shapes] == [4, 3, 3]
     assert batcher.stats.num_rows == [4, 3, 3]
-    assert executor.num_jobs == num_jobs
 
 
 def test_a_lone_caller_is_no_longer_alone_when_another_comes(make: Callable[..., Texts], engine: Engine) -> None:
@@ -191,11 +174,7 @@ def test_a_lone_caller_is_no_longer_alone_when_another_comes(make: Callable[...,
     assert engine.shapes == [(4, 4), (2, 100), (4, 4), (4, 4), (3, 4)]
 
 
-def test_what_is_left_of_a_lone_caller_who_leaves_is_not_computed(
-    make: Callable[..., Texts], engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batcher_module, "THREAD_SECONDS", 60)
-
+def test_what_is_left_of_a_lone_caller_who_leaves_is_not_computed(make: Callable[..., Texts], engine: Engine) -> None:
     async def run() -> None:
         batcher = make(rows=4)
         engine.gate.clear()
