@@ -32,10 +32,9 @@ def test_serves_until_sigterm_and_exits_zero(tiny_store: Path, capfd: pytest.Cap
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("workers", ["2"])
-def test_several_workers_share_the_port(tiny_store: Path, workers: str) -> None:
+def test_several_workers_share_the_port(tiny_store: Path) -> None:
     port = free_port()
-    with serving(tiny_store, port, SEQSERVE_WORKERS=workers) as server:
+    with serving(tiny_store, port, SEQSERVE_WORKERS="2") as server:
         for _ in range(10):
             connection = http.client.HTTPConnection("127.0.0.1", port)
             connection.request("GET", "/models/spam")
@@ -67,37 +66,35 @@ def test_healthcheck_says_why_not(tmp_path: Path, capsys: pytest.CaptureFixture[
             server.kill()
 
 
-def test_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("SEQSERVE_PORT", "eighty")
-    monkeypatch.setenv("SEQSERVE_MAX_TEXTS", "0")
-    assert main(["serve"]) == 2
-    message = capsys.readouterr().err
-    assert "SEQSERVE_PORT: Input should be a valid integer" in message
-    assert "SEQSERVE_MAX_TEXTS: Input should be greater than or equal to 1" in message
-
-
-def test_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("SEQSERVE_MAX_TEXT", "5")
-    assert main(["serve"]) == 2
-    assert "SEQSERVE_MAX_TEXT: no such setting" in capsys.readouterr().err
-
-
-def test_list_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("SEQSERVE_REQUIRED_MODELS", "spam")
-    assert main(["healthcheck"]) == 2
-    assert "a list is JSON" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("command", "settings", "messages"),
+    [
+        (
+            "serve",
+            {"PORT": "eighty", "MAX_TEXTS": "0"},
+            ["SEQSERVE_PORT: Input should be a valid integer", "SEQSERVE_MAX_TEXTS: Input should be greater than or"],
+        ),
+        ("serve", {"MAX_TEXT": "5"}, ["SEQSERVE_MAX_TEXT: no such setting"]),
+        ("healthcheck", {"REQUIRED_MODELS": "spam"}, ["a list is JSON"]),
+        ("serve", {"WORKERS": "2"}, ["PROMETHEUS_MULTIPROC_DIR names a folder that isn't there"]),
+    ],
+)
+def test_bad_setting_is_named(
+    command: str,
+    settings: dict[str, str],
+    messages: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SEQSERVE_{name}", value)
+    assert main([command]) == 2
+    printed = capsys.readouterr().err
+    assert [message for message in messages if message not in printed] == []
 
 
 def test_links_that_kubernetes_sets_are_passed_over() -> None:
     links = ["SEQSERVE_SERVICE_HOST", "SEQSERVE_SERVICE_PORT", "SEQSERVE_PORT_8000_TCP", "SEQSERVE_PORT_8000_TCP_ADDR"]
     assert unknown_variables(dict.fromkeys([*links, "SEQSERVE_DATA", "SEQSERVE_PORT", "HOME"], "")) == []
     assert unknown_variables({"SEQSERVE_PROT": "1"}) == ["SEQSERVE_PROT"]
-
-
-def test_a_missing_folder_for_the_figures_of_workers_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "none"))
-    monkeypatch.setenv("SEQSERVE_WORKERS", "2")
-    assert main(["serve"]) == 2
-    assert "PROMETHEUS_MULTIPROC_DIR names a folder that isn't there" in capsys.readouterr().err

@@ -174,25 +174,21 @@ def test_architectures_are_compared_on_an_own_file(
 
 # --- what is refused -------------------------------------------------------------------------------------------------
 
+# fmt: off
 REFUSED = {
     "nothing asked for": ([], 2, "give either the NAME of a recipe, or --classify FILE, or --forecast FILE"),
     "two things asked for": (["spam-cnn", "--classify", "mail.csv"], 2, "give either the NAME"),
     "an unknown recipe": (["spam-transformer"], 2, "there is no 'spam-transformer'; there are spam-linear"),
     "no columns": (["--classify", "mail.csv", "--name", "x"], 2, "--classify needs --text, --label too"),
-    "no horizon": (
-        ["--forecast", "s.csv", "--time", "t", "--value", "v", "--name", "x"],
-        2,
-        "--forecast needs --horizon too",
-    ),
-    "an odd name": (
-        ["--classify", "m.csv", *CLASSIFY[:4], "--name", "My Filter"],
-        2,
-        "--name 'My Filter': a name is 1",
-    ),
+    "no horizon": (["--forecast", "s.csv", "--time", "t", "--value", "v", "--name", "x"], 2,
+        "--forecast needs --horizon too"),
+    "an odd name": (["--classify", "m.csv", *CLASSIFY[:4], "--name", "My Filter"], 2,
+        "--name 'My Filter': a name is 1"),
     "a shipped name": (["--classify", "m.csv", *CLASSIFY[:4], "--name", "spam-cnn"], 2, "is that of a shipped model"),
     "a shipped alias": (["--classify", "m.csv", *CLASSIFY[:4], "--name", "spam"], 2, "is that of a shipped model"),
     "an absent file": (["--classify", "nowhere.csv", *CLASSIFY], 1, "nowhere.csv"),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("case", REFUSED)

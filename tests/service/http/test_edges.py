@@ -78,10 +78,16 @@ def test_an_origin_that_is_not_named_is_refused(shop: TestClient) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-@pytest.mark.parametrize("wrong", ["shop.example", "https://shop.example/", "ftp://x", "null", "https://a b"])
-def test_an_origin_that_is_none_is_named_at_start(wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        *(("cors_origins", wrong) for wrong in ("shop.example", f"{SHOP}/", "ftp://x", "null", "https://a b")),
+        *(("trusted_proxies", wrong) for wrong in ("*", "proxy", "10.0.0.1/8")),
+    ],
+)
+def test_an_origin_or_a_proxy_that_is_none_is_named_at_start(setting: str, wrong: str) -> None:
     with pytest.raises(ValidationError):
-        Settings(cors_origins=[wrong])
+        Settings.model_validate({setting: [wrong]})
 
 
 @pytest.fixture
@@ -117,12 +123,6 @@ def test_only_named_proxies_say_who_calls(
     logged: Any, trusted: list[str], caller: str, forwarded: str, wanted: str | None
 ) -> None:
     assert logged(trusted, caller, {"X-Forwarded-For": forwarded}) == wanted
-
-
-def test_a_proxy_that_is_no_address_is_named_at_start() -> None:
-    for wrong in ("*", "proxy", "10.0.0.1/8"):
-        with pytest.raises(ValidationError):
-            Settings.model_validate({"trusted_proxies": [wrong]})
 
 
 def test_no_key_and_no_text_is_logged_at_any_level(

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import pytest
 
 from service.server import supervisor
@@ -30,14 +31,6 @@ def num_serving(port: int) -> int:
         return len(re.findall(r"^seqserve_resident_memory_bytes\{", response.read().decode(), re.MULTILINE))
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
 def test_workers_that_end_or_hang_are_replaced_and_none_is_left_behind(tiny_store: Path) -> None:
     port = free_port()
     settings = {"SEQSERVE_WORKERS": "2", "SEQSERVE_WORKER_TIMEOUT_SECONDS": "5", "SEQSERVE_LOG_LEVEL": "error"}
@@ -52,7 +45,7 @@ def test_workers_that_end_or_hang_are_replaced_and_none_is_left_behind(tiny_stor
         retry_until(lambda: num_serving(port) == 2)
         left = workers_of(server)
         server.kill()
-        retry_until(lambda: all(map(is_gone, left)))
+        retry_until(lambda: not any(map(psutil.pid_exists, left)))
 
 
 FAILING = """

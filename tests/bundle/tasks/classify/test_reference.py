@@ -37,26 +37,22 @@ REFERENCE = Reference(
 # --- distributions ---------------------------------------------------------------------------------------------------
 
 
-def test_deciles_divide_many_values_evenly() -> None:
-    distribution = Distribution.of(np.random.default_rng(0).permutation(1000))
-    assert distribution.edges == [100 * decile - 0.5 for decile in range(1, 10)]
-    assert distribution.shares == [0.1] * 10
-
-
-def test_deciles_on_the_same_value_make_one_edge() -> None:
-    distribution = Distribution.of([1] * 60 + [2] * 25 + [7] * 15)
-    assert distribution.edges == [1.5, 4.5]
-    assert distribution.shares == [0.6, 0.25, 0.15]
-
-
-def test_equal_values_have_one_bin() -> None:
-    distribution = Distribution.of([3, 3, 3])
-    assert (distribution.edges, distribution.shares) == ([], [1.0])
-    assert distribution.bins_of([-1, 3, 9]).tolist() == [0, 0, 0]
+@pytest.mark.parametrize(
+    ("values", "edges", "shares"),
+    [
+        (np.random.default_rng(0).permutation(1000), [100 * decile - 0.5 for decile in range(1, 10)], [0.1] * 10),
+        ([1] * 60 + [2] * 25 + [7] * 15, [1.5, 4.5], [0.6, 0.25, 0.15]),  # several deciles on a value make one edge
+        ([3, 3, 3], [], [1.0]),
+    ],
+)
+def test_deciles_divide_values_evenly(values: Any, edges: list[float], shares: list[float]) -> None:
+    distribution = Distribution.of(values)
+    assert (distribution.edges, distribution.shares) == (edges, shares)
 
 
 def test_value_on_an_edge_belongs_to_the_bin_below() -> None:
     assert REFERENCE.scores.bins_of([-1, 0.2, 0.2000001, 0.7, 0.71, 99]).tolist() == [0, 0, 1, 1, 2, 2]
+    assert REFERENCE.lengths.bins_of([-1, 3, 9]).tolist() == [0, 0, 0]
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=300))
@@ -158,9 +154,6 @@ def published(store: Path, reference: bytes | None) -> Path:
 def test_reference_is_read_back(tmp_path: Path) -> None:
     bundle = read_bundle(published(tmp_path, REFERENCE.model_dump_json().encode()))
     assert reference_of(bundle) == REFERENCE
-
-
-def test_bundle_may_have_none(tmp_path: Path) -> None:
     assert reference_of(read_bundle(published(tmp_path, None))) is None
 
 

@@ -52,11 +52,6 @@ def test_name_of_a_special_token_is_ordinary_text(name: str) -> None:
     assert min(TextEncoder(TOKENIZER, 64).encode(name).ids[1:]) > 2
 
 
-def test_what_is_no_tokenizer_is_refused() -> None:
-    with pytest.raises(ValueError, match="can't be read"):
-        TextEncoder("{}", 8)
-
-
 def test_tokenizer_without_start_token_is_refused() -> None:
     with pytest.raises(ValueError, match="start token"):
         TextEncoder(Tokenizer(models.BPE()).to_str(), 8)

@@ -33,8 +33,14 @@ def test_spam_and_ham_are_told_apart(client: TestClient) -> None:
     assert [result["label"] for result in answer["results"]] == ["spam", "ham"]
 
 
-def test_one_text_is_short_for_a_list_of_one(client: TestClient) -> None:
-    assert classify(client, inputs="see you") == classify(client, inputs=["see you"])
+def test_one_text_is_short_for_a_list_of_one_and_an_alias_for_a_version(client: TestClient) -> None:
+    answer = classify(client, inputs="see you")
+    assert answer == classify(client, inputs=["see you"])
+    assert answer == classify(client, inputs="see you", model="spam-cnn", version=1)
+    for top_k, num_scores in ((1, 1), (9, 2)):
+        assert len(classify(client, inputs="ok", top_k=top_k)["results"][0]["scores"]) == num_scores
+    results = classify(client, inputs=["free " * 10, "free " * 10_000])["results"]
+    assert [result["truncated"] for result in results] == [False, True]
 
 
 def test_every_text_has_its_result_in_order(client: TestClient) -> None:
@@ -54,17 +60,6 @@ def test_scores_are_probabilities_best_first(client: TestClient) -> None:
         assert result["score"] == result["scores"][result["label"]]
 
 
-def test_top_k_limits_the_scores(client: TestClient) -> None:
-    assert len(classify(client, inputs="ok", top_k=1)["results"][0]["scores"]) == 1
-    assert len(classify(client, inputs="ok", top_k=9)["results"][0]["scores"]) == 2
-
-
-def test_text_beyond_the_window_is_said_to_be_truncated(client: TestClient) -> None:
-    short, long = classify(client, inputs=["free " * 10, "free " * 10_000])["results"]
-    assert not short["truncated"]
-    assert long["truncated"]
-
-
 def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, tiny_store: Path) -> None:
     reference = reference_of(read_bundle(version_folder(tiny_store, "spam-cnn", 1)))
     assert reference is not None
@@ -72,10 +67,6 @@ def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, ti
     answered = Counter(result["label"] for result in classify(client, inputs=texts)["results"])
     assert len(answered) == 2
     assert {label: answered[label] / len(texts) for label in answered} == reference.labels
-
-
-def test_name_alias_and_version_mean_the_same_model(client: TestClient) -> None:
-    assert classify(client, inputs="ok") == classify(client, inputs="ok", model="spam-cnn", version=1)
 
 
 def test_as_many_texts_as_allowed(client: TestClient) -> None:

@@ -130,15 +130,9 @@ def test_segment_unlike_the_others_moves_a_mean_most(client: TestClient) -> None
     values = [1.0, 1, 1, 1, 9, 1, 1, 1]  # mean 2; without the 9 it is 1, without a 1 it is 15/7
     weights = [weight for *_, weight in explain(client, model="any", values=values)]
     assert weights == pytest.approx([1 / 14] * 4 + [1 / 2] + [1 / 14] * 3, abs=1e-5)
-
-
-def test_where_nothing_moves_all_weights_are_0(client: TestClient) -> None:
-    assert [weight for *_, weight in explain(client, model="any", values=[5.0] * 8)] == [0] * 8
-
-
-def test_segment_of_nulls_is_left_out(client: TestClient) -> None:
-    values = [*RAIL[:7], *[None] * 10, *RAIL[17:28]]
-    assert [segment[:2] for segment in explain(client, values=values)] == [(0, 7), (14, 21), (21, 28)]
+    assert [weight for *_, weight in explain(client, model="any", values=[5.0] * 8)] == [0] * 8  # nothing moves
+    gap = [*RAIL[:7], *[None] * 10, *RAIL[17:28]]
+    assert [segment[:2] for segment in explain(client, values=gap)] == [(0, 7), (14, 21), (21, 28)]
 
 
 @pytest.mark.parametrize("values", [[3.0], [None] * 30 + [3.0], [None] * 21 + [3.0, 4.0] + [None] * 5])
