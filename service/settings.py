@@ -13,9 +13,7 @@ Origin = Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$")]
 class Settings(BaseSettings):
     """All settings; a test compares the README's table with this class."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SEQSERVE_", frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix="SEQSERVE_", frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     """address to listen on"""
