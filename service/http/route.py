@@ -24,6 +24,8 @@ from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 
 _TASK = "seqserve.task"
 """In the ASGI scope of a running request: its task."""
+_CALL = "seqserve.call"
+"""In the ASGI scope of a running request: what its codec decoded. A connection keeps its last scope, so it is removed."""
 
 
 def cancel(scope: Scope) -> None:
@@ -83,8 +85,8 @@ class BodyRoute(APIRoute):
         whole = b"".join(chunks)
         return whole if encoding != b"gzip" else body.decompress(whole, limit)
 
-    def error(self, error: Exception, scope: Scope) -> Response:  # noqa: ARG002 - for subclasses
-        """The response to what was raised."""
+    def error(self, error: Exception, call: Call | None) -> Response:  # noqa: ARG002 - for subclasses
+        """The response to what was raised, before the call was decoded or after."""
         return problem.answer(error)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,12 +94,14 @@ class BodyRoute(APIRoute):
         try:
             content = await self._respond_unless_cancelled(scope, receive, record)
         except Exception as error:
-            response = self.error(error, scope)
+            response = self.error(error, scope.get(_CALL))
             record.problem = problem.kind_of(error)
             await response(scope, receive, send)
             if not isinstance(error, problem.FORESEEN):
                 raise
             return
+        finally:
+            scope.pop(_CALL, None)
         media_type = self.response_media_type.encode()
         headers = [(b"content-length", b"%d" % len(content)), (b"content-type", media_type)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -174,7 +178,7 @@ class PredictRoute(BodyRoute):
         """One call."""
         codec, context = self._codec, scope["state"]["context"]
         call = codec.decode(EncodedRequest(content, scope["headers"], scope.get("path_params", {})))
-        scope["seqserve.call"] = call
+        scope[_CALL] = call
         record.lap("validate")
         deadline = time.monotonic() + context.settings.deadline_seconds - record.waited
         answers = await context.predictor.predict(
@@ -184,9 +188,8 @@ class PredictRoute(BodyRoute):
         record.lap("decode")
         return encoded
 
-    def error(self, error: Exception, scope: Scope) -> Response:
+    def error(self, error: Exception, call: Call | None) -> Response:
         """As the codec words it."""
-        call: Call | None = scope.get("seqserve.call")
         return self._codec.error(error, call)
 
 

@@ -1,5 +1,6 @@
 """How many of our files a request crosses, from its bytes to those of the response."""
 
+import gc
 import json
 import socket
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from service.http.codec import Call
 from service.server.server import Server
 from service.settings import Settings
 
@@ -40,7 +42,7 @@ class RunningServer:
         self._server.should_exit = True
         self._thread.join(60)
 
-    def post(self, path: str, payload: Any) -> None:
+    def post(self, path: str, payload: Any, status: str = "HTTP/1.1 200") -> None:
         body = json.dumps(payload).encode()
         head = (
             f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -49,7 +51,7 @@ class RunningServer:
         answer = b""
         while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):
             answer += self._connection.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 200"), answer
+        assert answer.startswith(status.encode()), answer
 
     def count(self, path: str, payload: Any) -> set[str]:
         """Files that one request crosses, after some of the same kind."""
@@ -88,6 +90,12 @@ def test_a_request_crosses_few_files(server: RunningServer, path: str, payload: 
     crossed = server.count(path, payload)
     assert len(crossed) <= most, "\n".join(sorted(crossed))
     assert len(crossed) > 5, sorted(crossed)
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3, 4, 5, 6, 7] * 4, [1e300] * 28], ids=["answered", "refused"])
+def test_no_connection_keeps_what_a_request_held(server: RunningServer, values: list[float]) -> None:
+    server.post("/forecast", {"model": "ridership", "values": values}, "HTTP/1.1 ")
+    assert [one for one in gc.get_objects() if isinstance(one, Call)] == []
 
 
 def test_profiling_ended() -> None:
