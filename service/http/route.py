@@ -25,7 +25,7 @@ from service.telemetry.request_record import SCOPE_KEY, RequestRecord
 _TASK = "seqserve.task"
 """In the ASGI scope of a running request: its task."""
 _CALL = "seqserve.call"
-"""In the ASGI scope of a running request: what its codec decoded. A connection keeps its last scope, so it is removed."""
+"""In the ASGI scope: what the codec decoded. Removed at the end, since a connection keeps its last scope."""
 
 
 def cancel(scope: Scope) -> None:
