@@ -51,4 +51,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _parse_int(digits: str) -> int | float:
     # Python reads no integer of over 4,300 digits; as a float it is infinite, and refused as a value, not as syntax.
-    return int(digits) if len(digits) <= 300 else float(digits)
+    return int(digits) if len(digits) <= 310 else float(digits)

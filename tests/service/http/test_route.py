@@ -19,13 +19,16 @@ from starlette.types import Scope
 from typing_extensions import TypedDict
 
 from service.app import create_app
+from service.http import json_text
 from service.http.route import BodyRoute, JSONRoute, PredictRoute
 from service.http.schema import RequestModel
 from service.predict import Answers
 from service.settings import Settings
 from service.state import Context
 from service.tasks.classify.schema import ClassifyJSON
+from service.tasks.forecast.schema import ForecastRequest
 from service.telemetry.request_record import RequestRecord
+from tests.prove.targets import read_request
 
 
 class Payload(RequestModel):
@@ -193,6 +196,13 @@ def test_integers_are_those_of_json_schema(
         assert response.status_code == 422, other
         [error] = response.json()["errors"]
         assert error["loc"] == [name]
+
+
+@pytest.mark.parametrize("num_digits", [300, 301, 308, 310])
+def test_long_integers_are_the_same_however_a_body_is_read(num_digits: int) -> None:
+    body = b'{"model": "any", "values": [1], "horizon": %s}' % (b"9" * num_digits)
+    read_request(ForecastRequest, body)
+    assert json_text.parse(body)["horizon"] == 10**num_digits - 1
 
 
 LIMIT = 10_000
