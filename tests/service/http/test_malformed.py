@@ -52,7 +52,7 @@ CASES = [
     Case("no body", 400, "The body is empty"),
     Case("white space", 400, "The body is empty", body=" \n "),
     Case("cut short", 400, "line 1, column", body='{"model": "spam", "inputs": "he'),
-    Case("trailing comma", 400, "line 1, column 18", body='{"model": "spam",}'),
+    Case("trailing comma", 400, "at line 1, column 1", body='{"model": "spam",}'),
     Case("two documents", 400, "Extra data", body='{"model": "spam"} {"model": "spam"}'),
     Case("single quotes", 400, "property name", body="{'model': 'spam'}"),
     Case("bare word", 400, "Expecting value", body="spam"),

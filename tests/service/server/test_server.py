@@ -142,12 +142,13 @@ def test_many_connections_at_the_port_are_answered_before_it_closes(tmp_path: Pa
         for client in clients:
             client.sendall(request(body=body))
         server.send_signal(signal.SIGTERM)
-        statuses = collections.Counter(tuple(read_answers(client, 1).statuses) for client in clients)
+        # One answered before the signal may also read the 503 with which its idle connection ends.
+        statuses = collections.Counter(read_answers(client, 1).statuses[0] for client in clients)
         assert server.wait(60) == 0
     for client in clients:
         client.close()
-    assert set(statuses) <= {(200,), (503,)}
-    assert statuses[200,] > 300
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] > 300
 
 
 def samples_after(port: int, num_requests: int) -> Samples:
