@@ -106,8 +106,18 @@ def _from_all_workers(registry: CollectorRegistry) -> Iterable[Metric]:
                 mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
         except PermissionError:
             pass  # alive, another user's
-    merged: Iterable[Metric] = MultiProcessCollector(None, folder).collect()  # type: ignore[no-untyped-call]
+    merged: Iterable[Metric] = MultiProcessCollector.merge(_written(folder))  # type: ignore[no-untyped-call]
     return merged
+
+
+def _written(folder: str) -> list[str]:
+    """Files of workers. One that starts has an empty file at first, which can't be read."""
+    found = []
+    for path in Path(folder).glob("*.db"):
+        with contextlib.suppress(FileNotFoundError):  # another worker was first
+            if path.stat().st_size:
+                found.append(str(path))
+    return found
 
 
 def _versions(snapshot: Snapshot) -> Iterator[Metric]:

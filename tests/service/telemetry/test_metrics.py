@@ -210,9 +210,11 @@ def get(port: int, path: str, body: Any = None) -> str:
     return text
 
 
-def test_any_of_several_workers_answers_for_all(store: Path) -> None:
+def test_any_of_several_workers_answers_for_all(store: Path, tmp_path: Path) -> None:
     port, count = free_port(), 120
-    with serving(store, port, SEQSERVE_WORKERS="2") as server:
+    with serving(store, port, SEQSERVE_WORKERS="2", PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as server:
+        [folder] = tmp_path.glob("seqserve-metrics-*")
+        (folder / "counter_1.db").touch()  # of a worker that has just started
         workers = parse(get(port, "/metrics"))["seqserve_resident_memory_bytes"]
         for _ in range(count):
             get(port, "/classify", {"model": "spam", "inputs": ["win a prize", "see you later"] * 3})
