@@ -57,7 +57,7 @@ class Model:
         """What gives so many rows of input."""
         spec = self.bundle.manifest.spec
         if isinstance(spec, ClassifySpec):
-            encoder = TextEncoder(self.bundle.files[TOKENIZER_FILE].decode(), spec.max_tokens)
+            encoder = TextEncoder.of(self.bundle.files[TOKENIZER_FILE].decode(), spec)
 
             def tokenised() -> Feed:
                 rows = [encoder.encode(text).ids for text in [SHORT] * batch]

@@ -21,13 +21,13 @@ class TextAssets:
     reference: Reference | None
 
 
-_ENCODERS: weakref.WeakValueDictionary[tuple[str, int], TextEncoder] = weakref.WeakValueDictionary()
+_ENCODERS: weakref.WeakValueDictionary[tuple[str, str], TextEncoder] = weakref.WeakValueDictionary()
 """By content: models of one family mostly have the same tokenizer, which is held once."""
 
 
 def self_test(spec: ClassifySpec, files: Mapping[str, bytes], golden: Golden) -> TextAssets:
     """Raises `ValueError` unless the tokenizer still gives the recorded ids for the recorded texts."""
-    encoder = _encoder(files[TOKENIZER_FILE].decode(), spec.max_tokens)
+    encoder = _encoder(files[TOKENIZER_FILE].decode(), spec)
     recorded = golden.inputs.get("ids")
     if not golden.texts or recorded is None:
         raise GoldenMismatch("golden samples of a classifier must record texts and ids")
@@ -37,9 +37,10 @@ def self_test(spec: ClassifySpec, files: Mapping[str, bytes], golden: Golden) ->
     return TextAssets(encoder, None if content is None else read_reference(spec, content))
 
 
-def _encoder(tokenizer_json: str, max_tokens: int) -> TextEncoder:
-    key = hashlib.sha256(tokenizer_json.encode()).hexdigest(), max_tokens
+def _encoder(tokenizer_json: str, spec: ClassifySpec) -> TextEncoder:
+    settings = spec.model_dump_json(include={"max_tokens", "reading", "windows", "doubt"})
+    key = hashlib.sha256(tokenizer_json.encode()).hexdigest(), settings
     encoder = _ENCODERS.get(key)
     if encoder is None:
-        encoder = _ENCODERS[key] = TextEncoder(tokenizer_json, max_tokens)
+        encoder = _ENCODERS[key] = TextEncoder.of(tokenizer_json, spec)
     return encoder

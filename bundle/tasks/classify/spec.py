@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from bundle.tasks.classify.doubt import Doubt
+from bundle.tasks.classify.reading import Step
+from bundle.tasks.classify.windows import Windows
 from bundle.tasks.task import TaskSpec
 from bundle.tensors import TensorSpec
 
@@ -13,7 +16,10 @@ class ClassifySpec(TaskSpec):
 
     task: Literal["classify"] = "classify"
     labels: list[str] = Field(min_length=2)
-    max_tokens: int = Field(ge=2, description="tokens the model reads of one text; what is beyond is cut off")
+    max_tokens: int = Field(ge=2, description="tokens the model reads at once; see `windows` for longer texts")
+    reading: list[Step] = Field(default=[], description="steps from a text as sent to what is divided into tokens")
+    windows: Windows | None = Field(default=None, description="how longer texts are read; None: they are cut off")
+    doubt: Doubt | None = Field(default=None, description="which texts the model can't judge; None: none is known")
     positive_label: str | None = Field(default=None, description="the label that `threshold` speaks of")
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="operating point: call it positive_label at this score or above"
@@ -26,6 +32,10 @@ class ClassifySpec(TaskSpec):
             raise ValueError("labels repeat")
         if self.positive_label is not None and self.positive_label not in self.labels:
             raise ValueError("positive_label is not one of the labels")
+        if self.windows is not None and self.windows.overlap * 2 > self.max_tokens - 1:
+            raise ValueError("windows may overlap by half at most")
+        if self.windows is not None and self.windows.combine == "halfway" and self.positive_label is None:
+            raise ValueError("windows are combined by a positive_label, but there is none")
         return self
 
     def inputs(self) -> list[TensorSpec]:

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from bundle.tasks.classify.reading import Format
 from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.errors import FieldError, Invalid
 from service.tasks.classify.schema import WordWeight
@@ -77,7 +78,7 @@ def without(text: str, word: Word) -> str:
 
 
 async def hide_words(
-    texts: Sequence[str], encoder: TextEncoder, max_words: int, executor: Executor
+    texts: Sequence[str], encoder: TextEncoder, written: Format, max_words: int, executor: Executor
 ) -> list[HiddenWords]:
     """Each text's words, and its ids without each of them. Raises `Invalid` beyond `max_words` in all."""
     loop = asyncio.get_running_loop()
@@ -88,7 +89,9 @@ async def hide_words(
 
     def encode_without(text: str, words: Sequence[Word], num_read: int) -> list[EncodedText]:
         # What moves into the window is about as long as what is hidden; a little more settles where it ends.
-        return [encoder.encode(without(text, word), num_read + word.end - word.start + SETTLING) for word in words]
+        return [
+            encoder.encode(without(text, word), num_read + word.end - word.start + SETTLING, written) for word in words
+        ]
 
     found: list[tuple[list[Word], int]] = []
     room = max_words

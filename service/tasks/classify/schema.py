@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
+from bundle.tasks.classify.reading import Format
 from service.http.codec import Call
 from service.http.json_codec import JSONCodec
 from service.http.schema import Integer, PositiveInteger, RequestModel
@@ -39,6 +40,7 @@ class ClassifyRequest(RequestModel):
     inputs: Texts
     top_k: PositiveInteger | None = Field(None, description="scores given per text, best first; default: all labels")
     explain: bool = Field(False, description="weigh each word; costs a row more for every word")
+    format: Format = Field("auto", description="what the texts are; auto: mail and HTML are recognised")
 
 
 class WordWeight(TypedDict):
@@ -57,6 +59,9 @@ class ClassifyResult(TypedDict):
     score: Annotated[float, Field(description="calibrated probability of `label`")]
     scores: Annotated[dict[str, float], Field(description="the `top_k` best labels with their probabilities")]
     truncated: Annotated[bool, Field(description="only the beginning of the text was read: it is too long")]
+    warnings: NotRequired[
+        Annotated[list[str], Field(description="what is doubtful, in sentences; absent if nothing is")]
+    ]
     explanation: NotRequired[
         Annotated[list[WordWeight], Field(description="with `explain`: the words that the model read, in order")]
     ]
@@ -77,6 +82,8 @@ class ClassifyOptions:
     top_k: int | None = None
     """Scores given per text; None: all labels."""
     explain: bool = False
+    format: Format = "auto"
+    """What the texts are."""
 
 
 class ClassifyJSON(JSONCodec[ClassifyRequest]):
@@ -88,7 +95,8 @@ class ClassifyJSON(JSONCodec[ClassifyRequest]):
 
     def call(self, payload: ClassifyRequest) -> Call:
         """What is asked."""
-        return Call(payload.model, payload.version, payload.inputs, ClassifyOptions(payload.top_k, payload.explain))
+        options = ClassifyOptions(payload.top_k, payload.explain, payload.format)
+        return Call(payload.model, payload.version, payload.inputs, options)
 
     def respond(self, call: Call, answers: Answers) -> ClassifyResponse:  # noqa: ARG002 - answers hold all of it
         """The response."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bundle.golden import Arrays
-from bundle.tasks.classify.text import EncodedText
+from bundle.tasks.classify.text import EncodedText, TextEncoder
 from service.engine import batcher as batcher_module
 from service.engine.admission import Admission
 from service.engine.batcher import FULL_BATCHES, Batcher, Limits
@@ -20,6 +20,7 @@ from service.engine.columns import ColumnEngine, Columns
 from service.errors import DeadlineExceeded, QueueFull
 from service.tasks.classify.engine import TextAnswer, TextEngine
 from service.telemetry.request_record import RequestRecord
+from tests.support.tiny_bundles import TINY_BUNDLES
 
 
 class Engine:
@@ -40,6 +41,7 @@ class Engine:
 
 
 Texts = Batcher[list[EncodedText], list[TextAnswer]]
+ENCODER = TextEncoder((TINY_BUNDLES / "spam-cnn" / "1" / "tokenizer.json").read_text(), 512)
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def make(engine: Engine) -> Iterator[Callable[..., Texts]]:
     with ThreadPoolExecutor(1) as executor:
 
         def build(rows: int = 8, elements: int = 10_000, waiting: int = 100) -> Texts:
-            return Batcher(TextEngine(engine), executor, Limits(rows, elements, waiting))
+            return Batcher(TextEngine(ENCODER, engine), executor, Limits(rows, elements, waiting))
 
         yield build
         engine.gate.set()
@@ -151,7 +153,7 @@ def test_what_is_left_of_many_rows_queues_behind_others(make: Callable[..., Text
 def test_batches_of_a_lone_client_are_of_like_size(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batcher_module, "INLINE_SECONDS", 0)  # however fast rows turn out to be
     with ThreadPoolExecutor(1) as executor:
-        batcher = Batcher(TextEngine(engine), executor, Limits(4, 1000, 8))
+        batcher = Batcher(TextEngine(ENCODER, engine), executor, Limits(4, 1000, 8))
         assert asyncio.run(ask(batcher, [row(4, n) for n in range(10)], 5)) == [2 * n for n in range(10)]
     assert [shape[0] for shape in engine.shapes] == [4, 3, 3]
     assert batcher.stats.num_rows == [4, 3, 3]
@@ -267,7 +269,7 @@ def test_failing_batch_fails_its_callers_only(make: Callable[..., Texts], engine
 def test_lost_row_is_noticed() -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            engine = TextEngine(lambda arrays: {"probabilities": arrays["ids"][:-1]})
+            engine = TextEngine(ENCODER, lambda arrays: {"probabilities": arrays["ids"][:-1]})
             with pytest.raises(RuntimeError, match="3 rows went in, 2 came out"):
                 await ask(Batcher(engine, executor, Limits(8, 1000, 8)), [row(1)] * 3, 5)
 
@@ -301,7 +303,7 @@ def test_short_batches_run_on_the_event_loop_and_long_ones_in_a_thread() -> None
 
     async def run() -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as executor:
-            batcher = Batcher(TextEngine(compute), executor, Limits(8, 10_000, 8))
+            batcher = Batcher(TextEngine(ENCODER, compute), executor, Limits(8, 10_000, 8))
             for length in (10, 10, 512, 512):
                 await ask(batcher, [row(length)], 5)
 
@@ -435,7 +437,7 @@ def test_the_loop_has_its_turn_after_each_batch_or_after_some_while_callers_are_
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(TextEngine(note), executor, Limits(4, 1000, waiting))
+            batcher = Batcher(TextEngine(ENCODER, note), executor, Limits(4, 1000, waiting))
             await ask(batcher, [row(4)] * 4, 5)  # how long they take is known from now on
             turns.clear()
             ticking = asyncio.create_task(tick())

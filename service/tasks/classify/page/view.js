@@ -13,7 +13,7 @@ export const describe = (model) => model.labels.join(", ");
 
 export const facts = (spec) => [
   ["labels", spec.labels.join(", ")],
-  ["window", `${spec.max_tokens} tokens`],
+  ["window", `${spec.max_tokens} tokens${spec.windows ? "; longer texts are read in several" : ""}`],
 ];
 
 let running = new AbortController();
@@ -119,7 +119,7 @@ function clear(status) {
   byId("classify-comparison").replaceChildren();
 }
 
-function resultItem(text, number, { label, score, scores, truncated, explanation = [] }) {
+function resultItem(text, number, { label, score, scores, truncated, warnings = [], explanation = [] }) {
   const bars = Object.entries(scores).map(([name, share]) =>
     h(
       "li",
@@ -136,6 +136,7 @@ function resultItem(text, number, { label, score, scores, truncated, explanation
     h("p", { class: "text", dir: "auto" }, highlighted(text, explanation)),
     remark(explanation) && h("p", { class: "hint" }, remark(explanation)),
     truncated && h("p", { class: "hint" }, "Truncated: the model read the beginning of this text only."),
+    ...warnings.map((warning) => h("p", { class: "hint" }, warning)),
     h("ul", { class: "bars", "aria-label": "Probabilities" }, bars),
     explanation.length > 0 && weightTable(`text ${number}`, label, explanation),
   );

@@ -1,6 +1,8 @@
 """`POST /classify`, answered by a tiny classifier trained here."""
 
 import itertools
+import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from unittest import mock
@@ -12,11 +14,14 @@ from bundle.store import read_bundle, version_folder
 from bundle.tasks.classify.spec import ClassifySpec
 from bundle.tasks.classify.text import EncodedText
 from service.engine.batcher import BatchStats
+from service.settings import Settings
 from service.tasks.classify.engine import TextAnswer, TextClassifier
 from service.tasks.classify.schema import ClassifyResult
 from tests.support.answers import classify
 from tests.support.drift_reference import reference_of
 from tests.support.made_up_data import messages
+from tests.support.running_app import running_app
+from tests.support.tiny_bundles import TINY_BUNDLES
 
 TEXTS = [
     "win a free prize, call now",
@@ -67,6 +72,38 @@ def test_labels_answered_have_the_shares_of_the_reference(client: TestClient, ti
     answered = Counter(result["label"] for result in classify(client, inputs=texts)["results"])
     assert len(answered) == 2
     assert {label: answered[label] / len(texts) for label in answered} == reference.labels
+
+
+def test_texts_may_be_said_to_be_mail_or_html(client: TestClient) -> None:
+    plain = classify(client, inputs="win a free prize")["results"][0]
+    mail = "From: a@b.example\nContent-Transfer-Encoding: base64\n\nd2luIGEgZnJlZSBwcml6ZQ=="
+    for written, text in (("html", "<p>win <b>a</b> free prize</p>"), ("email", mail)):
+        long = [text, "ok " * 3000]  # encoded in a thread
+        for inputs in ([text], long):
+            assert classify(client, inputs=inputs, format=written)["results"][0] == plain
+        assert classify(client, inputs=text, format="text")["results"][0] != plain
+    together = [classify(client, inputs=["<p>win a free prize</p>"], format="html", explain=True)["results"][0]]
+    assert {word["text"] for word in together[0]["explanation"]} >= {"win", "free", "prize"}
+
+
+def test_unknown_format_is_refused(client: TestClient) -> None:
+    response = client.post("/classify", json={"model": "spam", "inputs": "ok", "format": "pdf"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["format"]
+
+
+def test_what_can_not_be_judged_is_said_with_the_answer(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(TINY_BUNDLES, store)
+    manifest = store / "spam-cnn" / "1" / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["spec"]["doubt"] = {"scripts": ["LATIN"], "fewest_characters_per_token": 0.1, "fewest_tokens": 5}
+    manifest.write_text(json.dumps(document))
+    with running_app(Settings(store=store)) as client:
+        sure, unsure = classify(client, inputs=["win a free prize, call now", "Поезд прибывает в девять"])["results"]
+    assert "warnings" not in sure
+    assert [warning.startswith("Most letters are of a script") for warning in unsure["warnings"]] == [True]
+    assert unsure["score"] <= 0.75
 
 
 def test_as_many_texts_as_allowed(client: TestClient) -> None:
