@@ -11,6 +11,7 @@ from training.data import (
     ett,
     exchange_rate,
     m4,
+    messages,
     sms_spam,
     tweeteval_sentiment,
 )
@@ -45,6 +46,7 @@ class SeriesSource(Protocol):
 
 LABELLED_TEXTS: dict[str, TextSource] = {
     sms_spam.NAME: sms_spam,
+    messages.NAME: messages,
     tweeteval_sentiment.NAME: tweeteval_sentiment,
 }
 COVARIATE_SERIES: dict[str, SeriesSource] = {cta_ridership.NAME: cta_ridership}

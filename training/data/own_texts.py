@@ -38,7 +38,7 @@ def load(path: Path, text_column: str, label_column: str) -> TextSplit:
     valid = rows.at([row for row, group in enumerate(groups) if group in held_out])
     num_rows = {"train": len(train.texts), "valid": len(valid.texts)}
     described = described_own_file(table.file, table.sha256, num_rows)
-    return TextSplit(train, valid, described)
+    return TextSplit(train, valid, [described])
 
 
 def load_file(path: Path, text_column: str, label_column: str, labels: Sequence[str]) -> LabelledTexts:

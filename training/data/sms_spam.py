@@ -70,7 +70,7 @@ def load(fetch: Fetch = download) -> TextSplit:
         files=checksums,
         rows={part: len(rows.texts) for part, rows in parts.items()},
     )
-    return TextSplit(parts["train"], parts["valid"], described)
+    return TextSplit(parts["train"], parts["valid"], [described])
 
 
 def load_file(path: Path) -> LabelledTexts:

@@ -77,7 +77,7 @@ def load(fetch: Fetch = download) -> TextSplit:
         files={name: sha256(content) for name, content in contents.items()},
         rows={"train": len(train.texts), "valid": len(valid.texts)},
     )
-    return TextSplit(train, valid, described)
+    return TextSplit(train, valid, [described])
 
 
 def load_file(path: Path) -> LabelledTexts:
