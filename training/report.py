@@ -19,6 +19,7 @@ def markdown(recipe: Any, report: dict[str, Any], trained: TrainedModel) -> str:
         f"Measured on: {report['evaluated_on']}.",
         table(trained.metrics),
         *(["## The sets", rows_table(report["sets"])] if "sets" in report else []),
+        *itertools.chain(*((f"## {title}", rows_table(rows)) for title, rows in report.get("tables", {}).items())),
         "## How the choices were made",
         _list(report.get("selection", {}) | trained.calibration),
         "## Data",

@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from bundle.golden import Golden, replay
 from bundle.manifest import GOLDEN_FILE, MODEL_FILE, REPORT_FILE, Manifest
@@ -30,6 +31,14 @@ ROUNDING_TOLERANCE = 5e-4
 logger = logging.getLogger(__name__)
 
 
+def _said(settings: Any) -> Any:
+    """Settings without those that are off: a bundle may be older than one of them."""
+    if not isinstance(settings, dict):
+        return settings
+    told = {name: _said(value) for name, value in settings.items()}
+    return {name: value for name, value in told.items() if value is not None and value is not False and value != []}
+
+
 def republish(name: str, store: Path) -> Manifest:
     """Export the newest version anew and publish it as the next one.
 
@@ -42,7 +51,7 @@ def republish(name: str, store: Path) -> Manifest:
     bundle = read_bundle(version_folder(store, name, versions[-1]))
     before = bundle.manifest
     recipe = RECIPES[name]() if name in RECIPES else None
-    if recipe is None or settings(recipe) != before.recipe:
+    if recipe is None or _said(settings(recipe)) != _said(before.recipe):
         raise BundleError(f"{name} version {before.version} wasn't made by a recipe of this release; fit it anew")
     graph, samples = TASKS[recipe.task].rebuilt(recipe, before, bundle.files)
     rounded = load_weights(graph, bundle.files[MODEL_FILE])

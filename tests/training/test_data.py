@@ -43,7 +43,7 @@ def test_messages_are_split_by_their_checksum(monkeypatch: pytest.MonkeyPatch) -
     assert set(parts.values()) == {"train", "valid", "test"}
     assert split.train.texts == [text for _, text in MESSAGES if parts[text] == "train"]
     assert split.valid.texts == [text for _, text in MESSAGES if parts[text] == "valid"]
-    assert split.described.rows == {"train": len(split.train.texts), "valid": len(split.valid.texts)}
+    assert split.described[0].rows == {"train": len(split.train.texts), "valid": len(split.valid.texts)}
 
 
 def test_white_space_at_the_ends_does_not_move_a_message() -> None:

@@ -67,7 +67,7 @@ def test_labels_are_text_without_the_space_around_them(tmp_path: Path) -> None:
 
 def test_data_is_described_without_its_folder(tmp_path: Path) -> None:
     split = own_texts.load(written(tmp_path, ROWS), "body", "kind")
-    described = split.described
+    [described] = split.described
     assert (described.name, described.origin, described.licence) == ("mail.csv", "own file", "the owner's")
     assert list(described.files) == ["mail.csv"]
     assert described.rows == {"train": len(split.train.texts), "valid": len(split.valid.texts)}

@@ -28,7 +28,7 @@ def test_fit_writes_the_reference_of_the_reported_texts(tiny_store: Path) -> Non
     assert reference.num_rows == len(kept) == bundle.manifest.metrics["model"]["rows"]
     assert reference.measured_on == json.loads(bundle.files[REPORT_FILE])["evaluated_on"]
 
-    encoder = TextEncoder(bundle.files[TOKENIZER_FILE].decode(), spec.max_tokens)
+    encoder = TextEncoder.of(bundle.files[TOKENIZER_FILE].decode(), spec)
     run = session(bundle.files[MODEL_FILE])
     rows = [encoder.encode(split.valid.texts[row]).ids for row in kept]
     spam = [float(run({"ids": pad([ids])})["probabilities"][0, 1]) for ids in rows]

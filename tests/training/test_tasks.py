@@ -37,6 +37,8 @@ from training.recipes import RECIPES
 from training.tasks import TrainedModel
 from training.tasks.classify import batches as text_batches
 from training.tasks.classify import fit as classify
+from training.tasks.classify.figures import describe
+from training.tasks.classify.selection import fit_temperature
 from training.tasks.classify.tokenizer import MASK_ID
 from training.tasks.forecast import daily as forecast
 from training.tasks.forecast import daily_figures as forecast_figures
@@ -75,7 +77,7 @@ class Texts(TinyTexts):
         self.valid = valid
 
     def load(self) -> TextSplit:
-        return TextSplit(TRAIN, self.valid, described("tiny texts"))
+        return TextSplit(TRAIN, self.valid, [described("tiny texts")])
 
 
 def fit_texts(valid: LabelledTexts, folder: Path) -> TrainedModel:
@@ -182,7 +184,7 @@ def test_tokens_are_hidden_in_training_alone_and_never_the_special_ones() -> Non
 
 def test_figures_of_two_classes_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.65, 0.35], [0.2, 0.8], [0.75, 0.25]])
-    figures = classify.describe(np.array([0, 0, 1, 1]), probabilities, OperatingPoint(positive=1, threshold=0.3))
+    figures = describe(np.array([0, 0, 1, 1]), probabilities, OperatingPoint(positive=1, threshold=0.3))
     assert figures["rows"] == 4
     assert figures["confusion"] == [[1, 1], [1, 1]]
     assert figures["mcc"] == 0
@@ -195,10 +197,10 @@ def test_figures_of_two_classes_by_hand() -> None:
 
 def test_threshold_goes_first_among_three_classes() -> None:
     probabilities = np.array([[0.6, 0.3, 0.1], [0.45, 0.15, 0.4], [0.05, 0.15, 0.8], [0.1, 0.2, 0.7]])
-    figures = classify.describe(np.array([1, 0, 2, 1]), probabilities, OperatingPoint(positive=1, threshold=0.2))
+    figures = describe(np.array([1, 0, 2, 1]), probabilities, OperatingPoint(positive=1, threshold=0.2))
     assert figures["confusion"] == [[1, 0, 0], [0, 2, 0], [0, 0, 1]]
     assert figures["false_positive_rate"] == 0
-    above = classify.describe(np.array([1, 0, 2, 1]), probabilities, OperatingPoint(positive=1, threshold=0.31))
+    above = describe(np.array([1, 0, 2, 1]), probabilities, OperatingPoint(positive=1, threshold=0.31))
     assert above["confusion"] == [[1, 0, 0], [1, 0, 1], [0, 0, 1]]
 
 
@@ -207,8 +209,8 @@ def test_temperature_undoes_overconfidence() -> None:
     logits = rng.normal(size=(5_000, 2))
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     actual = (rng.random(len(logits)) < probabilities[:, 1]).astype(np.int64)
-    assert classify.fit_temperature(logits, actual) == pytest.approx(1, rel=0.1)
-    assert classify.fit_temperature(3 * logits, actual) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(logits, actual) == pytest.approx(1, rel=0.1)
+    assert fit_temperature(3 * logits, actual) == pytest.approx(3, rel=0.1)
 
 
 # --- forecast: origins -----------------------------------------------------------------------------------------------

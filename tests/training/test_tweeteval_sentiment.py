@@ -49,7 +49,7 @@ def test_original_with_other_counts_is_refused(monkeypatch: pytest.MonkeyPatch) 
         tweeteval_sentiment.load(fetch)
     assert asked["val_text.txt"] == f"sha256:{tweeteval_sentiment.ORIGIN_SHA256['val_text.txt']}"
     monkeypatch.setattr(tweeteval_sentiment, "ORIGIN_CLASSES", {"positive": 1, "neutral": 1, "negative": 1})
-    assert tweeteval_sentiment.load(fetch).described.rows == {"train": 3, "valid": 3}
+    assert tweeteval_sentiment.load(fetch).described[0].rows == {"train": 3, "valid": 3}
 
 
 @pytest.mark.real_data
@@ -58,4 +58,4 @@ def test_tweets_are_those_of_the_publisher(real_data: Path) -> None:
     assert (len(split.train.texts), len(split.valid.texts)) == (45_612, 2_000)
     assert not any("\\u" in text for text in split.train.texts)
     for name, known in tweeteval_sentiment.ORIGIN_SHA256.items():
-        assert split.described.files[name] == known
+        assert split.described[0].files[name] == known

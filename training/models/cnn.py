@@ -110,6 +110,7 @@ CNN_ARCHITECTURE = Architecture(
     statements=statements,
     settings={
         "spam": CNNConfig(filters=96, kernel_sizes=(1, 3, 5)),
+        "short_texts": CNNConfig(filters=96, kernel_sizes=(1, 3, 5)),
         "sentiment": CNNConfig(filters=128, kernel_sizes=(1, 3, 5)),
         "ridership": CNNConfig(filters=32, kernel_sizes=(3, 7, 15), residual_layers=2, causal=True, dropout=0.1),
         "forecast": CNNConfig(filters=16, kernel_sizes=(3, 7, 14), causal=True, gru_units=48),

@@ -77,6 +77,7 @@ DENSE = Architecture(
     statements=statements,
     settings={
         "spam": DenseConfig(units=(96, 96), window=3),
+        "short_texts": DenseConfig(units=(96, 96), window=3),
         "sentiment": DenseConfig(units=(128, 128), window=3),
         "ridership": DenseConfig(units=(64, 64), window=56, dropout=0.1),
         "forecast": DenseConfig(units=(48, 48), window=48, dropout=0.1),

@@ -67,6 +67,7 @@ LINEAR = Architecture(
     statements=statements,
     settings={
         "spam": LinearConfig(outputs=64, window=1),
+        "short_texts": LinearConfig(outputs=64, window=1),
         "sentiment": LinearConfig(outputs=64, window=1),
         "ridership": LinearConfig(outputs=64, window=56),
         "forecast": LinearConfig(outputs=32, window=48),

@@ -152,6 +152,7 @@ RNN_ARCHITECTURE = Architecture(
     statements=statements,
     settings={
         "spam": RNNConfig("gru", units=64, bidirectional=True, dropout=0.2),
+        "short_texts": RNNConfig("gru", units=64, bidirectional=True, dropout=0.2),
         "sentiment": RNNConfig("gru", units=96, bidirectional=True, dropout=0.2),
         "ridership": RNNConfig("gru", units=64),
         "forecast": RNNConfig("gru", units=48),

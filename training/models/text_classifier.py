@@ -4,7 +4,8 @@ Inputs: `ids_BT` int64, 0 pads; every row begins with a start token, so none is 
 Output: `logits_BK`, one per class; `CalibratedClassifier` turns them into `probabilities_BK` for the bundle.
 
 Maximum and mean are taken over a row's own tokens: padding can't win, and says nothing. The maximum finds a telling
-passage wherever it stands; with the mean, a `linear` body of window 1 is a bag of words.
+passage wherever it stands; with the mean, a `linear` body of window 1 is a bag of words. `both` has them side by side:
+long texts have something of everything somewhere, and it is the share that tells.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from bundle.tasks.classify.text import PAD_ID
 from training.models import ARCHITECTURES, Config
 
-Pooling = Literal["maximum", "mean"]
+Pooling = Literal["maximum", "mean", "both"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class TextClassifier(nn.Module):
         self.body = ARCHITECTURES[architecture].build(config.embedding_dim, settings)
         self.pooling = config.pooling
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(self.body.num_outputs, num_classes)
+        self.output = nn.Linear(self.body.num_outputs * (2 if config.pooling == "both" else 1), num_classes)
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         present_BT = ids_BT != PAD_ID
@@ -61,9 +62,12 @@ class TextClassifier(nn.Module):
         self.embedding.half()
 
     def _pooled(self, h_BTD: Tensor, present_BT1: Tensor) -> Tensor:
-        if self.pooling == "maximum":
-            return torch.where(present_BT1, h_BTD, -1e9).amax(dim=1)
-        return (h_BTD * present_BT1).sum(dim=1) / present_BT1.sum(dim=1)
+        pooled = []
+        if self.pooling != "mean":
+            pooled.append(torch.where(present_BT1, h_BTD, -1e9).amax(dim=1))
+        if self.pooling != "maximum":
+            pooled.append((h_BTD * present_BT1).sum(dim=1) / present_BT1.sum(dim=1))
+        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=1)
 
 
 class CalibratedClassifier(nn.Module):

@@ -154,6 +154,9 @@ WAVENET = Architecture(
         "spam": WaveNetConfig(
             residual_channels=48, skip_channels=96, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
         ),
+        "short_texts": WaveNetConfig(
+            residual_channels=48, skip_channels=96, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
+        ),
         "sentiment": WaveNetConfig(
             residual_channels=64, skip_channels=128, dilations=(1, 2, 4, 8), kernel_size=2, dropout=0.1
         ),

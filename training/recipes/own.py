@@ -10,7 +10,7 @@ from training.data.own_series import OwnSeries
 from training.data.own_texts import OwnTexts
 from training.data.own_texts import load as load_texts
 from training.recipes.forecast import forecast
-from training.recipes.spam import spam
+from training.recipes.short_texts import short_texts
 from training.tasks.classify.recipe import ClassifyRecipe
 from training.tasks.classify.tokenizer import TokenizerConfig
 from training.tasks.forecast.many_recipe import GlobalForecastRecipe
@@ -27,7 +27,7 @@ def own_classifier(name: str, path: Path, text: str, label: str, architecture: s
     rows = load_texts(path, text, label)
     num_texts = len(rows.train.texts)
     labels = tuple(sorted(set(rows.train.labels)))
-    template = spam(architecture)
+    template = short_texts(architecture, name)
     batch_size = 16 if num_texts < 1000 else 32 if num_texts < 4000 else 64 if num_texts < 20_000 else 128
     num_epochs = min(max(math.ceil(NUM_STEPS * batch_size / num_texts), 4), 60)
     num_steps = num_epochs * math.ceil(num_texts / batch_size)
@@ -41,8 +41,6 @@ def own_classifier(name: str, path: Path, text: str, label: str, architecture: s
     )
     return dataclasses.replace(
         template,
-        name=name,
-        alias=None,
         data=OwnTexts(path, text, label, labels),
         labels=labels,
         positive_label=None,
@@ -91,6 +89,6 @@ def recipe_of(manifest: Manifest) -> ClassifyRecipe | GlobalForecastRecipe | Non
         return None
     if "label" in data:
         source = OwnTexts(Path(data["path"]), data["text"], data["label"], tuple(data["labels"]))
-        return dataclasses.replace(spam("cnn"), name=manifest.name, data=source)
+        return dataclasses.replace(short_texts("cnn", manifest.name), data=source)
     series = OwnSeries(**(data | {"path": Path(data["path"])}))
     return dataclasses.replace(forecast("cnn"), name=manifest.name, data=series)

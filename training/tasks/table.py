@@ -1,6 +1,7 @@
 """TASKS: every task by name. A recipe's `task` is looked up here."""
 
 from training.tasks import Task
+from training.tasks.classify import figures as classify_figures
 from training.tasks.classify import fit as classify
 from training.tasks.forecast import daily, many
 
@@ -11,7 +12,7 @@ TASKS: dict[str, Task] = {
         fit=classify.fit,
         baselines=classify.baselines,
         rebuilt=classify.rebuilt,
-        measures=classify.measures,
+        measures=classify_figures.measures,
         evaluate=classify.evaluate,
         question='POST /classify {"model": "%s", "inputs": ["…"]}',
         measured_files=classify.measured_files,

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bundle.tasks.classify.doubt import Doubt
+from bundle.tasks.classify.reading import Step
+from bundle.tasks.classify.windows import Windows
 from training.data.loaders import LABELLED_TEXTS, TextSource
 from training.data.own_texts import OwnTexts
 from training.fit import Schedule
 from training.models.text_classifier import TextClassifierConfig
+from training.tasks.classify.augmentation import Augmentation
 from training.tasks.classify.tokenizer import TokenizerConfig
 
 
@@ -43,6 +47,16 @@ class ClassifyRecipe:
     golden_texts: tuple[str, ...]
     intended_use: str
     limits: str
+    reading: tuple[Step, ...] = ()
+    """Steps from a text as sent to what is divided into tokens."""
+    windows: Windows | None = None
+    """How texts beyond `max_tokens` are read; None: they are cut off."""
+    doubt: Doubt | None = None
+    """Which texts the model can't judge."""
+    augmentation: Augmentation | None = None
+    """How texts are changed in training; None: by `fragment_probability` alone."""
+    sources_left_out: tuple[tuple[str, ...], ...] = ()
+    """Groups of sources, each left out of a fit of its own, to see what the model says of sources it doesn't know."""
 
     def source(self) -> TextSource:
         """Where the texts come from."""

@@ -28,6 +28,8 @@ class TokenizerConfig:
     min_frequency: int = 2
     one_digit: bool = True
     """Read every digit as 0: what a number looks like tells spam from ham, which number it is doesn't."""
+    strip_accents: bool = False
+    """Read letters without their marks, e for é: they are a disguise more often than another word."""
     one_user: bool = False
     """Read every @mention as @user, and leave web addresses out: tweets differ in them, not by them."""
 
@@ -36,6 +38,8 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> str:
     """`tokenizer.json` for these texts; the same texts give the same file."""
     tokenizer = Tokenizer(models.BPE())
     steps = [normalizers.NFKC(), normalizers.Lowercase()]
+    if config.strip_accents:
+        steps += [normalizers.NFD(), normalizers.StripAccents()]
     if config.one_user:
         steps.append(normalizers.Replace(Regex(r"https?://\S*"), ""))
         steps.append(normalizers.Replace(Regex(r"@\w+"), "@user"))
